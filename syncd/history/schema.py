@@ -1,0 +1,332 @@
+"""The tables of the history. Alembic makes them; a test holds this page against the migrations.
+
+Instants (`…_at`) are whole UTC seconds, money is `…_minor`, days are local day numbers (`…_day`).
+A `customer` is a person under one e-mail key; what each shop knows of the person is an `identity`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s", "fk": "fk_%(table_name)s_%(column_0_name)s"}
+)
+
+# SQLite numbers its rows only for a plain INTEGER key.
+RowId = BigInteger().with_variant(Integer, "sqlite")
+Name = String(64)
+
+shops = Table(
+    "shops",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("platform", Name, nullable=False),
+    Column("fingerprint", Text, nullable=False, server_default=""),
+    Column("currency", String(3), nullable=False, server_default=""),
+    Column("timezone", Name, nullable=False, server_default=""),
+    # ok | blocked (a person must act) | failing (it will be tried again)
+    Column("state", Name, nullable=False, server_default="ok"),
+    Column("error", Text, nullable=False, server_default=""),
+    # When the last whole pull ended well: from here the shop's staleness is counted.
+    Column("pulled_at", BigInteger),
+    Column("backfilled_at", BigInteger),
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("shop", Name, primary_key=True),
+    Column("resource", Name, primary_key=True),
+    Column("cursor", Text, nullable=False),
+    Column("committed_at", BigInteger, nullable=False),
+)
+
+customers = Table(
+    "customers",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    # The normalised address (model.email_key): one person, whatever shop ids they have.
+    Column("email", String(254), nullable=False, unique=True),
+    Column("signup_at", BigInteger),
+    Column("country", String(2), nullable=False, server_default=""),
+    Column("city", Text, nullable=False, server_default=""),
+    Column("language", String(16), nullable=False, server_default=""),
+    Column("wholesale", Boolean, nullable=False, server_default=text("false")),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("shop", Name, primary_key=True),
+    # The shop's id of the person; guests without one are "guest:" and the customer's e-mail key.
+    Column("shop_customer_id", String(300), primary_key=True),
+    Column("customer_id", RowId, ForeignKey("customers.id")),
+    # 0 where only an order told of the person.
+    Column("updated_at", BigInteger, nullable=False, server_default="0"),
+    Column("deleted", Boolean, nullable=False, server_default=text("false")),
+    Column("tags", Text, nullable=False, server_default=""),
+    Index("ix_identities_customer_id", "customer_id", "shop"),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    # Append-only: what a source said, and when. The latest of each source counts.
+    Column("id", RowId, primary_key=True),
+    Column("customer_id", RowId, ForeignKey("customers.id"), nullable=False),
+    Column("source", Name, nullable=False),
+    Column("shop_customer_id", String(300), nullable=False),
+    Column("state", Name, nullable=False),
+    Column("level", Text, nullable=False, server_default=""),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("observed_at", BigInteger, nullable=False),
+    Index("ix_consents_customer_id", "customer_id", "source"),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("shop", Name, primary_key=True),
+    Column("id", Name, primary_key=True),
+    # None for a counter sale without any address.
+    Column("customer_id", RowId, ForeignKey("customers.id")),
+    Column("shop_customer_id", String(300)),
+    Column("placed_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("cancelled", Boolean, nullable=False),
+    Column("test", Boolean, nullable=False),
+    Column("deleted", Boolean, nullable=False, server_default=text("false")),
+    Column("currency", String(3), nullable=False),
+    Column("paid_minor", BigInteger, nullable=False),
+    Column("goods_minor", BigInteger, nullable=False),
+    # Sums over the refunds whose money moved.
+    Column("refunded_minor", BigInteger, nullable=False),
+    Column("refunded_goods_minor", BigInteger, nullable=False),
+    # Of the whole record: an overlapping read of the same state changes nothing.
+    Column("digest", LargeBinary(16), nullable=False),
+    Index("ix_orders_customer_id_placed_at", "customer_id", "placed_at"),
+    Index("ix_orders_shop_shop_customer_id", "shop", "shop_customer_id"),
+)
+
+order_items = Table(
+    "order_items",
+    metadata,
+    Column("shop", Name, primary_key=True),
+    Column("order_id", Name, primary_key=True),
+    Column("line", SmallInteger, primary_key=True),
+    Column("product_id", Text, nullable=False),
+    Column("sku", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("price_minor", BigInteger, nullable=False),
+)
+
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("shop", Name, primary_key=True),
+    Column("order_id", Name, primary_key=True),
+    Column("id", Name, primary_key=True),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("goods_minor", BigInteger, nullable=False),
+    Column("refunded_at", BigInteger, nullable=False),
+    Column("moved", Boolean, nullable=False),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("shop", Name, nullable=False),
+    Column("resource", Name, nullable=False),
+    Column("record_id", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("first_seen_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="1"),
+    Index("ix_quarantine_shop_resource_record_id", "shop", "resource", "record_id", unique=True),
+)
+
+audiences = Table(
+    "audiences",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("fingerprint", Text, nullable=False, server_default=""),
+    Column("state", Name, nullable=False, server_default="ok"),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("member_cursor", Text),
+    # The local day on which everybody was judged last, and the digest of the rules used.
+    Column("judged_day", Integer),
+    Column("rules_digest", Text, nullable=False, server_default=""),
+    # None until the first, muted push is through.
+    Column("backfilled_at", BigInteger),
+    Column("pushed_at", BigInteger),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("audience", Name, primary_key=True),
+    Column("customer_id", RowId, ForeignKey("customers.id"), primary_key=True),
+    Column("contact_id", Name, nullable=False),
+    Column("status", Name, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("opted_in_at", BigInteger),
+    Column("open_rate", Float),
+    Column("click_rate", Float),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    # A bit number belongs to one tag for ever; a segment that leaves the file keeps its row.
+    Column("audience", Name, primary_key=True),
+    Column("name", String(100), primary_key=True),
+    Column("bit", SmallInteger, nullable=False),
+    Column("tag", String(150), nullable=False),
+    Column("in_use", Boolean, nullable=False),
+)
+
+standings = Table(
+    "standings",
+    metadata,
+    # Where a person stands in an audience: bit sets over segments.bit, and the fields as JSON.
+    Column("audience", Name, primary_key=True),
+    Column("customer_id", RowId, ForeignKey("customers.id"), primary_key=True),
+    # In which segments the rules put the person.
+    Column("segments", BigInteger, nullable=False, server_default="0"),
+    # What the service shall have, and what it confirmed.
+    Column("wanted_tags", BigInteger, nullable=False, server_default="0"),
+    Column("known_tags", BigInteger, nullable=False, server_default="0"),
+    Column("wanted_fields", Text, nullable=False, server_default=""),
+    Column("known_fields", Text, nullable=False, server_default=""),
+    # The service refused this person for good, and why: nothing is sent again until that changes.
+    Column("refused", Text, nullable=False, server_default=""),
+    Index(
+        "ix_standings_differing",
+        "audience",
+        "customer_id",
+        sqlite_where=text("wanted_tags <> known_tags OR wanted_fields <> known_fields"),
+        postgresql_where=text("wanted_tags <> known_tags OR wanted_fields <> known_fields"),
+    ),
+)
+
+news = Table(
+    "news",
+    metadata,
+    # Customers with new facts, to be judged in the next cycle. Audience by audience it is emptied.
+    Column("customer_id", RowId, primary_key=True),
+    Column("audience", Name, primary_key=True),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    # One stay in a segment; `until_at` is None while it lasts.
+    Column("id", RowId, primary_key=True),
+    Column("audience", Name, nullable=False),
+    Column("customer_id", RowId, ForeignKey("customers.id"), nullable=False),
+    Column("bit", SmallInteger, nullable=False),
+    Column("since_at", BigInteger, nullable=False),
+    Column("until_at", BigInteger),
+    Index(
+        "ix_memberships_open",
+        "audience",
+        "customer_id",
+        "bit",
+        unique=True,
+        sqlite_where=text("until_at IS NULL"),
+        postgresql_where=text("until_at IS NULL"),
+    ),
+    Index("ix_memberships_since", "audience", "since_at"),
+    Index("ix_memberships_until", "audience", "until_at"),
+)
+
+figures = Table(
+    "figures",
+    metadata,
+    # A figure of the whole audience, frozen for one local day.
+    Column("audience", Name, primary_key=True),
+    Column("expression", String(200), primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("value", Float),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("audience", Name, nullable=False),
+    # held | approved | done | superseded
+    Column("state", Name, nullable=False),
+    Column("muted", Boolean, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("settled_at", BigInteger),
+    # The summary as printed: reasons, counts, segments.
+    Column("summary", Text, nullable=False),
+    Index("ix_plans_audience_state", "audience", "state"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    # What was decided and committed and is not yet confirmed; one row a person and plan.
+    Column("id", RowId, primary_key=True),
+    Column("plan_id", Name, ForeignKey("plans.id"), nullable=False),
+    Column("audience", Name, nullable=False),
+    Column("customer_id", RowId, ForeignKey("customers.id"), nullable=False),
+    Column("add_tags", BigInteger, nullable=False),
+    Column("remove_tags", BigInteger, nullable=False),
+    Column("set_fields", Boolean, nullable=False),
+    Column("create_member", Boolean, nullable=False),
+    Column("events", Text, nullable=False, server_default=""),
+    # waiting | sending (an answer is outstanding: after a crash, read before writing)
+    Column("state", Name, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Index("ix_outbox_audience_plan_id", "audience", "plan_id"),
+)
+
+writes = Table(
+    "writes",
+    metadata,
+    # What was confirmed, with what was there before: the audit trail, and what `undo` restores.
+    Column("id", RowId, primary_key=True),
+    Column("plan_id", Name, nullable=False),
+    Column("audience", Name, nullable=False),
+    Column("customer_id", RowId, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("added", BigInteger, nullable=False),
+    Column("removed", BigInteger, nullable=False),
+    Column("fields_before", Text, nullable=False),
+    Column("fields_after", Text, nullable=False),
+    Column("created", Boolean, nullable=False),
+    Index("ix_writes_audience_at", "audience", "at"),
+    Index("ix_writes_plan_id", "plan_id"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    # Who may write to an audience or pull a shop; `token` rises with every claim.
+    Column("resource", Name, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)

@@ -1,0 +1,64 @@
+"""Sources: one module per shop platform, found by its name (`platform = "shopify"` is `sources/shopify.py`).
+
+A source turns a shop's API into pages of our own records. It knows the platform and the one HTTP
+client; it knows neither the history nor what anything is worth. A new platform is one new module
+with a function `connect`.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
+from syncd.errors import UserError
+from syncd.model import Customer, Order, Page, ShopProfile
+
+if TYPE_CHECKING:
+    from syncd.settings import Shop
+
+
+class Source(Protocol):
+    """A connection to one shop.
+
+    Every method raises TransientError (try later), ConnectionBlocked (a person must act), and nothing
+    else that is expected; an unreadable record is a `Rejected` in its page, never an exception.
+    """
+
+    def profile(self) -> ShopProfile:
+        """What the shop says about itself now. One call; also the proof that the credentials work."""
+
+    def pull(self, cursors: Mapping[str, str], since: int | None = None) -> Iterator[Page]:
+        """Everything new since `cursors` ({resource: cursor of its last committed page}), oldest first.
+
+        An absent cursor means from the beginning, or from `since` (UTC seconds) for orders.
+        After a kill the same call continues and repeats at most one page per resource. Cursors are
+        inclusive and overlap, so a record may come again; none is ever skipped. Customers come
+        before orders. The last page of a resource carries the cursor of the next poll.
+        """
+
+    def parse(self, resource: str, raw: bytes) -> Order | Customer:
+        """The record that `raw` (a `Rejected.raw`) holds.
+
+        Raises: RecordError, its message saying field and fault.
+        """
+
+    def warnings(self) -> list[str]:
+        """For `syncd check`: one sentence for each thing that works but loses data, with what to do."""
+
+
+def platforms() -> list[str]:
+    """The platforms that exist: the modules of this package."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+
+
+def connect(name: str, shop: Shop, now: Callable[[], int]) -> Source:
+    """The source of the shop called `name`. `now` gives UTC seconds; nothing is called yet.
+
+    Raises: UserError for a platform that does not exist.
+    """
+    if shop.platform not in platforms():
+        raise UserError(f"shops.{name}: platform {shop.platform!r} does not exist; known: {', '.join(platforms())}")
+    source: Source = import_module(f"{__name__}.{shop.platform}").connect(name, shop, now)
+    return source
