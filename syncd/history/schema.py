@@ -24,7 +24,11 @@ from sqlalchemy import (
 )
 
 metadata = MetaData(
-    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s", "fk": "fk_%(table_name)s_%(column_0_name)s"}
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+    }
 )
 
 # SQLite numbers its rows only for a plain INTEGER key.
@@ -196,12 +200,12 @@ members = Table(
 segments = Table(
     "segments",
     metadata,
-    # A bit number belongs to one tag for ever; a segment that leaves the file keeps its row.
+    # A bit number belongs to one segment under one tag for ever, also after it has left the file.
     Column("audience", Name, primary_key=True),
-    Column("name", String(100), primary_key=True),
-    Column("bit", SmallInteger, nullable=False),
+    Column("bit", SmallInteger, primary_key=True, autoincrement=False),
+    Column("name", Name, nullable=False),
     Column("tag", String(150), nullable=False),
-    Column("in_use", Boolean, nullable=False),
+    Index("ix_segments_audience_name_tag", "audience", "name", "tag", unique=True),
 )
 
 standings = Table(
@@ -319,14 +323,4 @@ writes = Table(
     Column("created", Boolean, nullable=False),
     Index("ix_writes_audience_at", "audience", "at"),
     Index("ix_writes_plan_id", "plan_id"),
-)
-
-leases = Table(
-    "leases",
-    metadata,
-    # Who may write to an audience or pull a shop; `token` rises with every claim.
-    Column("resource", Name, primary_key=True),
-    Column("holder", Text, nullable=False),
-    Column("token", BigInteger, nullable=False),
-    Column("expires_at", BigInteger, nullable=False),
 )

@@ -1,0 +1,22 @@
+"""The plan: desired state against known state, as a value; and the brake that looks at it. Pure.
+
+Knows bit sets, fields and counts; knows neither the database, nor the e-mail service, nor the rules.
+"""
+
+from syncd.plan.brake import Limits, Surroundings, reasons_to_hold
+from syncd.plan.diff import Plan, Standing, Step, Tags, fields_to_set, make_plan, step_for
+from syncd.plan.want import wanted_tags
+
+__all__ = [
+    "Limits",
+    "Plan",
+    "Standing",
+    "Step",
+    "Surroundings",
+    "Tags",
+    "fields_to_set",
+    "make_plan",
+    "reasons_to_hold",
+    "step_for",
+    "wanted_tags",
+]

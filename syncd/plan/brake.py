@@ -1,0 +1,81 @@
+"""The brake: the reasons for which a plan looks like an accident. Pure; it decides nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from syncd.plan.diff import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much change is still ordinary. Shares are of the members whom syncd manages."""
+
+    removals_min: int = 50
+    removals_share: float = 0.05
+    additions_min: int = 200
+    additions_share: float = 0.20
+    known_customers: int = 20
+    history_shrink: float = 0.30
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the plan is measured against.
+
+    `managed`: members who may bear our tags. `shops`: for each shop how many customers we know and
+    how many it shows now (None: it does not say). `fingerprints`: what is no longer what it was.
+    """
+
+    managed: int
+    shops: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    fingerprints: tuple[str, ...] = ()
+    first_push: bool = False
+
+
+def reasons_to_hold(plan: Plan, around: Surroundings, limits: Limits) -> tuple[str, ...]:
+    """One sentence for each reason to hold the plan; nothing for an ordinary one, or one that writes nothing.
+
+    Source: DESIGN §7.
+    """
+    if not plan.steps:
+        return ()
+    return (
+        *around.fingerprints,
+        *(["this is the first push to this audience"] if around.first_push else []),
+        *_shop_reasons(around, limits),
+        *_removal_reasons(plan, around, limits),
+        *_addition_reasons(plan, around, limits),
+    )
+
+
+def _shop_reasons(around: Surroundings, limits: Limits) -> list[str]:
+    reasons = []
+    for shop, (known, shown) in around.shops.items():
+        if shown is None or known < limits.known_customers:
+            continue
+        if shown == 0:
+            reasons.append(f"shop {shop} shows no customer, where {known:,} are known")
+        elif shown < known * (1 - limits.history_shrink):
+            reasons.append(f"shop {shop} shows {shown:,} customers, where {known:,} are known")
+    return reasons
+
+
+def _removal_reasons(plan: Plan, around: Surroundings, limits: Limits) -> list[str]:
+    limit = max(limits.removals_min, round(around.managed * limits.removals_share))
+    removals = plan.counts["tag_remove"]
+    return [f"{removals:,} tags would be removed, the limit is {limit:,}"] if removals > limit else []
+
+
+def _addition_reasons(plan: Plan, around: Surroundings, limits: Limits) -> list[str]:
+    limit = max(limits.additions_min, round(around.managed * limits.additions_share))
+    reasons = [
+        f"{added:,} people would get the tag of {name}, the limit is {limit:,}"
+        for name, added, _ in plan.segments
+        if added > limit
+    ]
+    created = plan.counts["member_create"]
+    if created > limit:
+        reasons.append(f"{created:,} members would be created, the limit is {limit:,}")
+    return reasons
