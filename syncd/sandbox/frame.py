@@ -1,0 +1,167 @@
+"""What all counterparts share: the log, latency, rate limits and faults around a Starlette application.
+
+Knows ASGI and the world; knows no service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+from starlette.responses import HTMLResponse, Response
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from syncd.sandbox.faults import Fault
+    from syncd.sandbox.world import World
+
+PORTAL = "<!doctype html><title>Sign in</title><h1>Sign in to the guest network</h1>"
+HANG_SECONDS = 120.0
+DRIP_SECONDS = 1.0
+# A close with this linger time sends RST instead of FIN.
+_RESET = struct.pack("ii", 1, 0)
+
+
+class Limiter(Protocol):
+    """A service's rate limit. Called only while the throttle is enforced; its time is real, not the sandbox's."""
+
+    def enter(self, scope: Scope) -> Response | None:
+        """The refusal, or None where the request may go on; then `leave` follows when it is answered."""
+
+    def leave(self) -> None:
+        """Afterwards the admitted request counts as answered."""
+
+    def headers(self, scope: Scope) -> dict[str, str]:
+        """What every answer tells about the limit."""
+
+
+class Connections:
+    """The open connections by the client's address, so that a fault can break one; and the closing bell."""
+
+    def __init__(self) -> None:
+        self.open: dict[tuple[str, int], asyncio.Transport] = {}
+        self.closing = asyncio.Event()
+
+    async def pause(self, seconds: float) -> None:
+        """Returns after `seconds`, or at once when the sandbox closes."""
+        try:
+            await asyncio.wait_for(self.closing.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def reset(self, scope: Scope) -> None:
+        """Afterwards the connection of this request is broken."""
+        transport = self.open.get(tuple(scope["client"] or ("", 0)))
+        if transport is None:
+            return
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        transport.abort()
+        # The server learns of it in the next turn of the loop, and then keeps silent about the missing answer.
+        await asyncio.sleep(0)
+
+
+class Frame:
+    """`app` as the outside sees it: logged, slowed, limited and faulty as the world says."""
+
+    def __init__(
+        self, world: World, service: str, app: ASGIApp, connections: Connections, limiter: Limiter | None = None
+    ) -> None:
+        self.world = world
+        self.service = service
+        self.app = app
+        self.connections = connections
+        self.limiter = limiter
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request: limit, latency, fault, application, in that order."""
+        watch = _Watch(send)
+        limiter = self.limiter if self.world.throttle.enforce else None
+        refusal = limiter.enter(scope) if limiter else None
+        if limiter:
+            watch.headers = limiter.headers(scope)
+        try:
+            if self.world.throttle.latency:
+                await self.connections.pause(self.world.throttle.latency)
+            await (refusal(scope, receive, watch) if refusal else self._answer(scope, receive, watch))
+        finally:
+            if limiter and not refusal:
+                limiter.leave()
+            query = scope.get("query_string", b"").decode("latin-1")
+            self.world.log.record(self.service, scope["method"], scope["path"], watch.status, query)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        fault = self.world.faults.pick(self.service, scope["method"], scope["path"])
+        if fault is None or fault.kind == "delay":
+            if fault:
+                await self.connections.pause(fault.seconds or 0.0)
+            await self.app(scope, receive, send)
+            return
+        answer = None
+        if fault.phase == "after" or fault.kind in ("drip", "truncate"):
+            answer = await _answer_of(self.app, scope, receive)
+        await self._spoil(fault, answer, scope, receive, send)
+
+    async def _spoil(self, fault: Fault, answer: _Answer | None, scope: Scope, receive: Receive, send: Send) -> None:
+        match fault.kind:
+            case "status":
+                await Response(fault.body, fault.status, fault.headers)(scope, receive, send)
+            case "html200":
+                await HTMLResponse(PORTAL)(scope, receive, send)
+            case "empty":
+                await Response(b"", 200, media_type="application/json")(scope, receive, send)
+            case "hang":
+                await self.connections.pause(HANG_SECONDS if fault.seconds is None else fault.seconds)
+                await self.connections.reset(scope)
+            case "truncate" if answer:
+                await send(answer.start)
+                await send(_part(answer.body[: int(len(answer.body) * fault.at)]))
+                await self.connections.reset(scope)
+            case "drip" if answer:
+                await send(answer.start)
+                for byte in answer.body:
+                    await send(_part(bytes([byte])))
+                    await self.connections.pause(DRIP_SECONDS if fault.seconds is None else fault.seconds)
+                await send({"type": "http.response.body", "body": b""})
+            case _:
+                await self.connections.reset(scope)
+
+
+class _Watch:
+    """A `send` that notes the status and adds headers."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+        self.headers: dict[str, str] = {}
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            added = [(name.lower().encode(), value.encode()) for name, value in self.headers.items()]
+            message = {**message, "headers": [*message["headers"], *added]}
+        await self._send(message)
+
+
+class _Answer(Struct):
+    """A whole answer, held back."""
+
+    start: Message
+    body: bytes
+
+
+async def _answer_of(app: ASGIApp, scope: Scope, receive: Receive) -> _Answer:
+    messages: list[Message] = []
+
+    async def keep(message: Message) -> None:
+        messages.append(message)
+
+    await app(scope, receive, keep)
+    return _Answer(messages[0], b"".join(message.get("body", b"") for message in messages[1:]))
+
+
+def _part(body: bytes) -> Message:
+    return {"type": "http.response.body", "body": body, "more_body": True}
