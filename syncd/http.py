@@ -1,0 +1,378 @@
+"""The one HTTP client: deadlines, byte caps, retries, budgets, redirects, and which errors a status means.
+
+It knows HTTP and the error tree. It does not know what a shop or an e-mail service says; a connector
+tells it through `classify` where a status means something else there. Nothing that it raises holds
+a credential, a query string or an address, which is why its errors do not chain the library's own:
+those spell out the whole URL.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from ipaddress import ip_address
+from random import random
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import msgspec
+import requests
+from msgspec import Struct
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
+
+from syncd import __version__
+from syncd._wire import new_session
+from syncd.errors import AmbiguousError, ConnectionBlocked, RecordError, SyncdError, TransientError, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MIB = 1 << 20
+CONNECT_SECONDS = 10.0
+LONGEST_WAIT_SECONDS = 300.0
+LONGEST_BACKOFF_SECONDS = 60.0
+
+# A person must act; everything not listed here or below is worth another try. Source: RFC 9110, and
+# Shopify's own 402 (frozen) and 423 (locked).
+_BLOCKING: dict[int, tuple[str, str]] = {
+    401: ("does not accept the credentials", "Put a valid key into the configuration, then run `syncd check`."),
+    402: ("says that the account is not paid for", "Settle the bill there; syncd goes on by itself."),
+    403: ("does not allow this to our key", "Give the key the rights that `syncd check` lists."),
+    423: ("says that the account is locked", "Ask the service why; syncd goes on once it is unlocked."),
+    426: ("asks for a newer TLS", "Update OpenSSL on this machine."),
+}
+# About this one record or request; repeating it unchanged gives the same answer.
+_ABOUT_THE_RECORD = frozenset({400, 404, 405, 406, 409, 410, 411, 412, 413, 414, 415, 422})
+# The service turned the request away at the door, so a write certainly had no effect.
+_TURNED_AWAY = frozenset({403, 429})
+
+
+class Reply(Struct, frozen=True):
+    """A whole answer. `headers` are case-insensitive; `body` is decompressed."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON.
+
+        Raises: TransientError where it is no JSON, cut off, nested too deep, or holds numbers that JSON has not.
+        """
+        kind = self.headers.get("content-type", "json")
+        if "json" not in kind.lower():
+            raise TransientError("the answer is not JSON: something between us and the service may have answered")
+        try:
+            return msgspec.json.decode(self.body)
+        except (ValueError, RecursionError) as err:
+            raise TransientError("the answer is not valid JSON; it may have been cut off") from err
+
+
+class Budget(Protocol):
+    """A rate limit: `acquire` waits until a call may be made, `learn` reads what the answer says about it."""
+
+    def acquire(self) -> None: ...
+
+    def learn(self, reply: Reply) -> None: ...
+
+
+class UnsentError(TransientError):
+    """The request never left: nothing can have happened."""
+
+
+class OversizeError(TransientError):
+    """The answer is larger than allowed; asking for the same again would not help."""
+
+
+class Http:
+    """Calls to one origin (`https://host[:port]`) over a few kept connections.
+
+    `connection` is what the connection is called in messages (`shops.acme`); `headers` gives the
+    credentials anew for each call; `classify` may turn an answer into an error of the connector's own
+    and returns None to leave it to the table. Units: `deadline` is seconds for one whole answer,
+    however slowly it drips; `max_bytes` counts the decompressed body.
+    Raises: UserError for an origin that is neither https nor this machine.
+    """
+
+    def __init__(
+        self,
+        origin: str,
+        *,
+        connection: str,
+        headers: Callable[[], Mapping[str, str]],
+        budget: Budget | None = None,
+        classify: Callable[[Reply], SyncdError | None] | None = None,
+        deadline: float = 60.0,
+        max_bytes: int = 32 * MIB,
+        attempts: int = 6,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.connection = connection
+        self._origin = _checked_origin(origin, connection)
+        self._headers = headers
+        self._budget = budget
+        self._classify = classify
+        self._deadline = deadline
+        self._max_bytes = max_bytes
+        self._retrying = Retrying(
+            stop=stop_after_attempt(attempts),
+            retry=retry_if_exception(_worth_another_try),
+            wait=_wait_seconds,
+            sleep=sleep,
+            reraise=True,
+        )
+        self._session = new_session()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        repeatable: bool | None = None,
+        deadline: float | None = None,
+        max_bytes: int | None = None,
+    ) -> Reply:
+        """The answer, with a status that is no error.
+
+        `path` is quoted already and relative to the origin. A failed call is made again when it is
+        `repeatable` (a GET unless told otherwise) or certainly had no effect.
+        Raises: TransientError when trying again did not help; AmbiguousError for a write whose outcome
+        is unknown; ConnectionBlocked; RecordError for this request alone; whatever `classify` returns.
+        """
+        if not _is_plain_path(path):
+            raise ValueError("a path begins with one slash, is quoted, and does not climb")
+        if repeatable is None:
+            repeatable = method == "GET"
+        exchange = _Exchange(
+            method,
+            self._base() + path,
+            dict(params or {}),
+            b"" if json is None else msgspec.json.encode(json),
+            deadline or self._deadline,
+            max_bytes or self._max_bytes,
+        )
+        return self._retrying.copy()(self._attempt, exchange, repeatable)
+
+    def path_of(self, url: str) -> str:
+        """Path and query of an absolute URL of this origin, such as a `next` link.
+
+        Raises: ConnectionBlocked where it leads anywhere else: our credentials must not follow it.
+        """
+        try:
+            parts = urlsplit(url)
+            same = _place(parts) == _place(self._origin) and parts.username is None
+        except ValueError:
+            same = False
+        path = parts.path + (f"?{parts.query}" if parts.query else "") if same else ""
+        if not _is_plain_path(path):
+            raise ConnectionBlocked(
+                f"{self.connection}: the service sent a link that leads to another place",
+                connection=self.connection,
+                hint="Nothing was sent there. Check the address in the configuration.",
+            )
+        return path
+
+    def close(self) -> None:
+        """Afterwards no connection is open."""
+        self._session.close()
+
+    def _base(self) -> str:
+        return f"{self._origin.scheme}://{self._origin.netloc}"
+
+    def _attempt(self, exchange: _Exchange, repeatable: bool) -> Reply:
+        try:
+            return self._checked(exchange)
+        except TransientError as err:
+            if repeatable or isinstance(err, UnsentError | AmbiguousError) or err.status in _TURNED_AWAY:
+                raise
+            raise AmbiguousError(f"{err}; whether it took effect is unknown", status=err.status, hint=err.hint) from err
+
+    def _checked(self, exchange: _Exchange) -> Reply:
+        if self._budget:
+            self._budget.acquire()
+        reply = self._send(exchange)
+        if self._budget:
+            self._budget.learn(reply)
+        error = (self._classify and self._classify(reply)) or self._by_status(exchange, reply)
+        if error is None:
+            return reply
+        if isinstance(error, TransientError) and error.retry_after is None:
+            error.retry_after = retry_after_seconds(reply.headers)
+        raise error
+
+    def _send(self, exchange: _Exchange) -> Reply:
+        headers = {"User-Agent": f"syncd/{__version__}", "Accept": "application/json", **self._headers()}
+        if exchange.body:
+            headers["Content-Type"] = "application/json"
+        try:
+            with self._session.request(
+                exchange.method,
+                exchange.url,
+                params=exchange.params,
+                data=exchange.body or None,
+                headers=headers,
+                timeout=(min(CONNECT_SECONDS, exchange.deadline), exchange.deadline),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                # One read of the whole body: a third faster than `content`, and the cap holds for
+                # what comes out of the decompressor.
+                body = response.raw.read(exchange.max_bytes + 1, decode_content=True)
+        except (requests.RequestException, HTTPError, OSError) as err:
+            raise self._failed(exchange, err) from None
+        except ValueError:
+            raise self._blocked("the credentials hold a character that cannot be sent", _BLOCKING[401][1]) from None
+        if len(body) > exchange.max_bytes:
+            raise OversizeError(
+                f"{self.connection}: the answer to {exchange} is larger than {exchange.max_bytes:,} bytes"
+            )
+        return Reply(response.status_code, response.headers, body)
+
+    def _failed(self, exchange: _Exchange, err: Exception) -> SyncdError:
+        if isinstance(err, requests.exceptions.InvalidHeader):
+            return self._blocked("the credentials hold a character that cannot be sent", _BLOCKING[401][1])
+        kind = UnsentError if _never_sent(err) else TransientError
+        return kind(
+            f"{self.connection}: {exchange} got no whole answer ({type(err).__name__})",
+            hint="syncd tries again in the next cycle. If it stays, check the network and the service's status page.",
+        )
+
+    def _by_status(self, exchange: _Exchange, reply: Reply) -> SyncdError | None:
+        status = reply.status
+        if 200 <= status < 300:
+            return None
+        if 300 <= status < 400:
+            return self._blocked(
+                f"{exchange} is redirected elsewhere, and syncd does not follow",
+                "Check the address of this connection in the configuration: the shop may have moved.",
+            )
+        if status in _BLOCKING:
+            says, hint = _BLOCKING[status]
+            return self._blocked(f"the service {says} ({_answer(exchange, reply)})", hint)
+        said = f"{self.connection}: the service answered {_answer(exchange, reply)}"
+        if status in _ABOUT_THE_RECORD:
+            return RecordError(said, code=str(status))
+        return TransientError(said, status=status, hint="syncd tries again in the next cycle.")
+
+    def _blocked(self, fault: str, hint: str) -> ConnectionBlocked:
+        return ConnectionBlocked(f"{self.connection}: {fault}", connection=self.connection, hint=hint)
+
+
+class _Exchange(Struct, frozen=True):
+    """One request, ready to be sent any number of times; shows itself without query and addresses."""
+
+    method: str
+    url: str
+    params: dict[str, Any]
+    body: bytes
+    deadline: float
+    max_bytes: int
+
+    def __str__(self) -> str:
+        segments = urlsplit(self.url).path.split("/")
+        return f"{self.method} {'/'.join('…' if _may_name_a_person(s) else s for s in segments)}"
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """How long the service asks us to wait, at most five minutes; None where it says nothing usable.
+
+    A date is measured against the service's own `Date`, so that a wrong clock here does not matter.
+    """
+    text = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        until = _instant(text)
+        if until is None:
+            return None
+        seconds = (until - (_instant(headers.get("date", "")) or datetime.now(UTC))).total_seconds()
+    # `not >=` also refuses NaN.
+    return None if not seconds >= 0 else min(seconds, LONGEST_WAIT_SECONDS)
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        when = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def _worth_another_try(err: BaseException) -> bool:
+    return isinstance(err, TransientError) and not isinstance(err, AmbiguousError | OversizeError)
+
+
+def _wait_seconds(state: RetryCallState) -> float:
+    """Never before the time that the service named; otherwise doubling, and spread so that we do not come in step."""
+    err = state.outcome.exception() if state.outcome else None
+    asked = err.retry_after if isinstance(err, TransientError) else None
+    if asked is not None:
+        return asked + random()  # noqa: S311  # spreading, not secrecy
+    return min(LONGEST_BACKOFF_SECONDS, 2.0 ** (state.attempt_number - 1)) * (0.5 + random() / 2)  # noqa: S311
+
+
+def _never_sent(err: Exception) -> bool:
+    if isinstance(err, requests.exceptions.ConnectTimeout):
+        return True
+    cause = err.args[0] if err.args else None
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
+
+
+def _checked_origin(origin: str, connection: str) -> SplitResult:
+    try:
+        parts = urlsplit(origin.rstrip("/"))
+        scheme, host, _ = _place(parts)
+        bare = bool(host) and not (parts.path or parts.query or parts.fragment or parts.username)
+        if bare and (scheme == "https" or (scheme == "http" and is_loopback(host))):
+            return parts
+    except ValueError:
+        pass  # not even an address: told below
+    raise UserError(
+        f"{connection}: the address must be https://HOST; plain http is for this machine only",
+        hint="Correct base_url or domain in the configuration.",
+    )
+
+
+def _place(parts: SplitResult) -> tuple[str, str, int]:
+    port = parts.port if parts.port is not None else {"https": 443, "http": 80}.get(parts.scheme, 0)
+    return parts.scheme, parts.hostname or "", port
+
+
+def is_loopback(host: str) -> bool:
+    """True for names and addresses that never leave this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_plain_path(path: str) -> bool:
+    way = path.partition("?")[0]
+    return (
+        re.fullmatch(r"/(?!/)[!-~]*", path) is not None
+        and "\\" not in unquote(path)
+        and "#" not in path
+        and not {".", ".."} & set(unquote(way).split("/"))
+    )
+
+
+def _may_name_a_person(segment: str) -> bool:
+    return "@" in unquote(segment) or re.fullmatch(r"[0-9a-f]{32,}", segment) is not None
+
+
+def _answer(exchange: _Exchange, reply: Reply) -> str:
+    """`503 Service Unavailable to GET /orders, request 4f2a…`: what the service's support asks for."""
+    try:
+        phrase = f" {HTTPStatus(reply.status).phrase}"
+    except ValueError:
+        phrase = ""
+    request_id = re.sub(r"[^\w-]", "", reply.headers.get("x-request-id", ""))[:64]
+    return f"{reply.status}{phrase} to {exchange}" + (f", request {request_id}" if request_id else "")
