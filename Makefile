@@ -1,0 +1,46 @@
+# make demo    syncd on real purchase data, all on this machine
+# make test    all tests            make lint    style and import direction
+# make types   mypy --strict        make bench   how fast judging is, as ratios
+# make lock    renew requirements/*.txt from pyproject.toml
+#
+# The first call makes .venv and installs exactly what requirements/*.txt names, hashes checked.
+
+PYTHON ?= python3
+LOCK = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header pyproject.toml requirements/build.in
+
+.PHONY: demo test lint types bench lock clean
+# All targets share .venv, and two installations into it at once would spoil it.
+.NOTPARALLEL:
+
+demo: .venv/demo.installed
+	.venv/bin/syncd demo
+
+test: .venv/dev.installed
+	.venv/bin/pytest
+
+lint: .venv/dev.installed
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports
+
+types: .venv/dev.installed
+	.venv/bin/mypy
+
+bench: .venv/dev.installed
+	.venv/bin/python benchmarks/bench_judge.py
+
+lock: .venv/dev.installed
+	$(LOCK) --extra sandbox --output-file requirements/demo.txt
+	$(LOCK) --extra postgres --output-file requirements/service.txt
+	$(LOCK) --extra dev --output-file requirements/dev.txt
+
+.venv/%.installed: requirements/%.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "syncd needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
