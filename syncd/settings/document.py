@@ -100,12 +100,13 @@ def locate(text: str) -> dict[Key, int]:
     table: Key = ()
     for number, line in _outside_values(text):
         if header := _HEADER.match(line):
-            table = _parts(header[1])
-            lines.setdefault(table, number)
+            key = table = _parts(header[1])
         elif entry := _ENTRY.match(line):
             key = table + _parts(entry[1])
-            for length in range(len(table) + 1, len(key) + 1):
-                lines.setdefault(key[:length], number)
+        else:
+            continue
+        for length in range(1, len(key) + 1):
+            lines.setdefault(key[:length], number)
     return lines
 
 

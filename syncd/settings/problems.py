@@ -123,11 +123,11 @@ def _not_a_choice(fault: ErrorDetails, _model: type[Table]) -> str:
 
 
 def _too_small(fault: ErrorDetails, _model: type[Table]) -> str:
-    return f"must be {fault['ctx']['ge']} or more"
+    return f"must be {fault['ctx']['ge']:g} or more"
 
 
 def _too_great(fault: ErrorDetails, _model: type[Table]) -> str:
-    return f"must be {fault['ctx']['le']} or less"
+    return f"must be {fault['ctx']['le']:g} or less"
 
 
 def _our_own(fault: ErrorDetails, _model: type[Table]) -> str:
