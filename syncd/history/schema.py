@@ -26,6 +26,7 @@ from sqlalchemy import (
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
         "pk": "pk_%(table_name)s",
         "fk": "fk_%(table_name)s_%(column_0_name)s",
     }
@@ -80,9 +81,16 @@ identities = Table(
     # The shop's id of the person; guests without one are "guest:" and the customer's e-mail key.
     Column("shop_customer_id", String(300), primary_key=True),
     Column("customer_id", RowId, ForeignKey("customers.id")),
-    # 0 where only an order told of the person.
-    Column("updated_at", BigInteger, nullable=False, server_default="0"),
+    # Of the shop's record. Below zero where only orders told who it is: any record outweighs them.
+    Column("updated_at", BigInteger, nullable=False),
     Column("deleted", Boolean, nullable=False, server_default=text("false")),
+    # The record's own facts, kept by shop id: those of a customer are derived from all their shop ids.
+    Column("created_at", BigInteger),
+    Column("country", String(2), nullable=False, server_default=""),
+    Column("city", Text, nullable=False, server_default=""),
+    Column("language", String(16), nullable=False, server_default=""),
+    Column("wholesale", Boolean, nullable=False, server_default=text("false")),
+    # The shop's tags, one a line.
     Column("tags", Text, nullable=False, server_default=""),
     Index("ix_identities_customer_id", "customer_id", "shop"),
 )
@@ -195,6 +203,8 @@ members = Table(
     Column("opted_in_at", BigInteger),
     Column("open_rate", Float),
     Column("click_rate", Float),
+    # A contact keeps its id when its address changes.
+    Index("ix_members_audience_contact_id", "audience", "contact_id"),
 )
 
 segments = Table(
@@ -268,7 +278,7 @@ figures = Table(
     metadata,
     # A figure of the whole audience, frozen for one local day.
     Column("audience", Name, primary_key=True),
-    Column("expression", String(200), primary_key=True),
+    Column("expression", Text, primary_key=True),
     Column("day", Integer, primary_key=True),
     Column("value", Float),
 )

@@ -1,0 +1,1 @@
+"""The history: customers, orders, consents and standings in a database. Importing it loads none."""

@@ -1,0 +1,114 @@
+"""The consent ledger: what each source said of a person's consent, append-only, and what holds now.
+
+Sources are the shops, by name, and the audiences, as `esp:NAME`. A source that knows a person under
+several ids speaks with several voices; the most restrictive counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Select, and_, case, func, insert, or_, select
+
+from syncd.history.database import History, among
+from syncd.history.schema import consents, identities
+from syncd.model import Consent, ConsentState
+
+
+class Statement(NamedTuple):
+    """What a source says of a customer under one of its ids."""
+
+    customer_id: int
+    shop_customer_id: str
+    consent: Consent
+
+
+def append(db: Connection, source: str, statements: Collection[Statement], now: int) -> list[Statement]:
+    """The statements that say something new are in the ledger; returns them."""
+    if not statements:
+        return []
+    latest = _latest(db, source, {one.customer_id for one in statements})
+    new = [one for one in statements if _is_new(one, latest)]
+    if new:
+        rows = [
+            {
+                "customer_id": one.customer_id,
+                "source": source,
+                "shop_customer_id": one.shop_customer_id,
+                "state": one.consent.state,
+                "level": one.consent.level,
+                "changed_at": one.consent.changed_at,
+                "observed_at": now,
+            }
+            for one in new
+        ]
+        db.execute(insert(consents), rows)
+    return new
+
+
+def _is_new(one: Statement, latest: dict[tuple[int, str], tuple[str, str]]) -> bool:
+    before = latest.get((one.customer_id, one.shop_customer_id))
+    if before is None:
+        return one.consent.state != ConsentState.UNKNOWN
+    return before != (one.consent.state, one.consent.level)
+
+
+def _latest(db: Connection, source: str, ids: Collection[int]) -> dict[tuple[int, str], tuple[str, str]]:
+    newest = (
+        select(func.max(consents.c.id))
+        .where(consents.c.source == source, among(db, consents.c.customer_id, ids))
+        .group_by(consents.c.customer_id, consents.c.shop_customer_id)
+    )
+    query = select(consents.c.customer_id, consents.c.shop_customer_id, consents.c.state, consents.c.level).where(
+        consents.c.id.in_(newest)
+    )
+    return {(row[0], row[1]): (row[2], row[3]) for row in db.execute(query)}
+
+
+def consent_of(history: History, customer_ids: Collection[int]) -> dict[int, bool]:
+    """Whether each of these customers may be mailed: someone says granted, and nobody says withdrawn.
+
+    Only a grant lifts a withdrawal, while anything but a grant ends a grant. A grant under a shop id
+    that is gone, or is another person's by now, is nobody's.
+    """
+    with history.read() as db:
+        found = {row[0]: bool(row[1]) and not row[2] for row in db.execute(_consent(db, customer_ids))}
+    return {id_: found.get(id_, False) for id_ in customer_ids}
+
+
+def _consent(db: Connection, ids: Collection[int]) -> Select[Any]:
+    person_said = case((consents.c.state.in_([ConsentState.GRANTED, ConsentState.WITHDRAWN]), consents.c.id))
+    voice = (consents.c.customer_id, consents.c.source, consents.c.shop_customer_id)
+    voices = (
+        select(*voice, func.max(consents.c.id).label("word"), func.max(person_said).label("said"))
+        .where(among(db, consents.c.customer_id, ids))
+        .group_by(*voice)
+        .cte("voices")
+    )
+    word, said = consents.alias("word"), consents.alias("said")
+    living = and_(
+        identities.c.shop == voices.c.source,
+        identities.c.shop_customer_id == voices.c.shop_customer_id,
+        identities.c.customer_id == voices.c.customer_id,
+        ~identities.c.deleted,
+    )
+    alive = or_(voices.c.source.startswith(esp_source("")), identities.c.shop.is_not(None))
+    return (
+        select(
+            voices.c.customer_id,
+            func.max(case((and_(word.c.state == ConsentState.GRANTED, alive), 1), else_=0)),
+            func.max(case((said.c.state == ConsentState.WITHDRAWN, 1), else_=0)),
+        )
+        .select_from(
+            voices.join(word, word.c.id == voices.c.word)
+            .outerjoin(said, said.c.id == voices.c.said)
+            .outerjoin(identities, living)
+        )
+        .group_by(voices.c.customer_id)
+    )
+
+
+def esp_source(audience: str) -> str:
+    """The name of an audience as a source of consents."""
+    return f"esp:{audience}"

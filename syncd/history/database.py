@@ -1,0 +1,297 @@
+"""The database behind the history: opens SQLite or PostgreSQL so that what is committed stays committed.
+
+It knows engines, transactions and migrations; it knows no table. All writing goes through
+`History.begin`, the one commit seam.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    inspect,
+    make_url,
+    select,
+    text,
+)
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from syncd.errors import UserError
+from syncd.history.faults import explained
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+BUSY_SECONDS = 30
+CACHE_KIB = 16_384
+
+_WRITES = "syncd_writes"
+_SETTING = "[syncd] database"
+
+
+class History:
+    """An open history, of the schema that this version knows."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._writer = engine.execution_options(**{_WRITES: True})
+        # A reader sees one state of the database, however many questions it asks.
+        one_state = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._reader = engine if is_sqlite(engine) else engine.execution_options(**one_state)
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction that writes: committed at the end, or nothing of it happened.
+
+        Raises: TransientError when the database is locked, full or away.
+        """
+        with explained(), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the database and changes nothing.
+
+        Raises: TransientError when the database is locked or away.
+        """
+        with explained(), self._reader.connect() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """No connection is open any more."""
+        self.engine.dispose()
+
+    def __enter__(self) -> History:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_history(url: str, *, create: bool = False) -> History:
+    """The history at `url`, its schema that of this version; `create` makes it or brings it up to date.
+
+    Raises: UserError for a URL, directory or schema that cannot be used; TransientError for a
+    database that is away.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        _provide_file(Path(parsed.database or ""), create)
+    history = History(_engine(parsed))
+    try:
+        if create:
+            migrate(history)
+        check_schema(history)
+    except BaseException:
+        history.close()
+        raise
+    return history
+
+
+def migrate(history: History) -> None:
+    """The schema is that of this version. One transaction: after a kill nothing has happened.
+
+    Raises: UserError when the schema is of a newer version.
+    """
+    found = _revision(history)
+    if found == newest_revision():
+        return
+    if found is not None:
+        _refuse_newer(found)
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    with history.begin() as connection:
+        lock(connection, "schema")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def check_schema(history: History) -> None:
+    """The schema is that of this version.
+
+    Raises: UserError when it is older, newer, or not there.
+    """
+    found = _revision(history)
+    if found == newest_revision():
+        return
+    if found is None:
+        raise UserError("the database is empty", hint="run `syncd backfill` first: it makes the tables")
+    _refuse_newer(found)
+    raise UserError(
+        f"the database is of an older version of syncd (schema {found}, needed {newest_revision()})",
+        hint="make a backup, then run `syncd backfill`: it brings the database up to date",
+    )
+
+
+def revisions() -> list[str]:
+    """The schema revisions that this version knows, oldest first: the numbers that the files begin with."""
+    return sorted(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def newest_revision() -> str:
+    """The schema revision of this version."""
+    return revisions()[-1]
+
+
+def is_sqlite(bind: Engine | Connection) -> bool:
+    """Whether this is SQLite; otherwise it is PostgreSQL."""
+    return bind.dialect.name == "sqlite"
+
+
+def among(connection: Connection, column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
+    """The condition that `column` is one of `values`, as one parameter however many they are."""
+    if is_sqlite(connection):
+        return column.in_(select(func.json_each(json.dumps(list(values))).table_valued("value").c.value))
+    return column == func.any(bindparam(None, list(values), type_=ARRAY(column.type)))
+
+
+def put(
+    connection: Connection,
+    table: Table,
+    columns: Sequence[str],
+    rows: Collection[tuple[Any, ...]],
+    *,
+    keep: Collection[str] | None = (),
+) -> None:
+    """Afterwards these rows are in `table`; of a row whose key existed, all `columns` but `keep` are replaced.
+
+    With `keep=None` an existing row stays as it is. Rows are plain tuples: a name for each of their
+    values would double the time.
+    """
+    if rows:
+        kept = None if keep is None else tuple(keep)
+        connection.exec_driver_sql(_put_statement(is_sqlite(connection), table, tuple(columns), kept), list(rows))
+
+
+@lru_cache(maxsize=100)
+def _put_statement(sqlite: bool, table: Table, columns: tuple[str, ...], keep: tuple[str, ...] | None) -> str:
+    keys = [column.name for column in table.primary_key]
+    changed = [f"{name} = excluded.{name}" for name in columns if name not in keys and name not in (keep or ())]
+    conflict = (
+        f"({', '.join(keys)}) DO UPDATE SET {', '.join(changed)}" if changed and keep is not None else "DO NOTHING"
+    )
+    places = ", ".join(["?" if sqlite else "%s"] * len(columns))
+    # Names of our own tables and columns; every value is a parameter.
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({places}) ON CONFLICT {conflict}"  # noqa: S608
+
+
+def lock(connection: Connection, what: str) -> None:
+    """No other transaction that locks `what` runs until this one ends. On SQLite a writer is alone anyway."""
+    if not is_sqlite(connection):
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": f"syncd {what}"})
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except (ArgumentError, NoSuchModuleError, ValueError) as err:
+        # The text may hold a password: it is not repeated.
+        raise _bad_url("is no database URL") from err
+    if backend == "sqlite":
+        if parsed.database in (None, "", ":memory:"):
+            raise _bad_url("names no file")
+        return parsed.set(drivername="sqlite")
+    if backend == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    raise _bad_url(f"names {backend}, which syncd does not speak")
+
+
+def _bad_url(fault: str) -> UserError:
+    return UserError(
+        f"{_SETTING} {fault}",
+        hint="write sqlite:///syncd.db, or postgresql+psycopg://user:password@host/name",
+    )
+
+
+def _provide_file(path: Path, create: bool) -> None:
+    """The database file exists and only its owner may read it; that it exists already is fine."""
+    if path.exists():
+        return
+    if not create:
+        raise UserError(f"there is no database {path}", hint="run `syncd backfill` first: it makes it")
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError as err:
+        if not path.exists():
+            raise UserError(
+                f"the database {path} cannot be made: {err.strerror}",
+                hint=f"make the directory and let syncd write there, or name another one in {_SETTING}",
+            ) from err
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        # Errors never show parameters: they are people's data.
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    arguments = {
+        "connect_timeout": 10,
+        "application_name": "syncd",
+        "options": f"-c lock_timeout={BUSY_SECONDS}s -c timezone=UTC",
+    }
+    try:
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=arguments)
+    except ImportError as err:
+        raise UserError(
+            "the driver for PostgreSQL is not installed", hint="install it: pip install 'syncd[postgres]'"
+        ) from err
+
+
+_PRAGMAS = (
+    "journal_mode = WAL",
+    # NORMAL would lose the last commits with the power: a confirmed tag would be sent again.
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    # Erased is erased, in the file as well.
+    "secure_delete = ON",
+    f"cache_size = -{CACHE_KIB}",
+)
+
+
+def _configure_sqlite(connection: Any, _: object) -> None:
+    # The driver's own transactions begin too late and end too early: `_begin_sqlite` begins ours.
+    connection.isolation_level = None
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes then could fail in the middle; so writers queue at the start.
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _revision(history: History) -> str | None:
+    """The schema revision found in the database, None in an empty one."""
+    with history.read() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _refuse_newer(found: str) -> None:
+    if found not in revisions():
+        raise UserError(
+            f"the database was made by a newer version of syncd (schema {found}, known up to {newest_revision()})",
+            hint="install that version again; going back needs a backup from before the upgrade",
+        )

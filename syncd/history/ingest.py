@@ -1,0 +1,183 @@
+"""Takes a page of a shop into the history: rows and cursor together, each record once, the newest state of it.
+
+It knows orders and their parts; who a person is decides `people`, which records can be taken `sift`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, delete, select
+
+from syncd.history import consents, people
+from syncd.history.consents import Statement
+from syncd.history.database import History, among, lock, put
+from syncd.history.people import Settled
+from syncd.history.quarantine import settle_quarantine
+from syncd.history.schema import cursors, order_items, orders, refunds
+from syncd.history.shops import cursors_of, set_shop_state, shop_row
+from syncd.history.sift import Sifted, sift
+from syncd.model import Order, OrderStatus, Page, Refund
+
+__all__ = ["Ingested", "cursors_of", "ingest", "set_shop_state", "shop_row"]
+
+
+class Ingested(NamedTuple):
+    """What a page brought. A record that was known as it is counts nowhere."""
+
+    orders_new: int = 0
+    orders_changed: int = 0
+    customers_changed: int = 0
+    quarantined: int = 0
+    deleted: int = 0
+
+
+class _Known(NamedTuple):
+    customer_id: int | None
+    updated_at: int
+    digest: bytes
+    deleted: bool
+
+
+# New and changed orders by id, each with its digest.
+_Fresh = Mapping[str, tuple[Order, bytes]]
+
+
+def ingest(
+    history: History,
+    shop: str,
+    page: Page,
+    *,
+    audiences: Sequence[str],
+    currencies: Collection[str] | None,
+    now: int,
+) -> Ingested:
+    """Afterwards the page is in the history, with the cursor behind it: all of it, or nothing.
+
+    An older state never replaces a newer one; of two states as new as each other the later read wins.
+    A deleted record stays deleted. Whoever is concerned is judged again in each of `audiences`.
+    Orders in a currency that is not in `currencies` (None: any) go to the quarantine.
+
+    1. What cannot be stored is sifted out. 2. Which orders are news. 3. Who the people are.
+    4. Orders with their parts, and consents. 5. Who is concerned; quarantine and cursor.
+    """
+    sifted = sift(page, currencies)
+    with history.begin() as db:
+        lock(db, "people")
+        known = _known_orders(db, shop, {*sifted.orders, *page.deleted_orders})
+        fresh = {id_: one for id_, one in sifted.orders.items() if _is_news(*one, known.get(id_))}
+        gone = [id_ for id_ in dict.fromkeys(page.deleted_orders) if id_ not in known or not known[id_].deleted]
+        spoken = [order for order, _ in fresh.values()]
+        settled = people.settle(db, shop, spoken, sifted.customers.values(), page.deleted_customers)
+        concerned = _store_orders(db, shop, fresh, known, settled)
+        concerned |= _mark_deleted(db, shop, gone, known)
+        consented = consents.append(db, shop, _statements(sifted, settled), now)
+        concerned |= settled.touched | {one.customer_id for one in consented}
+        people.mark_news(db, concerned, audiences)
+        taken = {*sifted.orders, *sifted.customers}
+        settle_quarantine(db, shop, page.resource, taken, sifted.rejected.values(), now)
+        put(db, cursors, ("shop", "resource", "cursor", "committed_at"), [(shop, page.resource, page.cursor, now)])
+    return Ingested(
+        orders_new=len(fresh.keys() - known.keys()),
+        orders_changed=len(fresh.keys() & known.keys()),
+        customers_changed=len(settled.news_of & sifted.customers.keys() | {one.shop_customer_id for one in consented}),
+        quarantined=len(sifted.rejected),
+        deleted=len(gone) + settled.deleted,
+    )
+
+
+def _known_orders(db: Connection, shop: str, ids: Collection[str]) -> dict[str, _Known]:
+    if not ids:
+        return {}
+    query = select(orders.c.id, orders.c.customer_id, orders.c.updated_at, orders.c.digest, orders.c.deleted).where(
+        orders.c.shop == shop, among(db, orders.c.id, ids)
+    )
+    return {row[0]: _Known(*row[1:]) for row in db.execute(query)}
+
+
+def _is_news(order: Order, digest: bytes, known: _Known | None) -> bool:
+    return known is None or (order.updated_at >= known.updated_at and digest != known.digest)
+
+
+def _store_orders(
+    db: Connection, shop: str, fresh: _Fresh, known: Mapping[str, _Known], settled: Settled
+) -> set[int | None]:
+    """These orders are stored with their parts; returns whose they are and were."""
+    rows = [_order_row(shop, order, digest, settled) for order, digest in fresh.values()]
+    put(db, orders, _ORDER, rows)
+    before = [id_ for id_ in fresh if id_ in known]
+    for parts in (order_items, refunds) if before else ():
+        db.execute(delete(parts).where(parts.c.shop == shop, among(db, parts.c.order_id, before)))
+    put(db, order_items, _ITEM, [row for order, _ in fresh.values() for row in _item_rows(shop, order)])
+    put(db, refunds, _REFUND, [row for order, _ in fresh.values() for row in _refund_rows(shop, order)])
+    return {row[2] for row in rows} | {known[id_].customer_id for id_ in before}
+
+
+_ORDER = (
+    *("shop", "id", "customer_id", "shop_customer_id", "placed_at", "updated_at", "status", "cancelled", "test"),
+    *("currency", "paid_minor", "goods_minor", "refunded_minor", "refunded_goods_minor", "digest"),
+)
+
+
+def _order_row(shop: str, order: Order, digest: bytes, settled: Settled) -> tuple[Any, ...]:
+    shop_id = people.shop_id_of(order)
+    moved = [refund for refund in _refunds_of(order) if refund.moved]
+    return (
+        shop,
+        order.id,
+        settled.identities[shop_id].customer_id if shop_id else None,
+        shop_id,
+        order.placed_at,
+        order.updated_at,
+        int(order.status),
+        order.cancelled,
+        order.test,
+        order.currency,
+        order.paid_minor,
+        order.goods_minor,
+        sum(refund.amount_minor for refund in moved),
+        sum(refund.goods_minor for refund in moved),
+        digest,
+    )
+
+
+def _refunds_of(order: Order) -> Collection[Refund]:
+    """The refunds, each once: of one that the shop shows twice the later state."""
+    return {refund.id: refund for refund in order.refunds}.values() if order.refunds else ()
+
+
+_ITEM = ("shop", "order_id", "line", "product_id", "sku", "title", "category", "quantity", "price_minor")
+
+
+def _item_rows(shop: str, order: Order) -> Iterator[tuple[Any, ...]]:
+    for line, item in enumerate(order.items):
+        yield (
+            *(shop, order.id, line, item.product_id, item.sku, item.title, item.category),
+            *(item.quantity, item.price_minor),
+        )
+
+
+_REFUND = ("shop", "order_id", "id", "amount_minor", "goods_minor", "refunded_at", "moved")
+
+
+def _refund_rows(shop: str, order: Order) -> Iterator[tuple[Any, ...]]:
+    for one in _refunds_of(order):
+        yield (shop, order.id, one.id, one.amount_minor, one.goods_minor, one.refunded_at, one.moved)
+
+
+def _mark_deleted(db: Connection, shop: str, gone: Collection[str], known: Mapping[str, _Known]) -> set[int | None]:
+    """These orders count no more, and those never seen will not count either; returns whose they were."""
+    never_seen = (None, None, 0, people.NEVER_SEEN, int(OrderStatus.VOIDED), True, False, "", 0, 0, 0, 0, b"")
+    rows = [(shop, id_, *never_seen, True) for id_ in gone]
+    put(db, orders, (*_ORDER, "deleted"), rows, keep=_ORDER)
+    return {known[id_].customer_id for id_ in gone if id_ in known}
+
+
+def _statements(sifted: Sifted, settled: Settled) -> list[Statement]:
+    """What the records say of consent, as far as they are the newest of their id and have an address."""
+    return [
+        Statement(identity.customer_id, id_, record.consent)
+        for id_, record in sifted.customers.items()
+        if (identity := settled.identities[id_]).updated_at == record.updated_at and identity.customer_id is not None
+    ]

@@ -1,0 +1,240 @@
+"""Who is who: one customer per e-mail key, whatever ids the shops give them; and what follows from that.
+
+Every function works inside a transaction of its caller. It knows customers, identities and news;
+it knows no order's worth and no member.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, exists, func, select, update
+
+from syncd.history.database import among, put
+from syncd.history.schema import audiences, customers, identities, members, news, orders
+from syncd.model import Customer, Order, email_key
+
+# Who an order tells it is of weighs less than any record of a customer: its instant is put before them all.
+ORDERS_WEIGH = -(2**41)
+# The shop said that the id is gone before it ever showed it.
+NEVER_SEEN = -(2**42)
+
+
+class Identity(msgspec.Struct):
+    """One shop id of a person; the fields are the columns, but for `email`: the key of the customer it is of."""
+
+    shop_customer_id: str
+    email: str | None
+    updated_at: int
+    customer_id: int | None = None
+    deleted: bool = False
+    created_at: int | None = None
+    country: str = ""
+    city: str = ""
+    language: str = ""
+    wholesale: bool = False
+    tags: str = ""
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the shop's own record told this, not an order."""
+        return self.updated_at > ORDERS_WEIGH // 2
+
+    def says_the_same(self, other: Identity) -> bool:
+        """Whether both mean the same, apart from when it was said."""
+        same = msgspec.structs.replace(other, updated_at=self.updated_at, customer_id=self.customer_id)
+        return self == same
+
+
+def guest_id(key: str) -> str:
+    """The shop id that a guest has with us: shops give them none."""
+    return f"guest:{key}"
+
+
+def shop_id_of(order: Order) -> str | None:
+    """Under which shop id the order's person is known; None for a counter sale."""
+    if order.customer_id is not None:
+        return order.customer_id
+    key = email_key(order.email)
+    return guest_id(key) if key else None
+
+
+def told_by_record(record: Customer) -> Identity:
+    """What a shop's record of a customer tells. A record without address takes the person from the id."""
+    return Identity(
+        shop_customer_id=record.id,
+        email=email_key(record.email),
+        updated_at=record.updated_at,
+        created_at=record.created_at,
+        country=record.country,
+        city=record.city,
+        language=record.language,
+        wholesale=record.wholesale,
+        tags="\n".join(record.tags),
+    )
+
+
+def told_by_order(order: Order, shop_customer_id: str) -> Identity:
+    """What an order tells: whose the id is, as long as there is no record of it."""
+    key = email_key(order.email)
+    # A guest's id is the address itself: no order can tell otherwise.
+    weight = ORDERS_WEIGH + (order.updated_at if order.customer_id is not None else 0)
+    if key is None:
+        weight = NEVER_SEEN
+    return Identity(shop_customer_id=shop_customer_id, email=key, updated_at=weight)
+
+
+def outweighs(new: Identity, known: Identity) -> bool:
+    """Whether `new` replaces what is known: it is newer, or as new and seen later, or settles a tie of orders."""
+    if new.recorded and known.recorded:
+        return new.updated_at >= known.updated_at
+    return (new.updated_at, new.email or "") > (known.updated_at, known.email or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What came of a page's statements about people; sets of customer ids."""
+
+    # What holds now of each shop id of the page.
+    identities: dict[str, Identity]
+    # Of whom something other than a date changed, those who lost an id to another person included.
+    touched: set[int]
+    # The shop ids of which anything but a date changed.
+    news_of: set[str]
+    deleted: int
+
+
+def settle(
+    db: Connection, shop: str, orders_: Iterable[Order], records: Collection[Customer], gone: Collection[str]
+) -> Settled:
+    """Afterwards each shop id belongs to the person whom its weightiest statement names.
+
+    1. What is known of the ids is read. 2. Records speak first, then orders where there is no record;
+    then ids that are `gone` at the shop. 3. What changed is stored. 4. Orders follow their ids to another
+    person. 5. What is derived from the ids is derived anew.
+    """
+    orders_of = [(shop_id, order) for order in orders_ if (shop_id := shop_id_of(order))]
+    known = known_identities(db, shop, {*(record.id for record in records), *(id_ for id_, _ in orders_of), *gone})
+    told = [told_by_record(record) for record in records]
+    told += [told_by_order(order, id_) for id_, order in orders_of if not (id_ in known and known[id_].recorded)]
+    changed = _changed(known, told, gone)
+    store_identities(db, shop, changed.values())
+    news_of = {id_ for id_, new in changed.items() if id_ not in known or not new.says_the_same(known[id_])}
+    moved = [id_ for id_ in news_of if id_ in known and known[id_].customer_id != changed[id_].customer_id]
+    _move_orders(db, shop, [changed[id_] for id_ in moved])
+    concerned = [one[id_].customer_id for one in (known, changed) for id_ in news_of if id_ in one]
+    touched = {id_ for id_ in concerned if id_ is not None}
+    # A new id that only an order told of adds nothing to what is derived.
+    if moved or gone or any(changed[id_].recorded for id_ in news_of):
+        derive(db, touched)
+    return Settled(
+        identities={**known, **changed},
+        touched=touched,
+        news_of=news_of,
+        deleted=sum(one.deleted and not (id_ in known and known[id_].deleted) for id_, one in changed.items()),
+    )
+
+
+def _changed(known: Mapping[str, Identity], told: Iterable[Identity], gone: Iterable[str]) -> dict[str, Identity]:
+    changed: dict[str, Identity] = {}
+    for new in told:
+        before = changed.get(new.shop_customer_id) or known.get(new.shop_customer_id)
+        if before is None or outweighs(new, before):
+            # An id that the shop deleted does not come back: a record seen later was read earlier.
+            new.deleted = before.deleted if before else False
+            changed[new.shop_customer_id] = new
+    for shop_id in gone:
+        before = changed.get(shop_id) or known.get(shop_id) or Identity(shop_id, None, NEVER_SEEN)
+        if not before.deleted:
+            changed[shop_id] = msgspec.structs.replace(before, deleted=True)
+    return changed
+
+
+def known_identities(db: Connection, shop: str, shop_ids: Collection[str]) -> dict[str, Identity]:
+    """What is stored of these shop ids."""
+    if not shop_ids:
+        return {}
+    query = (
+        select(*(identities.c[name] for name in _COLUMNS), customers.c.email)
+        .outerjoin(customers, customers.c.id == identities.c.customer_id)
+        .where(identities.c.shop == shop, among(db, identities.c.shop_customer_id, shop_ids))
+    )
+    return {row.shop_customer_id: Identity(**row._mapping) for row in db.execute(query)}
+
+
+_COLUMNS = tuple(name for name in Identity.__struct_fields__ if name != "email")
+
+
+def store_identities(db: Connection, shop: str, changed: Collection[Identity]) -> None:
+    """These identities are stored; each has, and gets here, the customer of its e-mail key."""
+    ids = customer_ids(db, {identity.email for identity in changed if identity.email})
+    for identity in changed:
+        identity.customer_id = ids[identity.email] if identity.email else None
+    rows = [(shop, *(getattr(identity, name) for name in _COLUMNS)) for identity in changed]
+    put(db, identities, ("shop", *_COLUMNS), rows)
+
+
+def customer_ids(db: Connection, keys: Collection[str]) -> dict[str, int]:
+    """The ids of the customers with these e-mail keys; who was not known is from now on."""
+    if not keys:
+        return {}
+    # In order, so that two writers never wait for each other.
+    put(db, customers, ["email"], [(key,) for key in sorted(keys)], keep=None)
+    query = select(customers.c.email, customers.c.id).where(among(db, customers.c.email, keys))
+    return {row[0]: row[1] for row in db.execute(query)}
+
+
+def _move_orders(db: Connection, shop: str, moved: Collection[Identity]) -> None:
+    if moved:
+        db.execute(_MOVE, [{"s": shop, "i": one.shop_customer_id, "c": one.customer_id} for one in moved])
+
+
+_MOVE = (
+    update(orders)
+    .where(orders.c.shop == bindparam("s"), orders.c.shop_customer_id == bindparam("i"))
+    .values(customer_id=bindparam("c"))
+)
+
+
+def derive(db: Connection, ids: Collection[int]) -> None:
+    """What is said of these customers follows from their living shop ids: the earliest sign-up, the newest
+    country, city and language that is known, and wholesale if any says so. Who is in no shop signed up
+    when they joined the first audience.
+    """
+    if ids:
+        db.execute(_DERIVE.where(among(db, customers.c.id, ids)))
+
+
+def _of_identities(column: Any) -> Any:
+    return select(column).where(identities.c.customer_id == customers.c.id, ~identities.c.deleted)
+
+
+def _newest(column: Any) -> Any:
+    order = (identities.c.updated_at.desc(), identities.c.shop, identities.c.shop_customer_id)
+    newest = _of_identities(column).where(column != "").order_by(*order).limit(1)
+    return func.coalesce(newest.scalar_subquery(), "")
+
+
+_DERIVE = update(customers).values(
+    signup_at=func.coalesce(
+        _of_identities(func.min(identities.c.created_at)).scalar_subquery(),
+        # By way of the audiences: with both columns of its key, a member is found at once.
+        select(func.min(members.c.opted_in_at))
+        .select_from(audiences.join(members, members.c.audience == audiences.c.name))
+        .where(members.c.customer_id == customers.c.id)
+        .scalar_subquery(),
+    ),
+    country=_newest(identities.c.country),
+    city=_newest(identities.c.city),
+    language=_newest(identities.c.language),
+    wholesale=exists(_of_identities(identities.c.shop).where(identities.c.wholesale)),
+)
+
+
+def mark_news(db: Connection, ids: Collection[int | None], audiences_: Iterable[str]) -> None:
+    """These customers are judged again in the next cycle of each audience."""
+    rows = [(id_, audience) for id_ in sorted(filter(None, ids)) for audience in audiences_]
+    put(db, news, ["customer_id", "audience"], rows, keep=None)

