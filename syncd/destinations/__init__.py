@@ -74,6 +74,9 @@ class Destination(Protocol):
         exists with a type that cannot hold its values.
         """
 
+    def settle(self) -> None:
+        """Afterwards nothing that was sent earlier, by whatever process, is still being worked off."""
+
     def push(self, changes: Sequence[Change], *, muted: bool) -> Iterator[Outcome]:
         """Writes `changes` in the fewest calls; one Outcome for each, as soon as it is known.
 

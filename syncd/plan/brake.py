@@ -25,13 +25,16 @@ class Surroundings:
     """What the plan is measured against.
 
     `managed`: members who may bear our tags. `shops`: for each shop how many customers we know and
-    how many it shows now (None: it does not say). `fingerprints`: what is no longer what it was.
+    how many it shows now (None: it does not say). `fingerprints`: a sentence for each account that is
+    no longer what it was. `contacts`: those that the service bills now.
     """
 
     managed: int
     shops: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     fingerprints: tuple[str, ...] = ()
     first_push: bool = False
+    contacts: int = 0
+    contact_limit: int | None = None
 
 
 def reasons_to_hold(plan: Plan, around: Surroundings, limits: Limits) -> tuple[str, ...]:
@@ -47,6 +50,7 @@ def reasons_to_hold(plan: Plan, around: Surroundings, limits: Limits) -> tuple[s
         *_shop_reasons(around, limits),
         *_removal_reasons(plan, around, limits),
         *_addition_reasons(plan, around, limits),
+        *_bill_reasons(plan, around),
     )
 
 
@@ -79,3 +83,10 @@ def _addition_reasons(plan: Plan, around: Surroundings, limits: Limits) -> list[
     if created > limit:
         reasons.append(f"{created:,} members would be created, the limit is {limit:,}")
     return reasons
+
+
+def _bill_reasons(plan: Plan, around: Surroundings) -> list[str]:
+    after = around.contacts + plan.counts["member_create"]
+    if around.contact_limit is None or not plan.counts["member_create"] or after <= around.contact_limit:
+        return []
+    return [f"the audience would have {after:,} contacts, its limit is {around.contact_limit:,}"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
+
+from syncd.calendar import date_of
 
 FieldValue = str | int | float
 
@@ -41,14 +43,19 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """The tags that syncd owns in an audience: {segment: bit}, in the order of the playbook."""
+    """The tags that syncd owns in an audience. Bits of segments that left the playbook keep their names.
+
+    `bits`: {segment in use: bit}, in the order of the playbook; `names`: {bit: the tag's full name};
+    `segments`: {bit: the segment's name}.
+    """
 
     bits: Mapping[str, int]
-    names: Mapping[str, str]
+    names: Mapping[int, str]
+    segments: Mapping[int, str]
 
-    def owned(self) -> int:
-        """All of them, as a bit set."""
-        return sum(1 << bit for bit in self.bits.values())
+    def named(self, bit_set: int) -> tuple[str, ...]:
+        """The full names of the tags in a bit set, in the order of their bits."""
+        return tuple(name for bit, name in sorted(self.names.items()) if bit_set >> bit & 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,7 @@ class Plan:
 
     id: str
     audience: str
+    day: int
     muted: bool
     steps: tuple[Step, ...]
     counts: Mapping[str, int]
@@ -73,6 +81,7 @@ class Plan:
         return {
             "id": self.id,
             "audience": self.audience,
+            "as_of": date_of(self.day).isoformat(),
             "held": bool(self.reasons),
             "reasons": list(self.reasons),
             "muted": self.muted,
@@ -106,21 +115,22 @@ def make_plan(
     standings: Iterable[Standing],
     tags: Tags,
     *,
+    day: int,
     muted: bool,
     room: Mapping[int, int] | None = None,
-    joined: Mapping[tuple[int, int], int] | None = None,
+    joined: Callable[[int], Mapping[int, int]] = lambda bit: {},
 ) -> Plan:
-    """The plan for these people.
+    """The plan for these people on a local day.
 
     `room` is how many may still enter each tag today ({bit: people}; None: no limit). Those who joined
-    first ({(customer, bit): instant} in `joined`) enter first; the others wait, and are counted.
+    first (`joined(bit)` gives {customer: instant}) enter first; the others wait, and are counted.
     """
     steps = [step for step in map(step_for, standings) if step]
-    waiting = {} if room is None else _keep_within(steps, room, joined or {})
+    waiting = {} if room is None else _keep_within(steps, room, joined)
     steps = sorted(filter(None, steps))
     segments = tuple(
-        (name, add, remove)
-        for name, bit in tags.bits.items()
+        (tags.segments[bit], add, remove)
+        for bit in sorted(tags.names, key=lambda bit: (bit not in tags.bits.values(), bit))
         if (add := sum(s.add >> bit & 1 for s in steps)) | (remove := sum(s.remove >> bit & 1 for s in steps))
     )
     counts = {
@@ -131,36 +141,36 @@ def make_plan(
         "event": 0,
     }
     return Plan(
-        id=_digest(audience, muted, steps),
+        id=_digest(audience, day, muted, steps),
         audience=audience,
+        day=day,
         muted=muted,
         steps=tuple(steps),
         counts=counts,
         segments=segments,
-        waiting={name: waiting[bit] for name, bit in tags.bits.items() if waiting.get(bit)},
+        waiting={tags.segments[bit]: count for bit, count in waiting.items()},
     )
 
 
-def _keep_within(steps: list[Step], room: Mapping[int, int], joined: Mapping[tuple[int, int], int]) -> dict[int, int]:
+def _keep_within(
+    steps: list[Step], room: Mapping[int, int], joined: Callable[[int], Mapping[int, int]]
+) -> dict[int, int]:
     """Afterwards no tag gains more people than its room; returns how many wait, by bit."""
     waiting = {}
     for bit, places in room.items():
         entering = [at for at, step in enumerate(steps) if step.add >> bit & 1]
-        entering.sort(key=lambda at: (joined.get((steps[at].customer_id, bit), 0), steps[at].email))
-        for at in entering[max(places, 0) :]:
-            steps[at] = _without(steps[at], bit)
-        if len(entering) > places:
-            waiting[bit] = len(entering) - max(places, 0)
+        if len(entering) <= places:
+            continue
+        since = joined(bit)
+        entering.sort(key=lambda at: (since.get(steps[at].customer_id, 0), steps[at].email))
+        for at in entering[places:]:
+            steps[at] = replace(steps[at], add=steps[at].add & ~(1 << bit))
+        waiting[bit] = len(entering) - places
     return waiting
 
 
-def _without(step: Step, bit: int) -> Step:
-    # A newcomer who may not get a tag today comes with the tags that have room, or with none.
-    return Step(step.email, step.customer_id, step.add & ~(1 << bit), step.remove, step.set_fields, step.create)
-
-
-def _digest(audience: str, muted: bool, steps: Iterable[Step]) -> str:
-    content = sha256(f"{audience}\0{muted}".encode())
+def _digest(audience: str, day: int, muted: bool, steps: Iterable[Step]) -> str:
+    content = sha256(f"{audience}\0{day}\0{muted}".encode())
     for step in steps:
         content.update(f"{step.customer_id},{step.add},{step.remove},{step.set_fields},{step.create};".encode())
     return content.hexdigest()[:10]

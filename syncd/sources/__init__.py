@@ -29,6 +29,9 @@ class Source(Protocol):
     def profile(self) -> ShopProfile:
         """What the shop says about itself now. One call; also the proof that the credentials work."""
 
+    def customers_shown(self) -> int | None:
+        """How many customers the shop shows now; None where it does not say exactly. At most one call."""
+
     def pull(self, cursors: Mapping[str, str], since: int | None = None) -> Iterator[Page]:
         """Everything new since `cursors` ({resource: cursor of its last committed page}), oldest first.
 

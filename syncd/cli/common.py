@@ -1,0 +1,106 @@
+"""What commands share: the configuration, the audience that is meant, dates, tables and JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from syncd.settings import Settings
+    from syncd.steps.context import Context
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+config_option = click.option(
+    "--config", type=click.Path(dir_okay=False), help="The configuration file (or SYNCD_CONFIG)."
+)
+audience_option = click.option("--audience", metavar="NAME", help="Which audience, where there is more than one.")
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+as_of_option = click.option("--as-of", metavar="DATE", help="Judge as of this local date, for example 2026-11-22.")
+
+
+def settings_of(config: str | None) -> Settings:
+    """The configuration that the command line names; log lines are set up."""
+    from syncd.logs import set_up
+    from syncd.settings import load
+
+    options = click.get_current_context().find_root().obj
+    set_up("info" if options["verbose"] or not sys.stderr.isatty() else "warning")
+    path = config or options["config"]
+    return load(Path(path) if path else None)
+
+
+def context_of(config: str | None, *, create: bool = False) -> Context:
+    """The configuration with its history open: made or brought up to date where `create`."""
+    from syncd.clock import clock_for
+    from syncd.history.database import open_history
+    from syncd.steps.context import Context
+
+    settings = settings_of(config)
+    return Context(settings, open_history(settings.database, create=create), clock_for(settings.sandbox))
+
+
+def one_audience(settings: Settings, name: str | None) -> str:
+    """The audience that is meant: the named one, or the only one.
+
+    Raises: UserError where there is none of that name, or several to choose from.
+    """
+    from syncd.errors import UserError
+
+    known = ", ".join(settings.audiences)
+    if name is None and len(settings.audiences) == 1:
+        return next(iter(settings.audiences))
+    if name is None:
+        raise UserError(f"which audience? There are: {known}", hint="add --audience NAME")
+    if name not in settings.audiences:
+        raise UserError(f"no audience {name!r}; there are: {known}")
+    return name
+
+
+def day_meant(context: Context, audience: str, as_of: str | None) -> int:
+    """The local day of `--as-of`, or today in the audience's time zone. Raises: UserError for no date."""
+    from datetime import date
+
+    from syncd.calendar import day_of
+    from syncd.errors import UserError
+
+    if as_of is None:
+        return context.today(context.settings.audiences[audience])
+    try:
+        return day_of(date.fromisoformat(as_of))
+    except ValueError as err:
+        raise UserError(f"--as-of: {as_of!r} is no date", hint="write it as 2026-11-22") from err
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wide: str = "") -> None:
+    """A table as wide as the terminal, numbers to the right; plain text where there is no terminal.
+
+    `wide` names the column that gives way when space is short.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = [list(row) for row in rows]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for at, name in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[at], int | float) or row[at] == "" for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", no_wrap=name != wide, overflow="fold")
+    for row in rows:
+        # Text, not markup: a tag's name may hold brackets.
+        table.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=160)
+    console.print(table)

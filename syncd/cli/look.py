@@ -1,0 +1,187 @@
+"""Commands that look and change nothing: segments, members, explain, preview, status."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from typing import Any
+
+import click
+
+from syncd.cli.common import (
+    as_of_option,
+    audience_option,
+    config_option,
+    context_of,
+    day_meant,
+    json_option,
+    one_audience,
+    print_json,
+    print_table,
+)
+
+
+@click.command()
+@audience_option
+@as_of_option
+@json_option
+@config_option
+def segments(audience: str | None, as_of: str | None, as_json: bool, config: str | None) -> None:
+    """Show each segment: its rule, how many are in it, who joined and left in the last 24 hours."""
+    from syncd import views
+
+    context = context_of(config)
+    name = one_audience(context.settings, audience)
+    document = views.segments(context, name, day_meant(context, name, as_of))
+    if as_json:
+        return print_json(document)
+    click.echo(f"Audience {name} as of {document['as_of']}")
+    rows = [
+        [s["name"], s["customers"], s["members"], f"+{s['joined']:,}", f"−{s['left']:,}", s["when"]]
+        for s in document["segments"]
+    ]
+    return print_table(["segment", "customers", "tagged", "joined", "left", "rule"], rows, wide="rule")
+
+
+@click.command()
+@click.argument("segment")
+@click.option("--csv", "as_csv", is_flag=True, help="One line a customer: e-mail and whether tagged.")
+@audience_option
+@as_of_option
+@json_option
+@config_option
+def members(
+    segment: str, as_csv: bool, audience: str | None, as_of: str | None, as_json: bool, config: str | None
+) -> None:
+    """List who is in SEGMENT."""
+    from syncd import views
+
+    context = context_of(config)
+    name = one_audience(context.settings, audience)
+    document = views.members(context, name, segment, day_meant(context, name, as_of))
+    if as_json:
+        return print_json(document)
+    if as_csv:
+        tagged = set(document["members"])
+        writer = csv.writer(sys.stdout)
+        writer.writerow(["email", "tagged"])
+        # An address may begin with a sign that a spreadsheet takes for a formula.
+        writer.writerows(
+            ["'" + email if email[0] in "=+-@" else email, "yes" if email in tagged else "no"]
+            for email in document["customers"]
+        )
+        return None
+    for email in document["customers"]:
+        click.echo(email)
+    return None
+
+
+@click.command()
+@click.argument("email")
+@audience_option
+@as_of_option
+@json_option
+@config_option
+def explain(email: str, audience: str | None, as_of: str | None, as_json: bool, config: str | None) -> None:
+    """Explain EMAIL: the figures, each segment with the values behind it, since when, what changes next."""
+    from syncd import views
+
+    context = context_of(config)
+    name = one_audience(context.settings, audience)
+    document = views.explain(context, name, email, day_meant(context, name, as_of))
+    if as_json:
+        return print_json(document)
+    click.echo(f"{document['email']} in audience {name} as of {document['as_of']}: {document['standing']}")
+    click.echo()
+    for key, value in document["metrics"].items():
+        click.echo(f"  {key:<24} {'—' if value is None else value}")
+    for held in (True, False):
+        click.echo(f"\n{'In' if held else 'Not in'}:")
+        for entry in document["segments"]:
+            if entry["in"] == held:
+                _explain_segment(entry)
+    return None
+
+
+def _explain_segment(entry: dict[str, Any]) -> None:
+    since = f" since {entry['since'][:10]}" if entry["since"] else ""
+    change = f"; changes on {entry['next_change']} if nothing happens" if entry["next_change"] else ""
+    click.echo(f"  {entry['name']}{since}{change}")
+    for value in entry["values"]:
+        sign = "✓" if value["holds"] else "✗"
+        shown = "" if isinstance(value["value"], bool) else f"   (is {_plain(value['value'])})"
+        click.echo(f"    {sign} {value['expression']}{shown}")
+
+
+def _plain(value: object) -> str:
+    return "unknown" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+@click.command()
+@click.argument("rule")
+@audience_option
+@as_of_option
+@json_option
+@config_option
+def preview(rule: str, audience: str | None, as_of: str | None, as_json: bool, config: str | None) -> None:
+    """Try out RULE: how many it holds for, their share of revenue, the overlap with each segment."""
+    from syncd import views
+
+    context = context_of(config)
+    name = one_audience(context.settings, audience)
+    document = views.preview(context, name, rule, day_meant(context, name, as_of))
+    if as_json:
+        return print_json(document)
+    click.echo(
+        f"{document['customers']:,} of {document['everybody']:,} customers ({document['share']:.1%}), "
+        f"{document['subscribed']:,} of them subscribed; {document['revenue_share']:.1%} of all revenue"
+    )
+    if len(document["parts"]) > 1:
+        print_table(["part of the rule", "customers"], [[p["rule"], p["customers"]] for p in document["parts"]])
+    return print_table(
+        ["segment", "also in it", "of the segment"],
+        [[o["name"], o["customers"], f"{o['share']:.0%}"] for o in document["overlap"]],
+    )
+
+
+@click.command()
+@json_option
+@config_option
+def status(as_json: bool, config: str | None) -> None:
+    """Show the health of each shop and audience: lag, held plans, what waits."""
+    from syncd import views
+
+    context = context_of(config)
+    document = views.status(context)
+    if as_json:
+        return print_json(document)
+    print_table(
+        ["shop", "state", "behind", "orders", "customers", "quarantined"],
+        [
+            [s["name"], s["state"], _ago(s["lag_seconds"]), s["orders"], s["customers"], s["quarantined"]]
+            for s in document["shops"]
+        ],
+    )
+    print_table(
+        ["audience", "state", "waiting", "held plan", "last push"],
+        [
+            [a["name"], a["state"], a["outbox"], a["held_plan"] or "", (a["last_push"] or "never")[:19]]
+            for a in document["audiences"]
+        ],
+    )
+    for entry in [*document["shops"], *document["audiences"]]:
+        if entry["error"]:
+            click.echo(f"{entry['name']}: {entry['error']}")
+    for entry in document["audiences"]:
+        for segment, waiting in entry["dripping"].items():
+            click.echo(f"{entry['name']}: {waiting:,} more enter {segment} on the next days (max_entries_per_day)")
+    return None
+
+
+def _ago(seconds: int | None) -> str:
+    if seconds is None:
+        return "never pulled"
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

@@ -1,0 +1,282 @@
+"""What was judged: who stands where in an audience, since when, and what the service has confirmed.
+
+Writes standings, memberships and segments. Knows bit sets; knows neither the rules behind them nor
+the e-mail service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, delete, func, insert, select, text, update
+
+from syncd.errors import UserError
+from syncd.history.database import among, put
+from syncd.history.schema import audiences, customers, figures, members, memberships, news, segments, standings
+from syncd.model import MemberStatus
+from syncd.plan import Standing, Tags
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from syncd.history.database import History
+    from syncd.rules import Playbook
+
+MAX_BITS = 62
+
+
+@dataclass(slots=True)
+class Person:
+    """One customer as the ledger has them: `status` is None where they never were a member."""
+
+    customer_id: int
+    email: str
+    status: str | None
+    segments: int
+    wanted_tags: int
+    known_tags: int
+    wanted_fields: str
+    known_fields: str
+    refused: str
+
+
+def audience_row(history: History, audience: str) -> dict[str, Any]:
+    """The audience's own state; a new audience gets its row."""
+    with history.begin() as db:
+        put(db, audiences, ["name"], [(audience,)], keep=None)
+        return dict(db.execute(select(audiences).where(audiences.c.name == audience)).mappings().one())
+
+
+def set_audience(history: History, audience: str, **values: Any) -> None:
+    """The audience's row has these values."""
+    with history.begin() as db:
+        db.execute(update(audiences).where(audiences.c.name == audience).values(**values))
+
+
+def tags_of(history: History, audience: str, playbook: Playbook, prefix: str, *, write: bool = True) -> Tags:
+    """The bit of each segment. A new segment, or one under a new tag, gets the next free bit for ever.
+
+    Raises: UserError when an audience has used up its 62 bits.
+    """
+    with history.read() as db:
+        rows = db.execute(select(segments).where(segments.c.audience == audience).order_by(segments.c.bit)).all()
+    have = {(row.name, row.tag): row.bit for row in rows}
+    wanted = [(segment.name, prefix + segment.tag) for segment in playbook.segments]
+    fresh = {key: len(have) + at for at, key in enumerate(key for key in wanted if key not in have)}
+    if len(have) + len(fresh) > MAX_BITS:
+        raise UserError(
+            f"audiences.{audience}: {len(have) + len(fresh)} segments were used so far, {MAX_BITS} are possible",
+            hint="give a new segment the name and tag of one that is gone",
+        )
+    if fresh and write:
+        with history.begin() as db:
+            db.execute(
+                insert(segments),
+                [{"audience": audience, "bit": bit, "name": key[0], "tag": key[1]} for key, bit in fresh.items()],
+            )
+    every = have | fresh
+    return Tags(
+        bits={name: every[name, tag] for name, tag in wanted},
+        names={bit: tag for (_, tag), bit in every.items()},
+        segments={bit: name for (name, _), bit in every.items()},
+    )
+
+
+def people(db: Connection, audience: str, ids: Sequence[int]) -> dict[int, Person]:
+    """The customers `ids` as the ledger has them."""
+    query = (
+        select(
+            customers.c.id,
+            customers.c.email,
+            members.c.status,
+            func.coalesce(standings.c.segments, 0),
+            func.coalesce(standings.c.wanted_tags, 0),
+            func.coalesce(standings.c.known_tags, 0),
+            func.coalesce(standings.c.wanted_fields, ""),
+            func.coalesce(standings.c.known_fields, ""),
+            func.coalesce(standings.c.refused, ""),
+        )
+        .outerjoin(members, (members.c.customer_id == customers.c.id) & (members.c.audience == audience))
+        .outerjoin(standings, (standings.c.customer_id == customers.c.id) & (standings.c.audience == audience))
+    )
+    return {row[0]: Person(*row) for row in db.execute(query.where(among(db, customers.c.id, ids)))}
+
+
+def store_judgement(
+    history: History,
+    audience: str,
+    judged: Iterable[tuple[Person, int, int, str]],
+    ids: Sequence[int],
+    now: int,
+) -> tuple[int, int]:
+    """Afterwards these people stand where they were judged to, and their news are dealt with; one transaction.
+
+    `judged`: (person as it was, segments, wanted tags, wanted fields). Returns how many joined and left.
+    """
+    rows, joins, leaves = [], [], []
+    for person, bits, tags, fields in judged:
+        if (bits, tags, fields) == (person.segments, person.wanted_tags, person.wanted_fields):
+            continue
+        key = {"audience": audience, "customer_id": person.customer_id}
+        rows.append((audience, person.customer_id, bits, tags, fields))
+        joins += [{**key, "bit": bit, "since_at": now} for bit in _each(bits & ~person.segments)]
+        leaves += [
+            {"a": audience, "c": person.customer_id, "b": bit, "now": now} for bit in _each(person.segments & ~bits)
+        ]
+    with history.begin() as db:
+        put(db, standings, _STAND, rows)
+        if leaves:
+            db.execute(_CLOSE, leaves)
+        if joins:
+            db.execute(insert(memberships), joins)
+        clear_news(db, audience, ids)
+    return len(joins), len(leaves)
+
+
+_STAND = ("audience", "customer_id", "segments", "wanted_tags", "wanted_fields")
+_CLOSE = (
+    update(memberships)
+    .where(
+        memberships.c.audience == bindparam("a"),
+        memberships.c.customer_id == bindparam("c"),
+        memberships.c.bit == bindparam("b"),
+        memberships.c.until_at.is_(None),
+    )
+    .values(until_at=bindparam("now"))
+)
+
+
+def clear_news(db: Connection, audience: str, ids: Sequence[int]) -> None:
+    """The news of these customers are dealt with."""
+    if ids:
+        db.execute(delete(news).where(news.c.audience == audience, among(db, news.c.customer_id, ids)))
+
+
+def forget_news(history: History, audience: str, ids: Sequence[int]) -> None:
+    """The news of these customers are dealt with, also of those who are not the audience's people any more."""
+    with history.begin() as db:
+        clear_news(db, audience, ids)
+
+
+def with_news(history: History, audience: str) -> list[int]:
+    """The customers of whom something new is known, ascending."""
+    with history.read() as db:
+        query = select(news.c.customer_id).where(news.c.audience == audience).order_by(news.c.customer_id)
+        return list(db.execute(query).scalars())
+
+
+def differing(history: History, audience: str) -> Iterator[Standing]:
+    """Everyone for whom the service shall have something else than it has, in the order of their ids."""
+    query = (
+        select(
+            standings.c.customer_id,
+            customers.c.email,
+            members.c.status.is_not(None),
+            standings.c.wanted_tags,
+            standings.c.known_tags,
+            standings.c.wanted_fields,
+            standings.c.known_fields,
+        )
+        .join(customers, customers.c.id == standings.c.customer_id)
+        .outerjoin(
+            members,
+            (members.c.customer_id == standings.c.customer_id) & (members.c.audience == standings.c.audience),
+        )
+        .where(
+            standings.c.audience == audience,
+            # Spelled as in the partial index, so that only the differing rows are read.
+            text(
+                "(standings.wanted_tags <> standings.known_tags OR standings.wanted_fields <> standings.known_fields)"
+            ),
+        )
+        .order_by(standings.c.customer_id)
+    )
+    with history.read() as db:
+        for row in db.execute(query):
+            yield Standing(row[0], row[1], bool(row[2]), *row[3:])
+
+
+def managed_members(history: History, audience: str) -> int:
+    """How many members may bear our tags: the subscribers."""
+    query = select(func.count()).where(members.c.audience == audience, members.c.status == MemberStatus.SUBSCRIBED)
+    with history.read() as db:
+        return db.execute(query).scalar_one()
+
+
+def joined_at(history: History, audience: str, bit: int) -> dict[int, int]:
+    """Since when each customer in a segment is in it."""
+    query = select(memberships.c.customer_id, memberships.c.since_at).where(
+        memberships.c.audience == audience, memberships.c.bit == bit, memberships.c.until_at.is_(None)
+    )
+    with history.read() as db:
+        return {row[0]: row[1] for row in db.execute(query)}
+
+
+def since_of(history: History, audience: str, customer_id: int) -> dict[int, int]:
+    """Since when one customer is in each of their segments, by bit."""
+    query = select(memberships.c.bit, memberships.c.since_at).where(
+        memberships.c.audience == audience,
+        memberships.c.customer_id == customer_id,
+        memberships.c.until_at.is_(None),
+    )
+    with history.read() as db:
+        return {row[0]: row[1] for row in db.execute(query)}
+
+
+def moves_since(history: History, audience: str, instant: int) -> dict[int, tuple[int, int]]:
+    """How many joined and left each segment since `instant`, by bit."""
+
+    def count(column: Any) -> dict[int, int]:
+        query = (
+            select(memberships.c.bit, func.count())
+            .where(memberships.c.audience == audience, column >= instant)
+            .group_by(memberships.c.bit)
+        )
+        return {row[0]: row[1] for row in db.execute(query)}
+
+    with history.read() as db:
+        joined, left = count(memberships.c.since_at), count(memberships.c.until_at)
+    return {bit: (joined.get(bit, 0), left.get(bit, 0)) for bit in {*joined, *left}}
+
+
+def tagged(history: History, audience: str) -> dict[int, int]:
+    """The tags that the service confirmed for each subscriber who bears any: {customer: bit set}."""
+    query = (
+        select(standings.c.customer_id, standings.c.known_tags)
+        .join(
+            members,
+            (members.c.customer_id == standings.c.customer_id) & (members.c.audience == standings.c.audience),
+        )
+        .where(
+            standings.c.audience == audience,
+            members.c.status == MemberStatus.SUBSCRIBED,
+            standings.c.known_tags != 0,
+        )
+    )
+    with history.read() as db:
+        return {row[0]: row[1] for row in db.execute(query)}
+
+
+def figures_of(history: History, audience: str, day: int) -> dict[str, float | None]:
+    """The audience's figures frozen for a local day, by expression."""
+    query = select(figures.c.expression, figures.c.value).where(figures.c.audience == audience, figures.c.day == day)
+    with history.read() as db:
+        return {row[0]: row[1] for row in db.execute(query)}
+
+
+def freeze_figures(history: History, audience: str, day: int, values: Mapping[str, float | None]) -> None:
+    """The figures of a local day are kept, and those of earlier days forgotten."""
+    with history.begin() as db:
+        db.execute(delete(figures).where(figures.c.audience == audience))
+        if values:
+            rows = [{"audience": audience, "expression": e, "day": day, "value": v} for e, v in values.items()]
+            db.execute(insert(figures), rows)
+
+
+def _each(bit_set: int) -> Iterator[int]:
+    while bit_set:
+        low = bit_set & -bit_set
+        yield low.bit_length() - 1
+        bit_set ^= low

@@ -1,0 +1,323 @@
+"""Plans and the outbox: what was decided is committed here before anything is sent, and leaves when confirmed.
+
+A row is permission, not payload: what is sent is what the row allows *and* is still wanted and not yet
+known at that moment. So a row that waited through an outage, or for an approval, sends the final state
+once, and nothing to a person who has unsubscribed since.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, insert, select, text, update
+
+from syncd.errors import UserError
+from syncd.history.database import among
+from syncd.history.fields import canonical_fields
+from syncd.history.schema import audiences, customers, members, outbox, plans, standings, writes
+from syncd.plan import Plan, fields_to_set
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from syncd.history.database import History
+
+# A change that the service keeps refusing for a passing reason is given up after so many cycles.
+MAX_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One row of the outbox with what it still has to do."""
+
+    id: int
+    customer_id: int
+    email: str
+    add: int
+    remove: int
+    fields: dict[str, str | int | float]
+    create: bool
+    attempts: int
+
+    def __bool__(self) -> bool:
+        return bool(self.add or self.remove or self.fields or self.create)
+
+
+def keep(history: History, plan: Plan, *, state: str, now: int) -> None:
+    """The plan and its steps are committed as `approved` or `held`; an older held plan is superseded."""
+    with history.begin() as db:
+        _supersede(db, plan.audience, now)
+        # The same plan can come again, after it was superseded or done.
+        db.execute(delete(outbox).where(outbox.c.plan_id == plan.id))
+        db.execute(delete(plans).where(plans.c.id == plan.id))
+        db.execute(
+            insert(plans).values(
+                id=plan.id,
+                audience=plan.audience,
+                state=state,
+                muted=plan.muted,
+                made_at=now,
+                summary=json.dumps(plan.summary()),
+            )
+        )
+        if plan.steps:
+            db.execute(insert(outbox), [_row(plan, step) for step in plan.steps])
+
+
+def _row(plan: Plan, step: Any) -> dict[str, Any]:
+    return {
+        "plan_id": plan.id,
+        "audience": plan.audience,
+        "customer_id": step.customer_id,
+        "add_tags": step.add,
+        "remove_tags": step.remove,
+        "set_fields": step.set_fields,
+        "create_member": step.create,
+        "state": "waiting",
+    }
+
+
+def _supersede(db: Connection, audience: str, now: int) -> None:
+    held = select(plans.c.id).where(plans.c.audience == audience, plans.c.state == "held")
+    db.execute(delete(outbox).where(outbox.c.plan_id.in_(held)))
+    db.execute(
+        update(plans)
+        .where(plans.c.audience == audience, plans.c.state == "held")
+        .values(state="superseded", settled_at=now)
+    )
+
+
+def drop_approved(history: History, audience: str, now: int) -> None:
+    """An approved plan of the audience is not sent after all; the next cycle makes a new one."""
+    with history.begin() as db:
+        db.execute(delete(outbox).where(outbox.c.audience == audience))
+        db.execute(
+            update(plans)
+            .where(plans.c.audience == audience, plans.c.state == "approved")
+            .values(state="superseded", settled_at=now)
+        )
+
+
+def drop_held(history: History, audience: str, now: int) -> None:
+    """A held plan of the audience is no longer needed: what made it look like an accident is over."""
+    with history.begin() as db:
+        _supersede(db, audience, now)
+
+
+def held_plan(history: History, audience: str) -> dict[str, Any] | None:
+    """The summary of the plan that waits for approval, if one does."""
+    query = select(plans.c.summary).where(plans.c.audience == audience, plans.c.state == "held")
+    with history.read() as db:
+        found = db.execute(query).scalar()
+    return json.loads(found) if found else None
+
+
+def approve(history: History, plan_id: str) -> dict[str, Any]:
+    """The held plan is released, to be sent next; returns its summary.
+
+    Raises: UserError when no such plan is held, naming those that are.
+    """
+    with history.begin() as db:
+        row = db.execute(select(plans.c.state, plans.c.summary).where(plans.c.id == plan_id)).one_or_none()
+        if row is None or row.state != "held":
+            held = db.execute(select(plans.c.id).where(plans.c.state == "held")).scalars().all()
+            raise UserError(
+                f"plan {plan_id} is {row.state}, it needs no approval" if row else f"there is no plan {plan_id}",
+                hint=f"held now: {', '.join(held)}" if held else "no plan is held now",
+            )
+        db.execute(update(plans).where(plans.c.id == plan_id).values(state="approved"))
+    summary: dict[str, Any] = json.loads(row.summary)
+    return summary
+
+
+def approved_plan(history: History, audience: str) -> tuple[str, bool] | None:
+    """The plan that is being sent, and whether it is muted."""
+    query = select(plans.c.id, plans.c.muted).where(plans.c.audience == audience, plans.c.state == "approved")
+    with history.read() as db:
+        row = db.execute(query).first()
+    return (row.id, row.muted) if row else None
+
+
+def ever_approved(history: History, audience: str) -> bool:
+    """Whether a person ever agreed to a plan for this audience."""
+    query = select(func.count()).where(plans.c.audience == audience, plans.c.state.in_(["approved", "done"]))
+    with history.read() as db:
+        return db.execute(query).scalar_one() > 0
+
+
+def finish(history: History, plan_id: str, now: int) -> None:
+    """The plan's outbox is empty: it is done."""
+    with history.begin() as db:
+        db.execute(update(plans).where(plans.c.id == plan_id).values(state="done", settled_at=now))
+        audience = select(plans.c.audience).where(plans.c.id == plan_id).scalar_subquery()
+        db.execute(update(audiences).where(audiences.c.name == audience).values(pushed_at=now))
+
+
+def outbox_size(history: History, audience: str, *, held: bool = False) -> int:
+    """How many people wait for their change to be confirmed (`held`: for a plan's approval)."""
+    query = (
+        select(func.count())
+        .select_from(outbox.join(plans, plans.c.id == outbox.c.plan_id))
+        .where(outbox.c.audience == audience, plans.c.state == ("held" if held else "approved"))
+    )
+    with history.read() as db:
+        return db.execute(query).scalar_one()
+
+
+def take(history: History, plan_id: str, limit: int) -> list[Waiting]:
+    """The next rows of the plan, marked `sending` before anything is sent; rows with nothing left to do go."""
+    query = (
+        select(
+            outbox.c.id,
+            outbox.c.customer_id,
+            customers.c.email,
+            outbox.c.add_tags,
+            outbox.c.remove_tags,
+            outbox.c.set_fields,
+            outbox.c.create_member,
+            outbox.c.attempts,
+            standings.c.wanted_tags,
+            standings.c.known_tags,
+            standings.c.wanted_fields,
+            standings.c.known_fields,
+            members.c.status.is_not(None).label("member"),
+        )
+        .join(customers, customers.c.id == outbox.c.customer_id)
+        .join(
+            standings,
+            (standings.c.customer_id == outbox.c.customer_id) & (standings.c.audience == outbox.c.audience),
+        )
+        .outerjoin(members, (members.c.customer_id == outbox.c.customer_id) & (members.c.audience == outbox.c.audience))
+        .where(outbox.c.plan_id == plan_id, outbox.c.state == "waiting")
+        .order_by(outbox.c.id)
+        .limit(limit)
+    )
+    while True:
+        with history.begin() as db:
+            found = [_waiting(row) for row in db.execute(query)]
+            ready = [row for row in found if row]
+            db.execute(delete(outbox).where(among(db, outbox.c.id, [row.id for row in found if not row])))
+            db.execute(_SENDING.where(among(db, outbox.c.id, [row.id for row in ready])))
+        if ready or not found:
+            return ready
+
+
+_SENDING = update(outbox).values(state="sending", attempts=outbox.c.attempts + 1)
+
+
+def _waiting(row: Any) -> Waiting:
+    return Waiting(
+        id=row.id,
+        customer_id=row.customer_id,
+        email=row.email,
+        add=row.add_tags & row.wanted_tags & ~row.known_tags,
+        remove=row.remove_tags & row.known_tags & ~row.wanted_tags,
+        fields=fields_to_set(row.wanted_fields, row.known_fields) if row.set_fields else {},
+        # A person who became a member meanwhile, by whatever way, is not created.
+        create=row.create_member and not row.member and bool(row.wanted_tags or row.wanted_fields),
+        attempts=row.attempts,
+    )
+
+
+def confirm(history: History, plan_id: str, audience: str, sent: Iterable[Waiting], now: int) -> None:
+    """The service confirmed these: they are known now, written to the audit trail, and leave the outbox."""
+    rows = list(sent)
+    if not rows:
+        return
+    with history.begin() as db:
+        before = _fields_before(db, audience, [row.customer_id for row in rows])
+        trail, known = [], []
+        for row in rows:
+            had = before.get(row.customer_id, "")
+            has = canonical_fields(json.loads(had or "{}") | row.fields) if row.fields else had
+            trail.append(
+                {
+                    "plan_id": plan_id,
+                    "audience": audience,
+                    "customer_id": row.customer_id,
+                    "at": now,
+                    "added": row.add,
+                    "removed": row.remove,
+                    "fields_before": had,
+                    "fields_after": has,
+                    "created": row.create,
+                }
+            )
+            known.append({"a": audience, "c": row.customer_id, "added": row.add, "removed": row.remove, "has": has})
+        db.execute(_KNOWN, known)
+        db.execute(insert(writes), trail)
+        db.execute(delete(outbox).where(among(db, outbox.c.id, [row.id for row in rows])))
+
+
+# `& ~` stays two words: PostgreSQL would read one operator.
+_KNOWN = text(
+    "UPDATE standings SET known_tags = (known_tags | :added) & ~ CAST(:removed AS BIGINT), known_fields = :has"
+    " WHERE audience = :a AND customer_id = :c"
+)
+
+
+def _fields_before(db: Connection, audience: str, ids: Sequence[int]) -> dict[int, str]:
+    query = select(standings.c.customer_id, standings.c.known_fields).where(
+        standings.c.audience == audience, among(db, standings.c.customer_id, ids)
+    )
+    return {row[0]: row[1] for row in db.execute(query)}
+
+
+def refuse(history: History, audience: str, refused: Iterable[tuple[Waiting, str, bool]]) -> None:
+    """The service will not take these: (row, reason, for good). For good: nothing more is sent to the person
+    until the audience tells something new of them; otherwise the row waits for the next cycle.
+    """
+    with history.begin() as db:
+        for row, reason, permanent in refused:
+            if not permanent and row.attempts < MAX_ATTEMPTS:
+                db.execute(update(outbox).where(outbox.c.id == row.id).values(state="retry"))
+                continue
+            db.execute(delete(outbox).where(outbox.c.id == row.id))
+            db.execute(
+                update(standings)
+                .where(standings.c.audience == audience, standings.c.customer_id == row.customer_id)
+                .values(
+                    refused=reason,
+                    wanted_tags=standings.c.known_tags,
+                    wanted_fields=standings.c.known_fields,
+                )
+            )
+
+
+def unsettled(history: History, audience: str) -> list[tuple[int, str]]:
+    """(customer, e-mail) of the rows that were being sent when an answer stayed out: read before writing again."""
+    query = (
+        select(outbox.c.customer_id, customers.c.email)
+        .join(customers, customers.c.id == outbox.c.customer_id)
+        .where(outbox.c.audience == audience, outbox.c.state == "sending")
+    )
+    with history.read() as db:
+        return [(row[0], row[1]) for row in db.execute(query)]
+
+
+def back_to_waiting(history: History, audience: str, states: Sequence[str]) -> None:
+    """Rows in these states may be sent again, as far as there is still something to do."""
+    with history.begin() as db:
+        db.execute(
+            update(outbox).where(outbox.c.audience == audience, outbox.c.state.in_(states)).values(state="waiting")
+        )
+
+
+def entered_since(history: History, audience: str, instant: int) -> dict[int, int]:
+    """How many people got each tag, unmuted, since `instant`, by bit."""
+    query = (
+        select(writes.c.added, func.count())
+        .join(plans, plans.c.id == writes.c.plan_id)
+        .where(writes.c.audience == audience, writes.c.at >= instant, plans.c.muted.is_(False), writes.c.added != 0)
+        .group_by(writes.c.added)
+    )
+    entered: dict[int, int] = {}
+    with history.read() as db:
+        for bits, people in db.execute(query):
+            for bit in range(bits.bit_length()):
+                if bits >> bit & 1:
+                    entered[bit] = entered.get(bit, 0) + people
+    return entered

@@ -1,0 +1,275 @@
+"""The way of an order, all steps in order: pull → read members → judge → plan → brake → push.
+
+This is the only file that names every step. Each step commits its own work, so a cycle may be cut off
+anywhere, and the next one goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import structlog
+from msgspec import Struct, field
+
+from syncd.destinations import Destination, connect
+from syncd.errors import ConnectionBlocked, SyncdError, TransientError, UnsafePlan, UserError
+from syncd.history import ledger, outbox
+from syncd.history.shops import set_shop_state, shop_row
+from syncd.plan import Plan, Tags
+from syncd.steps.context import Context
+from syncd.steps.judge import Judged, judge
+from syncd.steps.members import read_members
+from syncd.steps.planning import customers_shown, hold_reasons, plan_as_of, plan_stored
+from syncd.steps.pull import Pulled, pull
+from syncd.steps.push import Pushed, push
+
+log = structlog.get_logger()
+
+# The first push needs two rounds where members are created; more would mean that a value does not
+# come back as it was written, which is no reason to go on for ever.
+MAX_ROUNDS = 4
+
+# How long the service leaves a blocked connection alone; a reload (SIGHUP) tries it at once.
+REST_SECONDS = 3_600
+
+
+class Cycle(Struct):
+    """What one cycle did. `errors` are those that stopped a shop or an audience; the others went on."""
+
+    pulled: dict[str, Pulled] = field(default_factory=dict)
+    judged: dict[str, Judged] = field(default_factory=dict)
+    plans: dict[str, Plan] = field(default_factory=dict)
+    pushed: dict[str, Pushed] = field(default_factory=dict)
+    errors: list[SyncdError] = field(default_factory=list)
+
+    def add(self, name: str, pushed: Pushed) -> None:
+        """What was pushed to an audience in one round more."""
+        before = self.pushed.get(name, Pushed())
+        self.pushed[name] = Pushed(
+            before.done + pushed.done, before.refused + pushed.refused, before.unknown + pushed.unknown
+        )
+
+
+def sync(context: Context) -> Cycle:
+    """One cycle over every shop and audience; an error stops its own connection only."""
+    cycle = Cycle()
+    for shop in context.settings.shops:
+        if context.rests(shop):
+            continue
+        try:
+            cycle.pulled[shop] = pull(context, shop)
+        except (TransientError, ConnectionBlocked) as err:
+            _shop_stopped(context, shop, err)
+            cycle.errors.append(err)
+    for name in context.settings.audiences:
+        if context.rests(name):
+            continue
+        try:
+            _serve(context, name, cycle)
+        except SyncdError as err:
+            _audience_stopped(context, name, err)
+            cycle.errors.append(err)
+    return cycle
+
+
+def _serve(context: Context, name: str, cycle: Cycle) -> None:
+    """One audience: read, judge, send what is approved, plan, brake, send."""
+    if not _backfilled(context, name):
+        if not outbox.ever_approved(context.history, name):
+            raise UserError(
+                f"audience {name} has had no first import yet",
+                hint="run `syncd backfill`: it shows what it would write, and asks",
+            )
+        first_push(context, name, cycle)
+    destination, tags = open_audience(context, name)
+    read_members(context, name, destination, tags)
+    cycle.judged[name] = judge(context, name, tags)
+    # What was approved earlier goes out first; a plan is only made from a settled state.
+    cycle.pushed[name] = push(context, name, destination, tags)
+    if outbox.approved_plan(context.history, name) is None:
+        _plan_and_push(context, name, destination, tags, cycle)
+    ledger.set_audience(context.history, name, state="ok", error="")
+
+
+def _plan_and_push(context: Context, name: str, destination: Destination, tags: Tags, cycle: Cycle) -> None:
+    plan = cycle.plans[name] = plan_stored(context, name, tags)
+    if not plan.steps:
+        outbox.drop_held(context.history, name, context.clock.now())
+        return
+    profile = destination.profile()
+    reasons = hold_reasons(context, plan, profile, customers_shown(context, name))
+    if reasons:
+        # A plan that is held already stays as it was shown.
+        raise unsafe(outbox.held_plan(context.history, name) or _hold(context, plan, reasons))
+    outbox.keep(context.history, plan, state="approved", now=context.clock.now())
+    cycle.pushed[name] = push(context, name, destination, tags)
+
+
+def _hold(context: Context, plan: Plan, reasons: Sequence[str]) -> dict[str, Any]:
+    held = replace(plan, reasons=tuple(reasons))
+    outbox.keep(context.history, held, state="held", now=context.clock.now())
+    log.warning("plan held", audience=plan.audience, plan=plan.id, reasons=list(reasons))
+    return held.summary()
+
+
+def unsafe(held: Mapping[str, Any]) -> UnsafePlan:
+    """The error that says which plan is held, why, and how it is released."""
+    return UnsafePlan(
+        f"{held['audience']}: plan {held['id']} is held: {'; '.join(held['reasons'])}",
+        plan_id=held["id"],
+        reasons=held["reasons"],
+        hint=f"see it with `syncd plan`; if it is right: syncd approve {held['id']}",
+    )
+
+
+def pull_all(context: Context, shops: Sequence[str], since: int | None = None) -> Cycle:
+    """Everything that these shops show is in the history. It may be cut off anywhere and called again.
+
+    Raises: TransientError, ConnectionBlocked of the first shop that fails: a first plan made from half
+    of the orders would be wrong.
+    """
+    cycle = Cycle()
+    for shop in shops:
+        try:
+            cycle.pulled[shop] = pull(context, shop, since)
+        except (TransientError, ConnectionBlocked) as err:
+            _shop_stopped(context, shop, err)
+            raise
+    return cycle
+
+
+def complete_audiences(context: Context) -> list[str]:
+    """The audiences whose shops have all been imported."""
+    return [
+        name
+        for name, audience in context.settings.audiences.items()
+        if all(shop_row(context.history, shop)["backfilled_at"] for shop in audience.shops)
+    ]
+
+
+def first_plan(context: Context, name: str, cycle: Cycle) -> dict[str, Any] | None:
+    """The first plan for an audience, held until it is approved; None where nobody needs to be asked.
+
+    Raises: TransientError, ConnectionBlocked.
+    """
+    if _backfilled(context, name) or outbox.ever_approved(context.history, name):
+        return None
+    destination, tags = open_audience(context, name)
+    profile = destination.profile()
+    ledger.set_audience(context.history, name, fingerprint=profile.fingerprint)
+    read_members(context, name, destination, tags)
+    cycle.judged[name] = judge(context, name, tags)
+    plan = plan_stored(context, name, tags)
+    if not plan.steps:
+        return None
+    return _hold(context, plan, hold_reasons(context, plan, profile, customers_shown(context, name)))
+
+
+def first_push(context: Context, name: str, cycle: Cycle) -> None:
+    """Rounds of read, judge, plan and muted push, until the rules want nothing more.
+
+    There is more than one round because those who are created by the first become subscribers, which
+    some rules ask for. Only the first plan is shown: all that will be created is in it.
+    An audience that has had its first push gets none of this: from then on `sync` keeps it.
+    Raises: TransientError, ConnectionBlocked; the next call goes on.
+    """
+    if _backfilled(context, name):
+        return
+    destination, tags = open_audience(context, name)
+    for _ in range(MAX_ROUNDS):
+        read_members(context, name, destination, tags)
+        cycle.judged[name] = judge(context, name, tags)
+        cycle.add(name, push(context, name, destination, tags))
+        if waiting := outbox.outbox_size(context.history, name):
+            raise TransientError(
+                f"{name}: {waiting:,} changes are not confirmed yet", hint="run it again: it goes on from here"
+            )
+        plan = plan_stored(context, name, tags)
+        if not plan.steps:
+            break
+        cycle.plans.setdefault(name, plan)
+        outbox.keep(context.history, plan, state="approved", now=context.clock.now())
+    ledger.set_audience(context.history, name, backfilled_at=context.clock.now(), state="ok", error="")
+
+
+def approve(context: Context, plan_id: str) -> dict[str, Any]:
+    """The held plan is released; returns its summary. Raises: UserError where no such plan is held."""
+    released = outbox.approve(context.history, plan_id)
+    name = released["audience"]
+    destination, _ = open_audience(context, name)
+    fingerprint = destination.profile().fingerprint
+    known = ledger.audience_row(context.history, name)["fingerprint"]
+    if known not in ("", fingerprint):
+        # Whoever approves says that this account is right. What we knew was the other one's: read anew.
+        outbox.drop_approved(context.history, name, context.clock.now())
+        ledger.set_audience(context.history, name, member_cursor=None)
+    ledger.set_audience(context.history, name, fingerprint=fingerprint)
+    return released
+
+
+def send_approved(context: Context, name: str) -> Cycle:
+    """What was approved for the audience is sent; a first push runs to its end."""
+    cycle = Cycle()
+    if not _backfilled(context, name):
+        first_push(context, name, cycle)
+        return cycle
+    destination, tags = open_audience(context, name)
+    cycle.add(name, push(context, name, destination, tags))
+    return cycle
+
+
+def plan_only(context: Context, name: str, today: int, *, live: bool) -> dict[str, Any]:
+    """The summary of the plan that a cycle would make from what the history holds; nothing is written.
+
+    `live`: the brake looks at it with what shops and audience show now, as far as they can be reached.
+    A plan that waits for approval is shown as it is held.
+    """
+    audience = context.settings.audiences[name]
+    if live and (held := outbox.held_plan(context.history, name)):
+        return held
+    tags = ledger.tags_of(context.history, name, audience.playbook, audience.tag_prefix, write=False)
+    plan = plan_as_of(context, name, tags, today)
+    if not live or not plan.steps:
+        return plan.summary()
+    try:
+        profile = connect(name, audience, context.clock.now).profile()
+    except SyncdError:
+        profile = None
+    reasons = hold_reasons(context, plan, profile, customers_shown(context, name))
+    return replace(plan, reasons=reasons).summary()
+
+
+def _backfilled(context: Context, name: str) -> bool:
+    return ledger.audience_row(context.history, name)["backfilled_at"] is not None
+
+
+def open_audience(context: Context, name: str) -> tuple[Destination, Tags]:
+    """The connection to an audience, and the tags that syncd owns there. Nothing is called yet."""
+    audience = context.settings.audiences[name]
+    ledger.audience_row(context.history, name)
+    tags = ledger.tags_of(context.history, name, audience.playbook, audience.tag_prefix)
+    return connect(name, audience, context.clock.now), tags
+
+
+def _shop_stopped(context: Context, shop: str, err: SyncdError) -> None:
+    """The shop's error is stored, so that `syncd status` shows it."""
+    state = _state(context, shop, err)
+    platform = context.settings.shops[shop].platform
+    set_shop_state(context.history, shop, platform=platform, state=state, error=str(err))
+    log.error("shop stopped", shop=shop, state=state, error=str(err))
+
+
+def _audience_stopped(context: Context, name: str, err: SyncdError) -> None:
+    """The audience's error is stored, so that `syncd status` shows it."""
+    state = _state(context, name, err)
+    ledger.set_audience(context.history, name, state=state, error=str(err))
+    log.error("audience stopped", audience=name, state=state, error=str(err))
+
+
+def _state(context: Context, name: str, err: SyncdError) -> str:
+    if isinstance(err, ConnectionBlocked):
+        context.rests_until[name] = context.clock.now() + REST_SECONDS
+        return "blocked"
+    return {UnsafePlan: "held", UserError: "waiting"}.get(type(err), "failing")

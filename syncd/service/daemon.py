@@ -1,0 +1,122 @@
+"""`syncd run`: a cycle each poll interval, until SIGTERM; SIGHUP reads the configuration again.
+
+Start-up and shutdown are readable here in one screen. A cycle commits its own work step by step, so
+stopping between two pages or two changes leaves everything in order.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from threading import Event
+from types import FrameType
+
+import structlog
+
+from syncd.clock import clock_for
+from syncd.errors import TransientError, UserError
+from syncd.history.database import open_history
+from syncd.history.writer import only_writer
+from syncd.pipeline import sync
+from syncd.service.notify import notify
+from syncd.settings import Settings
+from syncd.steps.context import Context, Stopped
+
+log = structlog.get_logger()
+
+# The longest time between two signs of life; the unit's WatchdogSec is a multiple of it.
+HEARTBEAT_SECONDS = 20
+
+
+class Signals:
+    """What the operator asks for: `stop` ends the service, `wake` ends a pause early."""
+
+    def __init__(self) -> None:
+        self.stop, self.wake, self.reload = Event(), Event(), False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        signal.signal(signal.SIGHUP, self._reload)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.stop.set()
+        self.wake.set()
+
+    def _reload(self, number: int, frame: FrameType | None) -> None:
+        self.reload = True
+        self.wake.set()
+
+
+def run(load: Callable[[], Settings]) -> None:
+    """The service runs until it is asked to stop; `load` reads the configuration.
+
+    Raises: UserError for a configuration or a database that cannot be used at the start.
+    """
+    signals = Signals()
+    settings = load()
+    history = open_history(settings.database)
+    with only_writer(history):
+        context = Context(settings, history, clock_for(settings.sandbox), signals.stop, _Heartbeat())
+        notify("READY=1", f"STATUS=serving {len(settings.shops)} shops")
+        log.info("started", shops=sorted(settings.shops), audiences=sorted(settings.audiences))
+        while not signals.stop.is_set():
+            if signals.reload:
+                context = _reloaded(context, load, signals)
+            _cycle(context)
+            _pause(context, signals)
+    notify("STOPPING=1")
+    log.info("stopped")
+
+
+def _cycle(context: Context) -> None:
+    began = datetime.fromtimestamp(context.clock.now(), UTC).isoformat()
+    try:
+        cycle = sync(context)
+    except Stopped:
+        return
+    except TransientError as err:
+        # The clock or the database was away for a moment; the next cycle finds out.
+        log.error("cycle failed", error=str(err))
+        return
+    state = f"{len(cycle.errors)} problems, see `syncd status`" if cycle.errors else "ok"
+    notify("WATCHDOG=1", f"STATUS=cycle of {began}: {state}")
+
+
+def _pause(context: Context, signals: Signals) -> None:
+    """Waits for the next poll, with a sign of life now and then."""
+    until = context.clock.now() + context.settings.poll_every
+    while not signals.wake.is_set() and (now := context.clock.now()) < until:
+        notify("WATCHDOG=1")
+        context.clock.wait_until(min(until, now + HEARTBEAT_SECONDS), signals.wake)
+    if not signals.stop.is_set():
+        signals.wake.clear()
+
+
+def _reloaded(context: Context, load: Callable[[], Settings], signals: Signals) -> Context:
+    """The context with the configuration as it is now; with the old one where the new one is wrong."""
+    signals.reload = False
+    notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+    try:
+        settings = load()
+        if settings.database != context.settings.database:
+            raise UserError("another database needs a restart")
+        context = replace(context, settings=settings, rests_until={})
+        log.info("configuration read again")
+    except UserError as err:
+        log.error("the configuration stays as it was", error=str(err), problems=list(err.problems))
+    notify("READY=1")
+    return context
+
+
+class _Heartbeat:
+    """Progress of a step as a sign of life, at most one a second."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def __call__(self, task: str, advance: int, expected: int | None) -> None:
+        if time.monotonic() - self._last > 1:
+            self._last = time.monotonic()
+            notify("WATCHDOG=1")

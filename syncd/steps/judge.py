@@ -1,0 +1,168 @@
+"""Step 3: the rules are applied, and what the service shall have is stored.
+
+Whoever has news is judged in every cycle; everybody is judged once a local day, and when the rules
+change, because every rule speaks in local days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+import structlog
+from msgspec import Struct
+
+from syncd.calendar import midnight
+from syncd.history import ledger
+from syncd.history.columns import batches
+from syncd.history.consents import consent_of
+from syncd.history.fields import canonical_fields
+from syncd.history.ledger import Person
+from syncd.history.shops import shop_row
+from syncd.lifecycle.columns import Batch
+from syncd.plan import Tags
+from syncd.plan.want import Reach, control_bits, reach, wanted_tags
+from syncd.rules import Judgement, figure_of, figure_values
+from syncd.rules import judge as apply_rules
+from syncd.settings import Audience
+from syncd.steps.context import Context
+
+log = structlog.get_logger()
+
+Figures = dict[str, float | None]
+
+
+class Judged(Struct, frozen=True):
+    """How many were judged, and how many joined or left a segment by it."""
+
+    people: int
+    joined: int
+    left: int
+
+
+class Verdict(Struct, frozen=True):
+    """One person, the segments the rules put them in, and what the service shall have for that."""
+
+    person: Person
+    segments: int
+    tags: int
+    fields: str
+
+
+def judge(context: Context, name: str, tags: Tags) -> Judged:
+    """Everyone who may stand elsewhere than before is judged; standings and memberships are stored."""
+    audience, row = context.settings.audiences[name], ledger.audience_row(context.history, name)
+    today = context.today(audience)
+    digest = f"{audience.playbook.digest} {sorted(tags.bits.items())} {audience.tag_prefix} {audience.create}"
+    everybody = row["judged_day"] != today or row["rules_digest"] != digest
+    if everybody and row["judged_day"] is not None and (stale := stale_shops(context, audience)):
+        # Days without news from a shop are not days without orders: nobody leaves or lapses by them.
+        log.warning("rules wait for news", audience=name, stale=stale)
+        everybody = False
+    ids = None if everybody else ledger.with_news(context.history, name)
+    if ids == []:
+        return Judged(0, 0, 0)
+    figures = _figures(context, name, today if everybody else row["judged_day"], fresh=everybody)
+    people = joined = left = 0
+    for batch, judgement in judgements(context, name, tags, today, figures, ids):
+        verdicts = list(_verdicts(context, name, tags, batch, judgement))
+        rows = [(v.person, v.segments, v.tags, v.fields) for v in verdicts]
+        more = ledger.store_judgement(context.history, name, rows, batch.customer.tolist(), context.clock.now())
+        people, joined, left = people + len(rows), joined + more[0], left + more[1]
+        context.report(f"{name}: judging", len(rows))
+    if everybody:
+        ledger.set_audience(context.history, name, judged_day=today, rules_digest=digest)
+    elif ids:
+        ledger.forget_news(context.history, name, ids)
+    return Judged(people, joined, left)
+
+
+def verdicts_as_of(context: Context, name: str, tags: Tags, today: int) -> Iterator[Verdict]:
+    """How everybody would be judged on a local day, without storing anything; in the order of their ids."""
+    figures = _figures(context, name, today, fresh=True, keep=False)
+    for batch, judgement in judgements(context, name, tags, today, figures, None):
+        yield from _verdicts(context, name, tags, batch, judgement)
+
+
+def judgements(
+    context: Context, name: str, tags: Tags, today: int, figures: Figures, ids: Collection[int] | None
+) -> Iterator[tuple[Batch, Judgement]]:
+    """The rules applied on a local day to everybody, or to the customers `ids`; batch by batch."""
+    playbook = context.settings.audiences[name].playbook
+    for batch in columns_of(context, name, today, ids):
+        yield batch, apply_rules(playbook, batch, today, figures, tags.bits)
+
+
+def columns_of(context: Context, name: str, today: int, ids: Collection[int] | None) -> Iterator[Batch]:
+    """The audience's customers, or those of `ids`, with the orders placed up to a local day."""
+    audience = context.settings.audiences[name]
+    return batches(
+        context.history,
+        name,
+        audience.shops,
+        zone=audience.timezone,
+        currency=audience.currency,
+        rates=audience.rates,
+        spend=audience.spend,
+        pending_counts=audience.pending_counts,
+        customers=ids,
+        as_of_end=midnight(today + 1, audience.timezone),
+    )
+
+
+def figures_on(context: Context, name: str, today: int) -> Figures:
+    """The audience's figures of a local day: the frozen ones where they exist, else computed."""
+    row = ledger.audience_row(context.history, name)
+    return _figures(context, name, today, fresh=row["judged_day"] != today, keep=False)
+
+
+def _figures(context: Context, name: str, day: int, *, fresh: bool, keep: bool = True) -> Figures:
+    wanted = context.settings.audiences[name].playbook.figures
+    if not wanted:
+        return {}
+    if not fresh:
+        frozen = ledger.figures_of(context.history, name, day)
+        if all(figure.text in frozen for figure in wanted):
+            return frozen
+    parts = [[figure_values(figure, batch, day) for figure in wanted] for batch in columns_of(context, name, day, None)]
+    values = {figure.text: figure_of(figure, [part[at] for part in parts]) for at, figure in enumerate(wanted)}
+    if keep:
+        ledger.freeze_figures(context.history, name, day, values)
+    return values
+
+
+def _verdicts(context: Context, name: str, tags: Tags, batch: Batch, judgement: Judgement) -> Iterator[Verdict]:
+    audience = context.settings.audiences[name]
+    ids = batch.customer.tolist()
+    with context.history.read() as db:
+        people = ledger.people(db, name, ids)
+    strangers = [id_ for id_ in ids if people[id_].status is None]
+    consent = consent_of(context.history, strangers) if audience.create == "consented" else {}
+    shares = {
+        tags.bits[segment.name]: (segment.name, segment.control)
+        for segment in audience.playbook.segments
+        if segment.control
+    }
+    columns = judgement.fields
+    for at, (id_, segments) in enumerate(zip(ids, judgement.segments.tolist(), strict=True)):
+        person = people[id_]
+        reached = reach(
+            person.status,
+            consent=consent.get(id_, False),
+            creates=audience.create == "consented",
+            refused=bool(person.refused),
+        )
+        controls = control_bits(person.email, shares) if shares else 0
+        yield Verdict(
+            person,
+            segments,
+            wanted_tags(segments, person.known_tags, reached, controls),
+            canonical_fields({field: columns[field][at] for field in columns})
+            if reached is Reach.FULL
+            else person.known_fields,
+        )
+
+
+def stale_shops(context: Context, audience: Audience) -> list[str]:
+    """The audience's shops from which nothing was heard for too long."""
+    oldest = context.clock.now() - context.settings.stale_after
+    return [shop for shop in audience.shops if (shop_row(context.history, shop)["pulled_at"] or 0) < oldest]

@@ -1,0 +1,49 @@
+"""Step 2: what changed in the audience is read back: status first of all, then tags and fields of ours."""
+
+from __future__ import annotations
+
+from syncd.destinations import Destination
+from syncd.history import ledger
+from syncd.history.members import store_members
+from syncd.model import Member
+from syncd.plan import Tags
+from syncd.steps.context import Context
+
+# Up to so many members are read one by one; more are read as a listing of what changed.
+ONE_BY_ONE = 200
+
+
+def read_members(context: Context, name: str, destination: Destination, tags: Tags) -> int:
+    """Every member changed since the last reading is stored as the service has them now; returns how many."""
+    count = 0
+    cursor = ledger.audience_row(context.history, name)["member_cursor"]
+    for page in destination.members(cursor):
+        _store(context, name, tags, page.members, page.cursor)
+        count += len(page.members)
+        context.report(f"{name}: members", len(page.members), page.expected)
+    return count
+
+
+def reread(context: Context, name: str, destination: Destination, tags: Tags, emails: list[str]) -> None:
+    """These people are known as the service has them at this moment, after everything sent before."""
+    destination.settle()
+    if len(emails) > ONE_BY_ONE:
+        read_members(context, name, destination, tags)
+        return
+    found = [member for email in emails if (member := destination.member(email))]
+    _store(context, name, tags, found, None)
+
+
+def _store(
+    context: Context, name: str, tags: Tags, members: list[Member] | tuple[Member, ...], cursor: str | None
+) -> None:
+    playbook = context.settings.audiences[name].playbook
+    store_members(
+        context.history,
+        name,
+        members,
+        cursor,
+        bits={tag.lower(): bit for bit, tag in tags.names.items()},
+        field_names=[field.name for field in playbook.fields],
+        now=context.clock.now(),
+    )

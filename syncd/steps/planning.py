@@ -1,0 +1,97 @@
+"""Step 4: the plan of what is to be written, and the brake's opinion of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from syncd.calendar import midnight
+from syncd.destinations import AudienceProfile
+from syncd.errors import SyncdError
+from syncd.history import ledger, outbox
+from syncd.history.shops import holdings
+from syncd.plan import Plan, Standing, Surroundings, Tags, make_plan, reasons_to_hold
+from syncd.settings import Audience
+from syncd.sources import connect
+from syncd.steps.context import Context
+from syncd.steps.judge import verdicts_as_of
+
+Shown = Mapping[str, int | None]
+
+
+def plan_stored(context: Context, name: str, tags: Tags) -> Plan:
+    """The plan that turns what the service is known to have into what was judged and stored."""
+    return _plan(context, name, tags, ledger.differing(context.history, name), context.today(_audience(context, name)))
+
+
+def plan_as_of(context: Context, name: str, tags: Tags, today: int) -> Plan:
+    """The plan that a cycle would make on a local day from what the history holds; nothing is stored."""
+    standings = (
+        Standing(
+            verdict.person.customer_id,
+            verdict.person.email,
+            verdict.person.status is not None,
+            verdict.tags,
+            verdict.person.known_tags,
+            verdict.fields,
+            verdict.person.known_fields,
+        )
+        for verdict in verdicts_as_of(context, name, tags, today)
+    )
+    return _plan(context, name, tags, standings, today)
+
+
+def _plan(context: Context, name: str, tags: Tags, standings: Iterable[Standing], today: int) -> Plan:
+    muted = ledger.audience_row(context.history, name)["backfilled_at"] is None
+    return make_plan(
+        name,
+        standings,
+        tags,
+        day=today,
+        muted=muted,
+        room=None if muted else _room(context, name, tags, today),
+        joined=lambda bit: ledger.joined_at(context.history, name, bit),
+    )
+
+
+def _room(context: Context, name: str, tags: Tags, today: int) -> dict[int, int] | None:
+    """How many may still enter each tag today."""
+    audience = _audience(context, name)
+    if not audience.max_entries_per_day:
+        return None
+    entered = outbox.entered_since(context.history, name, midnight(today, audience.timezone))
+    return {bit: max(0, audience.max_entries_per_day - entered.get(bit, 0)) for bit in tags.names}
+
+
+def hold_reasons(context: Context, plan: Plan, profile: AudienceProfile | None, shown: Shown) -> tuple[str, ...]:
+    """Why the plan must wait for approval; nothing for an ordinary one.
+
+    `shown`: how many customers each shop shows now.
+    """
+    audience, row = _audience(context, plan.audience), ledger.audience_row(context.history, plan.audience)
+    moved = profile is not None and row["fingerprint"] not in ("", profile.fingerprint)
+    around = Surroundings(
+        managed=ledger.managed_members(context.history, plan.audience),
+        shops={shop: (holdings(context.history, shop).customers, shown.get(shop)) for shop in audience.shops},
+        fingerprints=("this is another account or audience than the one written to before",) if moved else (),
+        first_push=plan.muted,
+        contacts=profile.contacts if profile else 0,
+        contact_limit=audience.contact_limit if profile else None,
+    )
+    return reasons_to_hold(plan, around, audience.brake.limits)
+
+
+def customers_shown(context: Context, name: str) -> Shown:
+    """How many customers each of the audience's shops shows now; None where it cannot be asked."""
+
+    def ask(shop: str) -> int | None:
+        try:
+            return connect(shop, context.settings.shops[shop], context.clock.now).customers_shown()
+        except SyncdError:
+            # A shop that is down is no accident in its data; the pull has reported it already.
+            return None
+
+    return {shop: ask(shop) for shop in _audience(context, name).shops}
+
+
+def _audience(context: Context, name: str) -> Audience:
+    return context.settings.audiences[name]

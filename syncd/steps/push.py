@@ -1,0 +1,124 @@
+"""Step 5: an approved plan is sent. What had no answer is read again before anything is repeated."""
+
+from __future__ import annotations
+
+import structlog
+from msgspec import Struct
+
+from syncd.destinations import Destination, FieldType
+from syncd.history import outbox
+from syncd.history.outbox import Waiting
+from syncd.model import Change, Outcome
+from syncd.plan import Tags
+from syncd.settings import Audience
+from syncd.steps.context import Context
+from syncd.steps.members import reread
+
+log = structlog.get_logger()
+
+# So many changes are under way at once: what a crash leaves unsettled, and a batch's worth.
+AT_ONCE = 500
+# So many confirmations are committed together.
+CONFIRM = 200
+
+
+class Pushed(Struct):
+    """What became of the changes that were sent."""
+
+    done: int = 0
+    refused: int = 0
+    unknown: int = 0
+
+
+def push(context: Context, name: str, destination: Destination, tags: Tags) -> Pushed:
+    """The audience's approved plan is sent and confirmed; nothing happens where there is none.
+
+    Raises: TransientError, ConnectionBlocked; unconfirmed rows stay in the outbox and are settled first
+    in the next call.
+    """
+    pushed = Pushed()
+    plan = outbox.approved_plan(context.history, name)
+    if plan is None:
+        return pushed
+    plan_id, muted = plan
+    settle(context, name, destination, tags)
+    outbox.back_to_waiting(context.history, name, ["retry"])
+    audience = context.settings.audiences[name]
+    total = outbox.outbox_size(context.history, name)
+    if total:
+        destination.prepare([tags.names[bit] for bit in tags.bits.values()], field_types(audience))
+    while rows := outbox.take(context.history, plan_id, AT_ONCE * (4 if muted else 1)):
+        _send(context, name, destination, tags, plan_id, muted, rows, pushed, total)
+    if outbox.outbox_size(context.history, name) == 0:
+        outbox.finish(context.history, plan_id, context.clock.now())
+    log.info(
+        "pushed", audience=name, plan=plan_id, muted=muted, **{f: getattr(pushed, f) for f in Pushed.__struct_fields__}
+    )
+    return pushed
+
+
+def settle(context: Context, name: str, destination: Destination, tags: Tags) -> None:
+    """Nothing is left in the state of being sent: what the service has now is read, and known."""
+    unsettled = outbox.unsettled(context.history, name)
+    if unsettled:
+        log.info("settling", audience=name, members=len(unsettled))
+        reread(context, name, destination, tags, [email for _, email in unsettled])
+        outbox.back_to_waiting(context.history, name, ["sending"])
+
+
+def field_types(audience: Audience) -> dict[str, FieldType]:
+    """The merge fields of the audience's playbook with their types."""
+    return {field.name: field.type for field in audience.playbook.fields}
+
+
+def _send(
+    context: Context,
+    name: str,
+    destination: Destination,
+    tags: Tags,
+    plan_id: str,
+    muted: bool,
+    rows: list[Waiting],
+    pushed: Pushed,
+    total: int,
+) -> None:
+    by_email = {row.email: row for row in rows}
+    confirmed: list[Waiting] = []
+
+    def commit() -> None:
+        outbox.confirm(context.history, plan_id, name, confirmed, context.clock.now())
+        confirmed.clear()
+
+    try:
+        for outcome in destination.push([_change(row, tags) for row in rows], muted=muted):
+            row = by_email[outcome.email]
+            if outcome.result == "done":
+                confirmed.append(row)
+                pushed.done += 1
+            else:
+                _note(context, name, row, outcome, pushed)
+            if len(confirmed) >= CONFIRM:
+                commit()
+            context.report(f"{name}: pushing", 1, total)
+    finally:
+        # Also when the rest failed: what the service confirmed is known.
+        commit()
+
+
+def _change(row: Waiting, tags: Tags) -> Change:
+    return Change(
+        email=row.email,
+        add=tags.named(row.add),
+        remove=tags.named(row.remove),
+        fields=row.fields,
+        create=row.create,
+    )
+
+
+def _note(context: Context, name: str, row: Waiting, outcome: Outcome, pushed: Pushed) -> None:
+    """A refusal is stored with its reason; an unknown outcome stays `sending` and is settled next time."""
+    if outcome.result == "refused":
+        outbox.refuse(context.history, name, [(row, outcome.reason, outcome.permanent)])
+        pushed.refused += 1
+    else:
+        pushed.unknown += 1

@@ -1,0 +1,60 @@
+"""Records in quarantine are read again: after an upgrade, or a change of the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from syncd.errors import RecordError, UserError
+from syncd.history.ingest import ingest
+from syncd.history.quarantine import Quarantined, quarantined
+from syncd.history.shops import cursors_of
+from syncd.history.sift import recovered
+from syncd.model import Order, Page, Rejected
+from syncd.sources import connect
+from syncd.steps.context import Context
+from syncd.steps.pull import accepted_currencies, audiences_of
+
+
+def retry(context: Context, numbers: Collection[int] = ()) -> tuple[int, int]:
+    """These records, or all, were read again; returns how many could be and how many stay.
+
+    Raises: UserError for a number that is not in quarantine.
+    """
+    waiting = quarantined(context.history)
+    unknown = set(numbers) - {one.id for one in waiting}
+    if unknown:
+        raise UserError(
+            f"nothing is in quarantine under {', '.join(map(str, sorted(unknown)))}",
+            hint="see `syncd quarantine list`",
+        )
+    chosen = [one for one in waiting if not numbers or one.id in numbers]
+    for one in chosen:
+        _again(context, one)
+    left = {one.id for one in quarantined(context.history)}
+    return sum(one.id not in left for one in chosen), sum(one.id in left for one in chosen)
+
+
+def _again(context: Context, one: Quarantined) -> None:
+    audiences = audiences_of(context, one.shop)
+    cursor = cursors_of(context.history, one.shop).get(one.resource, "")
+    ingest(
+        context.history,
+        one.shop,
+        _page(context, one, cursor),
+        audiences=audiences,
+        currencies=accepted_currencies(context, audiences),
+        now=context.clock.now(),
+    )
+
+
+def _page(context: Context, one: Quarantined, cursor: str) -> Page:
+    """A page with this one record, at the place where the resource stands anyway."""
+    try:
+        record = recovered(one.raw) or connect(one.shop, context.settings.shops[one.shop], context.clock.now).parse(
+            one.resource, one.raw
+        )
+    except RecordError as err:
+        return Page(one.resource, cursor, rejected=(Rejected(one.record_id, str(err), one.raw),))
+    if isinstance(record, Order):
+        return Page(one.resource, cursor, orders=(record,))
+    return Page(one.resource, cursor, customers=(record,))

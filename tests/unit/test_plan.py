@@ -1,0 +1,210 @@
+"""The plan: what differs becomes a step, nothing else; the brake and the day's budget hold what is too much."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncd.model import MemberStatus
+from syncd.plan import (
+    Limits,
+    Plan,
+    Standing,
+    Surroundings,
+    Tags,
+    fields_to_set,
+    make_plan,
+    reasons_to_hold,
+    wanted_tags,
+)
+from syncd.plan.want import Reach, control_bits, reach
+
+LOYAL, LAPSED, GONE = 0, 1, 2
+TAGS = Tags(
+    bits={"loyal": LOYAL, "lapsed": LAPSED},
+    names={LOYAL: "syncd:loyal", LAPSED: "syncd:lapsed", GONE: "syncd:gone"},
+    segments={LOYAL: "loyal", LAPSED: "lapsed", GONE: "gone"},
+)
+
+bit_sets = st.integers(0, 2**62 - 1)
+texts = st.sampled_from(["", '{"ORDERS":1}', '{"ORDERS":2}'])
+
+
+def standing(id_: int, wanted: int = 0, known: int = 0, *, member: bool = True, fields: str = "") -> Standing:
+    return Standing(id_, f"p{id_}@example.com", member, wanted, known, fields, "")
+
+
+def plan_of(*standings: Standing, muted: bool = False, **more: object) -> Plan:
+    return make_plan("main", standings, TAGS, day=20_000, muted=muted, **more)  # type: ignore[arg-type]
+
+
+def test_nothing_that_differs_is_an_empty_plan() -> None:
+    plan = plan_of(standing(1, 3, 3), standing(2))
+    assert plan.steps == ()
+    assert not any(plan.counts.values())
+
+
+def test_a_step_adds_what_is_wanted_and_removes_what_is_not() -> None:
+    (step,) = plan_of(standing(1, wanted=1 << LOYAL, known=1 << LAPSED)).steps
+    assert (step.add, step.remove, step.set_fields, step.create) == (1 << LOYAL, 1 << LAPSED, False, False)
+
+
+def test_somebody_who_is_no_member_is_created() -> None:
+    plan = plan_of(standing(1, wanted=1, member=False))
+    assert plan.steps[0].create
+    assert plan.counts["member_create"] == 1
+
+
+@given(st.lists(st.tuples(bit_sets, bit_sets, texts, texts), max_size=20))
+def test_applying_a_plan_turns_known_into_wanted(rows: list[tuple[int, int, str, str]]) -> None:
+    people = [Standing(i, f"{i}@example.com", True, *row[:2], *row[2:]) for i, row in enumerate(rows)]
+    steps = {step.customer_id: step for step in make_plan("main", people, TAGS, day=1, muted=True).steps}
+    for person in people:
+        step = steps.get(person.customer_id)
+        add, remove = (step.add, step.remove) if step else (0, 0)
+        assert (person.known_tags | add) & ~remove == person.wanted_tags
+        assert add & person.known_tags == 0
+        assert (step is not None and step.set_fields) == (person.wanted_fields != person.known_fields)
+
+
+@given(st.permutations([standing(i, wanted=i % 4, known=(i * 7) % 4) for i in range(8)]))
+def test_the_same_people_in_any_order_are_the_same_plan(people: list[Standing]) -> None:
+    assert plan_of(*people) == plan_of(*sorted(people, key=lambda p: p.customer_id))
+
+
+def test_a_plan_of_another_day_or_loudness_has_another_id() -> None:
+    people = [standing(1, wanted=1)]
+    ids = {make_plan("main", people, TAGS, day=day, muted=muted).id for day in (1, 2) for muted in (True, False)}
+    assert len(ids) == 4
+
+
+def test_the_segments_of_a_plan_say_who_moves_also_for_one_that_left_the_file() -> None:
+    plan = plan_of(standing(1, wanted=1 << LOYAL), standing(2, known=1 << GONE))
+    assert plan.segments == (("loyal", 1, 0), ("gone", 0, 1))
+
+
+def test_those_who_joined_first_enter_first_and_the_others_wait() -> None:
+    joined = {1: 300, 2: 100, 3: 200}
+    plan = plan_of(*(standing(i, wanted=1 << LOYAL) for i in joined), room={LOYAL: 2}, joined=lambda bit: joined)
+    assert [step.customer_id for step in plan.steps] == [2, 3]
+    assert plan.waiting == {"loyal": 1}
+
+
+def test_a_full_tag_does_not_stop_the_rest_of_a_step() -> None:
+    (step,) = plan_of(standing(1, wanted=1 << LOYAL, known=1 << LAPSED), room={LOYAL: 0}).steps
+    assert (step.add, step.remove) == (0, 1 << LAPSED)
+
+
+@given(st.lists(st.integers(0, 3), max_size=30), st.integers(0, 10), st.integers(0, 10))
+def test_no_tag_gains_more_than_its_room(wants: list[int], loyal: int, lapsed: int) -> None:
+    people = [standing(i, wanted=want) for i, want in enumerate(wants)]
+    plan = plan_of(*people, room={LOYAL: loyal, LAPSED: lapsed})
+    for bit, places in ((LOYAL, loyal), (LAPSED, lapsed)):
+        entering = sum(want >> bit & 1 for want in wants)
+        assert sum(step.add >> bit & 1 for step in plan.steps) == min(entering, places)
+        assert plan.waiting.get(TAGS.segments[bit], 0) == max(0, entering - places)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "known", "to_set"),
+    [
+        ("", "", {}),
+        ('{"ORDERS":2}', "", {"ORDERS": 2}),
+        ('{"ORDERS":2}', '{"ORDERS":2}', {}),
+        ("", '{"ORDERS":2}', {"ORDERS": ""}),
+        ('{"A":1,"B":2}', '{"A":1,"B":3}', {"B": 2}),
+    ],
+)
+def test_only_fields_whose_value_differs_are_set(wanted: str, known: str, to_set: dict[str, object]) -> None:
+    assert fields_to_set(wanted, known) == to_set
+
+
+@pytest.mark.parametrize(
+    ("status", "consent", "creates", "refused", "expected"),
+    [
+        (MemberStatus.SUBSCRIBED, False, True, False, Reach.FULL),
+        (MemberStatus.SUBSCRIBED, True, True, True, Reach.LEAVE),
+        (MemberStatus.UNSUBSCRIBED, True, True, False, Reach.WITHDRAW),
+        (MemberStatus.CLEANED, True, True, False, Reach.LEAVE),
+        (MemberStatus.PENDING, True, True, False, Reach.LEAVE),
+        (MemberStatus.TRANSACTIONAL, True, True, False, Reach.LEAVE),
+        (MemberStatus.ARCHIVED, True, True, False, Reach.LEAVE),
+        (None, True, True, False, Reach.FULL),
+        (None, True, False, False, Reach.LEAVE),
+        (None, False, True, False, Reach.LEAVE),
+    ],
+)
+def test_only_subscribers_and_consenting_strangers_get_tags(
+    status: str | None, consent: bool, creates: bool, refused: bool, expected: Reach
+) -> None:
+    assert reach(status, consent=consent, creates=creates, refused=refused) is expected
+
+
+def test_an_unsubscribe_takes_our_tags_away_and_other_states_are_left_alone() -> None:
+    assert wanted_tags(0b11, 0b01, Reach.WITHDRAW, 0) == 0
+    assert wanted_tags(0b11, 0b01, Reach.LEAVE, 0) == 0b01
+    assert wanted_tags(0b11, 0b01, Reach.FULL, 0) == 0b11
+
+
+def test_a_control_group_is_withheld_the_tag_in_its_share_and_for_ever() -> None:
+    people = [f"p{i}@example.com" for i in range(4_000)]
+    held = [p for p in people if wanted_tags(1, 0, Reach.FULL, control_bits(p, {0: ("loyal", 10.0)})) == 0]
+    assert 320 < len(held) < 480
+    assert held == [p for p in people if control_bits(p, {0: ("loyal", 10.0), 1: ("vip", 50.0)}) & 1]
+    assert not any(control_bits(p, {0: ("loyal", 0.0)}) for p in people)
+
+
+def adding(people: int) -> Plan:
+    return plan_of(*(standing(i, wanted=1 << LOYAL) for i in range(people)))
+
+
+def removing(people: int) -> Plan:
+    return plan_of(*(standing(i, known=1 << LOYAL) for i in range(people)))
+
+
+def creating(people: int) -> Plan:
+    return plan_of(*(standing(i, fields='{"ORDERS":1}', member=False) for i in range(people)))
+
+
+@pytest.mark.parametrize(
+    ("make", "managed", "most"),
+    [(removing, 100, 50), (removing, 2_000, 100), (adding, 100, 200), (adding, 2_000, 400), (creating, 100, 200)],
+)
+def test_the_brake_holds_one_change_more_than_the_limit(make: Callable[[int], Plan], managed: int, most: int) -> None:
+    assert reasons_to_hold(make(most), Surroundings(managed), Limits()) == ()
+    (reason,) = reasons_to_hold(make(most + 1), Surroundings(managed), Limits())
+    assert f"{most + 1:,}" in reason
+    assert f"{most:,}" in reason
+
+
+@pytest.mark.parametrize(
+    ("known", "shown", "held"),
+    [
+        (20, 0, True),
+        (19, 0, False),
+        (1_000, 699, True),
+        (1_000, 700, False),
+        (1_000, None, False),
+        (1_000, 2_000, False),
+    ],
+)
+def test_the_brake_holds_when_a_shop_shows_far_less_than_is_known(known: int, shown: int | None, held: bool) -> None:
+    assert bool(reasons_to_hold(adding(1), Surroundings(5_000, {"acme": (known, shown)}), Limits())) is held
+
+
+def test_the_brake_holds_a_first_push_and_another_account_and_a_bill_above_the_limit() -> None:
+    around = Surroundings(5_000, fingerprints=("another account",), first_push=True, contacts=99, contact_limit=100)
+    assert reasons_to_hold(creating(2), around, Limits()) == (
+        "another account",
+        "this is the first push to this audience",
+        "the audience would have 101 contacts, its limit is 100",
+    )
+    assert len(reasons_to_hold(creating(1), around, Limits())) == 2
+
+
+def test_a_plan_that_writes_nothing_is_never_held() -> None:
+    around = Surroundings(0, {"acme": (1_000, 0)}, fingerprints=("another account",), first_push=True)
+    assert reasons_to_hold(plan_of(), around, Limits()) == ()
