@@ -7,10 +7,9 @@ whether it is one is for syncd.rules to say.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, ValidationError
 
@@ -33,7 +32,7 @@ class Segment(Table):
     describe: str = ""
     stay_while: str | None = None
     tag: str | None = None
-    control: Annotated[float, Field(ge=0, le=100)] = 0
+    control: float = 0
 
 
 class MergeField(Table):
@@ -80,9 +79,7 @@ def read_playbook(lifecycle: Path | dict[str, Any] | Document, currency: str, ta
 def _load(document: Document, tables: Lifecycle, currency: str, problems: list[Problem]) -> Playbook:
     from syncd.rules import FieldSpec, MomentSpec, Playbook, SegmentSpec
 
-    segments = {
-        name: SegmentSpec(**table.model_dump() | {"tag": _tag(name, table)}) for name, table in tables.segments.items()
-    }
+    segments = {name: SegmentSpec(**table.model_dump()) for name, table in tables.segments.items()}
     fields = {name: FieldSpec(**table.model_dump()) for name, table in tables.fields.items()}
     moments = {name: MomentSpec(**table.model_dump()) for name, table in tables.moments.items()}
     try:
@@ -100,30 +97,17 @@ def _with_key(problem: str) -> Problem:
     return (tuple(found[1].split(".")), problem[found.end() :]) if found else ((), problem)
 
 
-def _tag(name: str, segment: Segment) -> str:
-    return name if segment.tag is None else segment.tag
-
-
 def _problems(tables: Lifecycle, tag_prefix: str) -> Iterator[Problem]:
-    """What the e-mail service would not take, whatever the rules say."""
+    """What the history has no room for, or the e-mail service would not take, whatever the rules say."""
     if len(tables.segments) > SEGMENTS_MAX:
         yield ("segments",), f"{len(tables.segments)} segments; there can be {SEGMENTS_MAX} at most"
-    # The service tells tags apart without regard to case.
-    bearers = Counter(_tag(name, segment).lower() for name, segment in tables.segments.items())
     for name, segment in tables.segments.items():
-        yield from (
-            (("segments", name, "tag"), fault) for fault in _tag_faults(_tag(name, segment), tag_prefix, bearers)
-        )
+        tag = tag_prefix + (name if segment.tag is None else segment.tag)
+        key = ("segments", name, "tag")
+        if not tag.isprintable():
+            yield key, "a tag has only characters that can be seen"
+        if len(tag) > TAG_LENGTH_MAX:
+            yield key, f"with its prefix the tag has {len(tag)} characters; {TAG_LENGTH_MAX} is the most"
     for name in tables.fields:
         if not re.fullmatch(r"[A-Z0-9_]{1,10}", name, re.ASCII):
             yield ("fields", name), "a field's name has up to 10 characters: A-Z, 0-9 and _"
-
-
-def _tag_faults(tag: str, prefix: str, bearers: Counter[str]) -> Iterator[str]:
-    length = len(prefix + tag)
-    if not tag.strip() or not (prefix + tag).isprintable():
-        yield "a tag has at least one character, all of them visible"
-    if length > TAG_LENGTH_MAX:
-        yield f"with its prefix the tag has {length} characters; {TAG_LENGTH_MAX} is the most"
-    if bearers[tag.lower()] > 1:
-        yield f"two segments have the tag {tag!r}"

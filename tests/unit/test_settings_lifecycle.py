@@ -50,16 +50,13 @@ def test_a_tag_is_as_long_as_the_service_takes_with_its_prefix(tmp_path: Path) -
 
 def test_two_segments_cannot_share_a_tag_however_it_is_spelt(tmp_path: Path) -> None:
     found = problems(tmp_path, segments(2) + '[segments.b]\nwhen = "orders(ever) >= 1"\ntag = "S1"\n')
-    assert found == (
-        "lifecycle.toml:3: segments.s1.tag: two segments have the tag 's1'",
-        "lifecycle.toml:7: segments.b.tag: two segments have the tag 'S1'",
-    )
+    assert found == ("lifecycle.toml:7: segments.b.tag: 'S1' is the tag of segments.s1 already",)
 
 
-@pytest.mark.parametrize("tag", ["", " ", "a\\tb", "a\\u200bb"])
+@pytest.mark.parametrize("tag", ["a\\tb", "a\\u200bb"])
 def test_a_tag_that_nobody_can_see_is_refused(tmp_path: Path, tag: str) -> None:
     (only,) = problems(tmp_path, f'[segments.a]\nwhen = "orders(ever) >= 1"\ntag = "{tag}"\n')
-    assert "all of them visible" in only
+    assert only.endswith("a tag has only characters that can be seen")
 
 
 @pytest.mark.parametrize("name", ["spend", "SPEND_6_MONTHS", "A-B", '"Ä"'])
@@ -74,7 +71,10 @@ def test_a_field_has_the_name_that_the_service_allows(tmp_path: Path, name: str)
         ("[segments.a]\nwhen = 3\n", "lifecycle.toml:2: segments.a.when: expected text, got a whole number"),
         ("[segments.a]\n", "lifecycle.toml:1: segments.a.when: this key is missing"),
         ('[segment.a]\nwhen = "x"\n', "lifecycle.toml:1: segment: there is no such key here; did you mean 'segments'?"),
-        ('[segments.a]\nwhen = "x"\ncontrol = 101\n', "lifecycle.toml:3: segments.a.control: must be 100 or less"),
+        (
+            '[segments.a]\nwhen = "x"\ncontrol = "x"\n',
+            "lifecycle.toml:3: segments.a.control: expected a number, got text",
+        ),
         ('[moments.a]\non = "order"\n', "lifecycle.toml:1: moments.a.event: this key is missing"),
     ],
 )
