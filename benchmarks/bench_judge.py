@@ -1,0 +1,104 @@
+"""How fast everybody is judged by the shipped playbook, over made-up customers; ratios are what counts.
+
+    python benchmarks/bench_judge.py [CUSTOMERS ...]
+
+Prints for each size the CPU seconds, what a customer costs against the first size (it should stay
+near 1), and how often one plain pass over the same orders would fit into the time.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import process_time
+
+import numpy as np
+
+from syncd.lifecycle.columns import Batch
+from syncd.rules import Playbook, figure_of, figure_values, judge
+from syncd.settings.lifecycle import read_playbook
+
+LIFECYCLE = Path(__file__).parents[1] / "config" / "lifecycle.toml"
+TODAY = 20_000  # a local day number, in 2024
+BATCH = 50_000
+ORDERS_PER_CUSTOMER = 11
+
+Seconds = defaultdict[str, float]
+
+
+def batches(customers: int) -> Iterator[Batch]:
+    """Customers in batches, as the history would hand them over; the same ones at every call."""
+    random = np.random.default_rng(7)
+    for first in range(0, customers, BATCH):
+        yield batch(random, np.arange(first, min(first + BATCH, customers)))
+
+
+def batch(random: np.random.Generator, ids: np.ndarray) -> Batch:
+    """Customers with few orders mostly and many seldom, spread over five years."""
+    count = len(ids)
+    starts = np.concatenate([[0], np.cumsum(random.geometric(1 / (ORDERS_PER_CUSTOMER + 1), count) - 1)])
+    owner = np.repeat(np.arange(count), np.diff(starts))
+    days = random.integers(TODAY - 5 * 365, TODAY + 1, starts[-1])
+    text = np.full(count, "ES")
+    return Batch(
+        customer=ids,
+        signup_day=random.integers(TODAY - 5 * 365, TODAY, count),
+        subscribed=random.random(count) < 0.7,
+        wholesale=random.random(count) < 0.01,
+        country=text,
+        city=text,
+        language=text,
+        was_in=np.zeros(count, np.int64),
+        starts=starts,
+        order_day=days[np.lexsort((days, owner))],
+        order_minor=random.integers(100, 20_000, starts[-1]),
+        currency_exponent=2,
+    )
+
+
+@contextmanager
+def watched(seconds: Seconds, what: str) -> Iterator[None]:
+    """Afterwards the CPU time spent within has been added to `seconds[what]`."""
+    began = process_time()
+    yield
+    seconds[what] += process_time() - began
+
+
+def measure(playbook: Playbook, customers: int) -> Seconds:
+    """CPU seconds for the audience's figures, for judging everybody, and for one running total of all orders."""
+    seconds: Seconds = defaultdict(float)
+    bits = {segment.name: bit for bit, segment in enumerate(playbook.segments)}
+    values: dict[str, list[np.ndarray]] = {figure.text: [] for figure in playbook.figures}
+    for each in batches(customers):
+        with watched(seconds, "figures"):
+            for figure in playbook.figures:
+                values[figure.text].append(figure_values(figure, each, TODAY))
+    figures = {figure.text: figure_of(figure, values[figure.text]) for figure in playbook.figures}
+    for each in batches(customers):
+        with watched(seconds, "judging"):
+            judge(playbook, each, TODAY, figures, bits)
+        with watched(seconds, "plain"):
+            np.cumsum(each.order_minor)
+    return seconds
+
+
+def main(sizes: list[int]) -> None:
+    playbook = read_playbook(LIFECYCLE, "EUR", "syncd:")
+    measure(playbook, 1_000)  # imports and caches are not what is measured
+    first = 0.0
+    sys.stdout.write(f"{'customers':>12} {'CPU s':>8} {'µs each':>8} {'against first':>14} {'plain passes':>13}\n")
+    for size in sizes:
+        seconds = measure(playbook, size)
+        total = seconds["figures"] + seconds["judging"]
+        first = first or total / size
+        sys.stdout.write(
+            f"{size:>12,} {total:>8.2f} {total / size * 1e6:>8.2f} {total / size / first:>14.2f}"
+            f" {total / seconds['plain']:>13.0f}\n"
+        )
+
+
+if __name__ == "__main__":
+    main([int(size) for size in sys.argv[1:]] or [10_000, 100_000, 1_000_000])
