@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
@@ -81,8 +82,10 @@ class Frame:
         watch = _Watch(send)
         limiter = self.limiter if self.world.throttle.enforce else None
         refusal = limiter.enter(scope) if limiter else None
+        # The services' own clock: a client must not compare it with the local one.
+        watch.headers = {"Date": formatdate(self.world.clock.now(), usegmt=True)}
         if limiter:
-            watch.headers = limiter.headers(scope)
+            watch.headers |= limiter.headers(scope)
         try:
             if self.world.throttle.latency:
                 await self.connections.pause(self.world.throttle.latency)

@@ -13,15 +13,16 @@ import threading
 from typing import TYPE_CHECKING, Self
 
 import uvicorn
-from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from syncd.sandbox import control, ecwid, mailchimp, shopify
 from syncd.sandbox.frame import Connections, Frame, Limiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
+    from starlette.applications import Starlette
     from starlette.types import ASGIApp
 
     from syncd.sandbox.world import World
@@ -132,29 +133,25 @@ def _config(app: ASGIApp, connections: Connections) -> uvicorn.Config:
         log_level="error",
         access_log=False,
         server_header=False,
+        date_header=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
     )
 
 
 def _apps(world: World, urls: dict[str, str], connections: Connections) -> list[ASGIApp]:
-    def framed(service: str, app: Starlette, limiter: Limiter | None = None) -> Frame:
+    """One application for each server, in the order of SERVICES."""
+    shops = {shop.platform: shop for shop in world.shops.values()}
+
+    def framed(service: str, app: Starlette, limiter: Limiter) -> Frame:
         return Frame(world, service, app, connections, limiter)
 
     return [
-        Starlette(),
-        framed("shopify", Starlette()),
-        framed("ecwid", Starlette()),
-        framed("mailchimp", _mailchimp(world)),
+        control.app(world, urls),
+        framed("shopify", shopify.app(shops["shopify"]), shopify.CallLimit(shops["shopify"])),
+        framed("ecwid", ecwid.app(shops["ecwid"]), ecwid.CallLimit()),
+        framed("mailchimp", mailchimp.app(world), mailchimp.limiter(world)),
     ]
-
-
-def _mailchimp(world: World) -> Starlette:
-    try:
-        from syncd.sandbox import mailchimp
-    except ImportError:
-        return Starlette()
-    return mailchimp.app(world)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -1,0 +1,235 @@
+"""Orders, customers and the rest as Ecwid's REST API v3 writes them: amounts as JSON numbers, instants in UTC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from syncd.sandbox.shopify.customers import COUNTRIES
+from syncd.sandbox.texts import number, spaced_text
+
+if TYPE_CHECKING:
+    from syncd.sandbox.shop import Customer, Line, Order, Product, ShopState, Tombstone
+
+Json = dict[str, Any]
+
+STATUSES = {
+    "paid": "PAID",
+    "pending": "AWAITING_PAYMENT",
+    "authorized": "AWAITING_PAYMENT",
+    "partially_paid": "AWAITING_PAYMENT",
+    "partially_refunded": "PARTIALLY_REFUNDED",
+    "refunded": "REFUNDED",
+    "voided": "CANCELLED",
+    "expired": "INCOMPLETE",
+}
+# None: never asked; Ecwid itself reads that as permission.
+ACCEPTS = {"subscribed": True, "unsubscribed": False, "redacted": False, "invalid": False}
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_SPACE = 26**6
+_FACTOR = 184_329_731  # shares no factor with 26, so that every number has its own letters
+_INVERSE: int = pow(_FACTOR, -1, _SPACE)
+
+
+def letters(order_id: int) -> str:
+    """The order's public id: six letters that look like chance."""
+    left, text = order_id * _FACTOR % _SPACE, ""
+    for _ in range(6):
+        left, digit = divmod(left, 26)
+        text = _LETTERS[digit] + text
+    return text
+
+
+def order_number(text: str) -> int | None:
+    """The order's number behind its public id."""
+    if len(text) != 6 or any(each not in _LETTERS for each in text):
+        return None
+    value: int = 0
+    for each in text:
+        value = value * 26 + _LETTERS.index(each)
+    return value * _INVERSE % _SPACE
+
+
+def category_id(category: str) -> int:
+    """A category's number, the same in every run."""
+    return 9_000_000 + crc32(category.encode()) % 900_000
+
+
+def status_of(order: Order) -> str:
+    """The order's payment status; a cancelled order is CANCELLED unless its money went back."""
+    status = STATUSES[order.status]
+    return "CANCELLED" if order.cancelled_at is not None and status != "REFUNDED" else status
+
+
+def order_json(shop: ShopState, order: Order) -> Json:
+    """The order as `GET /orders/{id}` shows it."""
+    customer = shop.customers.get(order.customer_id) if order.customer_id is not None else None
+    person = _person(customer) if customer else None
+    goods_minor = order.total_minor - order.shipping_minor
+
+    def money(minor: int) -> float:
+        return number(minor, order.currency)
+
+    body = {
+        "id": letters(order.id),
+        "internalId": order.id,
+        "orderNumber": order.id,
+        "vendorOrderNumber": letters(order.id),
+        "subtotal": money(goods_minor),
+        "total": money(order.total_minor),
+        "usdTotal": round(money(order.total_minor) * 1.09, 2),
+        "tax": money(order.tax_minor),
+        "pricesIncludeTax": True,
+        "shippingOption": {"shippingMethodName": "Standard", "shippingRate": money(order.shipping_minor)},
+        "couponDiscount": 0,
+        "discount": 0,
+        "giftCardRedemption": 0,
+        "email": order.email,
+        "ipAddress": "192.0.2.1",
+        "paymentMethod": "Credit or debit card",
+        "paymentModule": "EcwidPayments",
+        "paymentStatus": status_of(order),
+        "fulfillmentStatus": "DELIVERED" if order.closed_at is not None else "AWAITING_PROCESSING",
+        "createDate": spaced_text(order.placed_at),
+        "updateDate": spaced_text(order.updated_at),
+        "createTimestamp": order.placed_at,
+        "updateTimestamp": order.updated_at,
+        "items": [_item_json(order, n, line) for n, line in enumerate(order.lines)],
+        "billingPerson": person,
+        "shippingPerson": person,
+        "additionalInfo": {},
+        "paymentParams": {},
+        "hidden": False,
+        "acceptMarketing": ACCEPTS.get(customer.consent) if customer else None,
+    }
+    if order.customer_id is not None:
+        body["customerId"] = order.customer_id
+    return body | _refunds_json(shop, order)
+
+
+def _refunds_json(shop: ShopState, order: Order) -> Json:
+    """Filled for some payment methods only, so REFUNDED with nothing refunded exists."""
+    moved = [each for each in order.refunds if each.outcome == "success"]
+    if not moved or not shop.switches.refund_amounts:
+        return {"refundedAmount": 0, "refunds": []}
+    refunds = [
+        {
+            "date": spaced_text(each.at),
+            "source": "CP",
+            "reason": "",
+            "amount": number(each.amount_minor, order.currency),
+        }
+        for each in moved
+    ]
+    return {"refundedAmount": number(order.refunded_minor, order.currency), "refunds": refunds}
+
+
+def _item_json(order: Order, n: int, line: Line) -> Json:
+    price = number(line.price_minor, order.currency)
+    return {
+        "id": order.id * 100 + n,
+        "productId": line.product.id,
+        "categoryId": category_id(line.product.category) if line.product.category else 0,
+        "price": price,
+        "productPrice": price,
+        "sku": line.product.sku,
+        "quantity": line.quantity,
+        "name": line.product.title,
+        "tax": 0,
+        "shipping": 0,
+        "weight": 0.1,
+        "isShippingRequired": True,
+        "digital": False,
+        "selectedOptions": [],
+        "taxes": [],
+    }
+
+
+def _person(customer: Customer) -> Json:
+    return {
+        "name": customer.name,
+        "firstName": customer.first_name,
+        "lastName": customer.last_name,
+        "city": customer.city,
+        "countryCode": customer.country,
+        "countryName": COUNTRIES.get(customer.country, customer.country),
+        "postalCode": customer.postcode,
+    }
+
+
+def customer_json(shop: ShopState, customer: Customer) -> Json:
+    """The customer as `GET /customers/{id}` shows it."""
+    orders = [shop.orders[each] for each in shop.orders_of.get(customer.id, ())]
+    return {
+        "id": customer.id,
+        "name": customer.name,
+        "email": customer.email,
+        "registered": spaced_text(customer.created_at),
+        "updated": spaced_text(customer.updated_at),
+        "totalOrderCount": len(orders),
+        "customerGroupId": 0,
+        "customerGroupName": "General",
+        "billingPerson": _person(customer),
+        "shippingAddresses": [],
+        "contacts": [{"id": customer.id + 1, "contact": customer.email, "type": "EMAIL", "default": True}],
+        "taxExempt": False,
+        "acceptMarketing": ACCEPTS.get(customer.consent),
+        "lang": customer.language,
+        "privateAdminNotes": "",
+        "favorites": [],
+        "stats": _stats(orders, shop.currency),
+    }
+
+
+def _stats(orders: list[Order], currency: str) -> Json:
+    sales = number(sum(each.total_minor for each in orders), currency)
+    placed = [each.placed_at for each in orders]
+    return {
+        "numberOfOrders": len(orders),
+        "salesValue": sales,
+        "averageOrderValue": round(sales / len(orders), 2) if orders else 0,
+        "firstOrderDate": spaced_text(min(placed)) if placed else None,
+        "lastOrderDate": spaced_text(max(placed)) if placed else None,
+    }
+
+
+def deleted_json(shop: ShopState, stone: Tombstone) -> Json:
+    """A deletion as `GET /orders/deleted` and `GET /customers/deleted` show it."""
+    if stone.kind == "Order":
+        text = letters(stone.subject_id)
+        return {"id": text, "orderId": text, "date": spaced_text(stone.created_at)}
+    return {"id": stone.subject_id, "date": spaced_text(stone.created_at)}
+
+
+def product_json(product: Product, currency: str) -> Json:
+    """The product as `GET /products` shows it."""
+    return {
+        "id": product.id,
+        "sku": product.sku,
+        "name": product.title,
+        "price": number(product.price_minor, currency),
+        "enabled": True,
+        "categoryIds": [category_id(product.category)] if product.category else [],
+        "defaultCategoryId": category_id(product.category) if product.category else 0,
+    }
+
+
+def profile_json(shop: ShopState) -> Json:
+    """The store as `GET /profile` shows it."""
+    return {
+        "generalInfo": {"storeId": shop.store_id, "storeUrl": f"https://{shop.name}.example.com"},
+        "account": {"accountName": "Sandbox Owner", "accountEmail": f"owner@{shop.name}.example.com"},
+        "settings": {"storeName": shop.title, "closed": False},
+        "company": {"companyName": shop.title, "email": f"owner@{shop.name}.example.com", "countryCode": "ES"},
+        "formatsAndUnits": {
+            "currency": shop.currency,
+            "currencyPrefix": "",
+            "currencySuffix": " €",
+            "currencyPrecision": 2,
+            "weightUnit": "KILOGRAM",
+            "dateFormat": "dd-MM-yyyy",
+            "timeFormat": "HH:mm:ss",
+            "timezone": shop.timezone,
+        },
+        "languages": {"enabledLanguages": ["es"], "defaultLanguage": "es"},
+    }

@@ -1,0 +1,275 @@
+"""One shop with its customers and orders, whatever its platform; what happens in it moves `updated_at`.
+
+Pure state in minor units and UTC seconds. How a platform shows it is the platform's module.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from syncd.sandbox.records import Records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from syncd.sandbox.world import Clock
+
+# Shopify's are above 2^53: a client that passes ids through floating point loses them.
+FIRST_IDS = {"shopify": 9_007_199_254_741_000, "ecwid": 100_000_000}
+
+
+class Product(Struct, frozen=True, gc=False):
+    """A thing for sale; `price_minor` is the list price of one."""
+
+    id: int
+    title: str
+    sku: str
+    category: str
+    price_minor: int
+
+
+class Line(Struct, frozen=True, gc=False):
+    """One line of an order; `price_minor` is the price of one unit."""
+
+    product: Product
+    quantity: int
+    price_minor: int
+
+
+class Refund(Struct, frozen=True, gc=False):
+    """Money promised back; it moved only when `outcome` is "success" (else "pending" or "failure")."""
+
+    id: int
+    at: int
+    amount_minor: int
+    outcome: str = "success"
+
+
+class Order(Struct, frozen=True):
+    """One order. `status` is Shopify's financial status; other platforms translate it.
+
+    `total_minor` includes shipping and tax (prices include the tax). `currency` is the money that the
+    shop counted in at the time, `presentment` what the buyer saw ("" : the same).
+    """
+
+    id: int
+    number: int
+    placed_at: int
+    created_at: int
+    updated_at: int
+    customer_id: int | None
+    email: str | None
+    total_minor: int
+    currency: str
+    status: str = "paid"
+    shipping_minor: int = 0
+    tax_minor: int = 0
+    presentment: str = ""
+    cancelled_at: int | None = None
+    closed_at: int | None = None
+    test: bool = False
+    source: str = "web"
+    lines: tuple[Line, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+
+    @property
+    def refunded_minor(self) -> int:
+        """The money that did move back."""
+        return sum(refund.amount_minor for refund in self.refunds if refund.outcome == "success")
+
+
+class Customer(Struct, frozen=True):
+    """A person as the shop knows them. `consent` is Shopify's marketing state; `consent_at` since when."""
+
+    id: int
+    email: str | None
+    created_at: int
+    updated_at: int
+    first_name: str = ""
+    last_name: str = ""
+    city: str = ""
+    postcode: str = ""
+    country: str = "ES"
+    language: str = "es"
+    consent: str = "not_subscribed"
+    consent_at: int | None = None
+    tags: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """First and last name."""
+        return f"{self.first_name} {self.last_name}".strip()
+
+
+class Tombstone(Struct, frozen=True, gc=False):
+    """What was deleted, and when; `kind` is "Order" or "Customer"."""
+
+    id: int
+    kind: str
+    subject_id: int
+    created_at: int
+
+
+class Switches(Struct):
+    """How the shop behaves where a real one may behave in several ways. `None` turns a limit off.
+
+    `whole_history`: the token may read orders older than 60 days. `walk_limit`: how many records one
+    walk shows. `heavy_above`: pages larger than this fail with 500. `index_lag_seconds`: how long a
+    change stays invisible in lists. `plan` sets the rate limit. `refund_amounts`: Ecwid tells how much
+    was refunded (for some payment methods it does not).
+    """
+
+    whole_history: bool = True
+    walk_limit: int | None = 25_000
+    count_limit: int | None = 25_000
+    heavy_above: int | None = None
+    index_lag_seconds: int = 0
+    plan: str = "basic"
+    refund_amounts: bool = True
+    scopes: tuple[str, ...] = ("read_orders", "read_all_orders", "read_customers", "read_products")
+
+
+class ShopState:
+    """A shop at this moment. Every method that changes something stamps it with the shop's clock."""
+
+    def __init__(
+        self,
+        name: str,
+        platform: str,
+        clock: Clock,
+        *,
+        title: str = "",
+        currency: str = "EUR",
+        timezone: str = "Europe/Madrid",
+        store_id: int = 1003,
+    ) -> None:
+        self.name = name
+        self.platform = platform
+        self.now = clock.now
+        self.title = title or name.capitalize()
+        self.currency = currency
+        self.timezone = timezone
+        self.store_id = store_id
+        self.token = "sandbox"  # noqa: S105 (nothing real is behind it)
+        self.switches = Switches()
+        self.orders: Records[Order] = Records(("created_at", "updated_at", "placed_at"))
+        self.customers: Records[Customer] = Records(("created_at", "updated_at"))
+        self.tombstones: Records[Tombstone] = Records(("created_at",))
+        self.orders_of: dict[int, list[int]] = {}
+        self._by_email: dict[str, int] = {}
+        self._products: dict[str, Product] = {}
+        self._last_id = FIRST_IDS[platform]
+        self._last_number = 1000
+
+    def new_id(self) -> int:
+        """A number that nothing else in this shop has."""
+        self._last_id += 1
+        return self._last_id
+
+    def load(self, customers: Iterable[Customer], orders: Iterable[Order]) -> None:
+        """Afterwards these records are here too, as old as they say."""
+        self.customers.load(customers)
+        self.orders.load(orders)
+        self._by_email = {each.email: each.id for each in self.customers if each.email}
+        self.orders_of = {}
+        self._last_number = 1000 + len(self.orders)
+        for order in self.orders:
+            if order.customer_id is not None:
+                self.orders_of.setdefault(order.customer_id, []).append(order.id)
+
+    def customer_of(self, email: str) -> Customer | None:
+        """The customer with exactly this address."""
+        return self.customers.get(self._by_email.get(email, -1))
+
+    def product(self, title: str, category: str = "", sku: str = "", price_minor: int = 0) -> Product:
+        """The product with this title; made where there is none."""
+        if title not in self._products:
+            self._products[title] = Product(self.new_id(), title, sku or title[:12].upper(), category, price_minor)
+        return self._products[title]
+
+    @property
+    def products(self) -> list[Product]:
+        """Everything on sale, by id."""
+        return sorted(self._products.values(), key=lambda each: each.id)
+
+    def stock(self, products: Iterable[Product]) -> None:
+        """Afterwards these products are on sale."""
+        self._products.update((each.title, each) for each in products)
+
+    def add_customer(self, **fields: Any) -> Customer:
+        """A new customer with `fields` of Customer, as of now."""
+        now = self.now()
+        customer = Customer(**{"id": self.new_id(), "created_at": now, "updated_at": now, **fields})
+        self._keep(customer)
+        return customer
+
+    def change_customer(self, customer_id: int, **fields: Any) -> Customer:
+        """Afterwards the customer has `fields`. Raises: KeyError."""
+        old = self.customers[customer_id]
+        self._by_email.pop(old.email or "", None)
+        customer = replace(old, **{"updated_at": self.now(), **fields})
+        self._keep(customer)
+        return customer
+
+    def _keep(self, customer: Customer) -> None:
+        self.customers.put(customer)
+        if customer.email:
+            self._by_email[customer.email] = customer.id
+
+    def delete_customer(self, customer_id: int) -> None:
+        """Afterwards the customer is gone and a tombstone tells it. Raises: KeyError."""
+        self._by_email.pop(self.customers[customer_id].email or "", None)
+        self.customers.remove(customer_id)
+        self._bury("Customer", customer_id)
+
+    def merge_customers(self, customer_id: int, into: int) -> Customer:
+        """Afterwards the orders of the first customer are the second one's, and the first is gone. Raises: KeyError."""
+        kept = self.change_customer(into)
+        for order_id in tuple(self.orders_of.get(customer_id, ())):
+            self.change_order(order_id, customer_id=into)
+        self.orders_of.setdefault(into, []).extend(self.orders_of.pop(customer_id, ()))
+        self.delete_customer(customer_id)
+        return kept
+
+    def add_order(self, **fields: Any) -> Order:
+        """A new order with `fields` of Order, as of now where they do not say otherwise."""
+        now = self.now()
+        self._last_number += 1
+        stamps = {"placed_at": now, "created_at": now, "updated_at": now}
+        order = Order(
+            **{"id": self.new_id(), "number": self._last_number, "currency": self.currency, **stamps, **fields}
+        )
+        self.orders.put(order)
+        if order.customer_id is not None:
+            self.orders_of.setdefault(order.customer_id, []).append(order.id)
+        return order
+
+    def change_order(self, order_id: int, **fields: Any) -> Order:
+        """Afterwards the order has `fields`. Raises: KeyError."""
+        order = replace(self.orders[order_id], **{"updated_at": self.now(), **fields})
+        self.orders.put(order)
+        return order
+
+    def refund(self, order_id: int, amount_minor: int | None = None, outcome: str = "success") -> Order:
+        """Afterwards the order has one refund more, of what is left where no amount is given. Raises: KeyError."""
+        order = self.orders[order_id]
+        left = order.total_minor - order.refunded_minor
+        refund = Refund(self.new_id(), self.now(), left if amount_minor is None else amount_minor, outcome)
+        status = order.status
+        if outcome == "success":
+            status = "refunded" if refund.amount_minor >= left else "partially_refunded"
+        return self.change_order(order_id, refunds=(*order.refunds, refund), status=status)
+
+    def delete_order(self, order_id: int) -> None:
+        """Afterwards the order is gone and a tombstone tells it. Raises: KeyError."""
+        order = self.orders[order_id]
+        self.orders.remove(order_id)
+        if order.customer_id is not None:
+            self.orders_of[order.customer_id].remove(order_id)
+        self._bury("Order", order_id)
+
+    def _bury(self, kind: str, subject_id: int) -> None:
+        self.tombstones.put(Tombstone(self.new_id(), kind, subject_id, self.now()))
