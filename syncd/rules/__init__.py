@@ -1,0 +1,40 @@
+"""The rule language: what a marketer writes about customers, parsed, checked, judged and explained.
+
+One expression is one tree, and every reading of it walks that tree. The order of the modules, each
+importing only those before it: faults, tokens, kinds, tree, scope, names (the table of functions),
+literals, check, parser, evaluation, figures, specs, playbook, showing, judgement, explanation. Pure:
+facts come in as columns (`lifecycle.columns.Batch`), `today` and the audience's figures as arguments.
+"""
+
+from syncd.rules.explanation import explain, metrics_of
+from syncd.rules.faults import RuleError
+from syncd.rules.figures import Figure, figure_of, figure_values, figures_in
+from syncd.rules.judgement import Judgement, evaluate, judge
+from syncd.rules.parser import parse, parse_rule
+from syncd.rules.playbook import Playbook
+from syncd.rules.specs import Field, FieldSpec, Moment, MomentSpec, Segment, SegmentSpec
+from syncd.rules.tree import Node, parts
+
+__all__ = [
+    "Field",
+    "FieldSpec",
+    "Figure",
+    "Judgement",
+    "Moment",
+    "MomentSpec",
+    "Node",
+    "Playbook",
+    "RuleError",
+    "Segment",
+    "SegmentSpec",
+    "evaluate",
+    "explain",
+    "figure_of",
+    "figure_values",
+    "figures_in",
+    "judge",
+    "metrics_of",
+    "parse",
+    "parse_rule",
+    "parts",
+]

@@ -1,0 +1,87 @@
+"""The value of a rule for a batch of customers at once. Knows what operators do; the names know themselves.
+
+A missing value is NaN, or "" as a text: whatever is calculated from it is missing, and every
+comparison with it is false. What is not finite (a division by zero) is missing too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+
+import numpy as np
+
+from syncd.calendar import Span
+from syncd.rules.names import NAMES
+from syncd.rules.scope import Column, Flags, Scope
+from syncd.rules.tree import MINUS, Call, Literal, Node, Operation
+
+
+def value_of(node: Node, scope: Scope) -> Column:
+    """One value for each customer of the scope's batch."""
+    with np.errstate(all="ignore"):
+        return np.broadcast_to(_value(node, scope), len(scope.batch))
+
+
+def _value(node: Node, scope: Scope) -> Column:
+    match node:
+        case Literal():
+            return _literal(node, scope.today)
+        case Call():
+            name = NAMES[node.name]
+            if name.figure:
+                return np.array(scope.figure(str(node)))
+            assert name.value is not None, f"{node.name} was refused by the parser"
+            return name.value(scope, *node.arguments)
+        case Operation():
+            return _OPERATIONS[node.operator](*(_value(operand, scope) for operand in node.operands))
+
+
+def _literal(literal: Literal, today: int) -> Column:
+    if isinstance(literal.value, Span):
+        # A length of time is compared with one that ends today, so it is counted back from today.
+        return np.array(float(today - literal.value.before(today)))
+    return np.array(literal.value)
+
+
+def _known(column: Column) -> Flags:
+    return column != "" if column.dtype.kind in "UO" else ~np.isnan(column)
+
+
+def _comparing(ufunc: np.ufunc) -> Callable[[Column, Column], Flags]:
+    def compare(left: Column, right: Column) -> Flags:
+        holds: Flags = ufunc(left, right) & _known(left) & _known(right)
+        return holds
+
+    return compare
+
+
+def _calculating(ufunc: np.ufunc) -> Callable[..., Column]:
+    def calculate(*operands: Column) -> Column:
+        result = ufunc(*operands)
+        return np.where(np.isfinite(result), result, np.nan)
+
+    return calculate
+
+
+def _between(operand: Column, low: Column, high: Column) -> Flags:
+    return (low <= operand) & (operand <= high)
+
+
+_OPERATIONS: dict[str, Callable[..., Column]] = {
+    "or": lambda *operands: reduce(np.logical_or, operands),
+    "and": lambda *operands: reduce(np.logical_and, operands),
+    "not": np.logical_not,
+    "==": _comparing(np.equal),
+    "!=": _comparing(np.not_equal),
+    "<": _comparing(np.less),
+    "<=": _comparing(np.less_equal),
+    ">": _comparing(np.greater),
+    ">=": _comparing(np.greater_equal),
+    "between": _between,
+    "+": _calculating(np.add),
+    "-": _calculating(np.subtract),
+    "*": _calculating(np.multiply),
+    "/": _calculating(np.divide),
+    MINUS: np.negative,
+}

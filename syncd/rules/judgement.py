@@ -1,0 +1,79 @@
+"""Judging: in which segments customers are, and what their fields say.
+
+A segment holds those for whom its rule holds, and keeps a member for as long as `stay_while` holds.
+It knows bit sets and columns; it neither reads facts nor writes judgements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from syncd.lifecycle.columns import Batch
+from syncd.rules.evaluation import value_of
+from syncd.rules.playbook import Playbook
+from syncd.rules.scope import Flags, Scope
+from syncd.rules.showing import shown
+from syncd.rules.specs import Field, Segment
+from syncd.rules.tree import Node
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """Of each customer of a batch: the bit set of their segments, and the fields, "" where missing.
+
+    `inside` says the same as `segments`, name by name; a rule that is only tried out needs it for in().
+    """
+
+    segments: NDArray[np.int64]
+    fields: dict[str, list[Any]]
+    inside: dict[str, Flags]
+
+
+def judge(
+    playbook: Playbook, batch: Batch, today: int, figures: Mapping[str, float | None], bits: Mapping[str, int]
+) -> Judgement:
+    """The judgement of every customer of the batch, as of the local day `today`.
+
+    `figures` are the playbook's figures by their text, None over nobody; `bits` the bit numbers of
+    the segments, 0 to 62.
+    """
+    scope = Scope(batch, today, figures)
+    segments = np.zeros(len(batch), np.int64)
+    for segment in playbook.segments:
+        bit = bits[segment.name]
+        segments |= settle(segment, scope, bit).astype(np.int64) << bit
+    return Judgement(segments, {field.name: _filled(field, scope) for field in playbook.fields}, scope.inside)
+
+
+def evaluate(
+    rule: Node,
+    batch: Batch,
+    today: int,
+    figures: Mapping[str, float | None],
+    inside: Mapping[str, Flags] = MappingProxyType({}),
+) -> Flags:
+    """For whom a free rule holds; `inside` tells who is in the segments that it names (`Judgement.inside`)."""
+    holds: Flags = value_of(rule, Scope(batch, today, figures, inside))
+    return holds
+
+
+def settle(segment: Segment, scope: Scope, bit: int) -> Flags:
+    """Who is in the segment. Afterwards in() knows it."""
+    inside: Flags = value_of(segment.when, scope)
+    if segment.stay_while:
+        was_in = (scope.batch.was_in >> bit & 1).astype(bool)
+        inside = inside | (was_in & value_of(segment.stay_while, scope))
+    scope.inside[segment.name] = inside
+    return inside
+
+
+def _filled(field: Field, scope: Scope) -> list[Any]:
+    """A field as the e-mail service takes it."""
+    values = shown(value_of(field.value, scope), field.value.kind, scope.batch.currency_exponent)
+    return ["" if value is None else value for value in values]

@@ -1,0 +1,97 @@
+"""The one table of names of the rule language. A new function is one new entry.
+
+Of each name it says what it takes, what it gives and how it is worked out: for a batch of customers
+at once (`value`), or over the whole audience (`figure`). It knows neither syntax nor storage.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from syncd.rules.kinds import Kind
+from syncd.rules.scope import Column
+
+
+class Takes(Enum):
+    """What may stand in the parentheses of a name; the text is how an error asks for it."""
+
+    WINDOW = "a window such as `6 months`, `this year` or `ever`"
+    MEASURE = "something measured of each customer, such as `spend(ever)`"
+    PERCENT = "a number from 0 to 100"
+    SEGMENT = "the name of a segment"
+    THING = '`category`, `product` or `sku` and a text, such as `category "tea"`'
+    TEXT = 'a text such as `"vip"`'
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What a name takes and gives (None: the kind of its argument).
+
+    `value(scope, *arguments)` is a column; `figure(values, *further arguments)` is one number for the
+    whole audience. A name that has neither is part of the language and not available yet.
+    """
+
+    gives: Kind | None
+    takes: tuple[Takes, ...] = ()
+    value: Callable[..., Column] | None = None
+    figure: Callable[..., float] | None = None
+
+
+def mean(values: NDArray[np.float64]) -> float:
+    """The mean, correctly rounded, so that the order of the customers cannot show."""
+    return math.fsum(values.tolist()) / len(values)
+
+
+def percentile(values: NDArray[np.float64], p: float) -> float:
+    """The value below which p % of the values lie, interpolated linearly between neighbours."""
+    place = (len(values) - 1) * p / 100
+    below = math.floor(place)
+    low, high = np.partition(values, [below, math.ceil(place)])[[below, math.ceil(place)]].tolist()
+    return float(low + (high - low) * (place - below))
+
+
+def _of_window(gives: Kind, value: Callable[..., Column] | None = None) -> Name:
+    return Name(gives, (Takes.WINDOW,), value)
+
+
+NAMES: dict[str, Name] = {
+    # Of each customer.
+    "spend": _of_window(Kind.MONEY, lambda scope, window: scope.spend(window)),
+    "orders": _of_window(Kind.NUMBER, lambda scope, window: scope.orders(window).astype(np.float64)),
+    "average_order": _of_window(Kind.MONEY, lambda scope, window: scope.average_order(window)),
+    "first_order": Name(Kind.DATE, value=lambda scope: scope.first_order()),
+    "last_order": Name(Kind.DATE, value=lambda scope: scope.last_order()),
+    "since_first_order": Name(Kind.AGE, value=lambda scope: scope.today - scope.first_order()),
+    "since_last_order": Name(Kind.AGE, value=lambda scope: scope.today - scope.last_order()),
+    "since_signup": Name(Kind.AGE, value=lambda scope: scope.today - scope.signup()),
+    "subscribed": Name(Kind.BOOLEAN, value=lambda scope: scope.batch.subscribed),
+    "country": Name(Kind.TEXT, value=lambda scope: scope.batch.country),
+    "city": Name(Kind.TEXT, value=lambda scope: scope.batch.city),
+    "language": Name(Kind.TEXT, value=lambda scope: scope.batch.language),
+    "in": Name(Kind.BOOLEAN, (Takes.SEGMENT,), lambda scope, segment: scope.inside[segment]),
+    # Of the whole audience.
+    "mean": Name(None, (Takes.MEASURE,), figure=mean),
+    "percentile": Name(None, (Takes.MEASURE, Takes.PERCENT), figure=percentile),
+    # Not available yet.
+    "units": _of_window(Kind.NUMBER),
+    "order_gap": Name(Kind.DAYS),
+    "lateness": Name(Kind.NUMBER),
+    "next_order": Name(Kind.DATE),
+    "last_product": Name(Kind.TEXT),
+    "favourite_product": Name(Kind.TEXT),
+    "favourite_category": Name(Kind.TEXT),
+    "bought": Name(Kind.BOOLEAN, (Takes.THING, Takes.WINDOW)),
+    "open_rate": Name(Kind.NUMBER),
+    "click_rate": Name(Kind.NUMBER),
+    "shop_tag": Name(Kind.BOOLEAN, (Takes.TEXT,)),
+    "birthday": Name(Kind.DATE),
+    "cart_value": Name(Kind.MONEY),
+    "since_cart": Name(Kind.AGE),
+    "usual": Name(Kind.NUMBER, (Takes.PERCENT,)),
+}

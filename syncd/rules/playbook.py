@@ -1,0 +1,108 @@
+"""The playbook: all that an audience's lifecycle says, in the order in which it is judged.
+
+It knows how segments depend on each other, and tells every problem at once. It reads no file and
+judges nobody.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from hashlib import sha256
+from types import MappingProxyType
+
+from syncd.errors import UserError
+from syncd.rules.figures import Figure, figures_in
+from syncd.rules.specs import Field, FieldSpec, Moment, MomentSpec, Reading, Segment, SegmentSpec
+from syncd.rules.tree import calls
+
+# One bit each in a signed 64-bit integer.
+MAX_SEGMENTS = 63
+# So much room the history has for the text of a figure.
+MAX_FIGURE_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    """Segments stand behind those that they ask for by in()."""
+
+    segments: tuple[Segment, ...]
+    fields: tuple[Field, ...]
+    moments: tuple[Moment, ...]
+    figures: tuple[Figure, ...]
+    currency: str
+
+    @classmethod
+    def load(
+        cls,
+        segments: Mapping[str, SegmentSpec],
+        fields: Mapping[str, FieldSpec] = MappingProxyType({}),
+        moments: Mapping[str, MomentSpec] = MappingProxyType({}),
+        *,
+        currency: str,
+    ) -> Playbook:
+        """The playbook of these specs; `currency` is the audience's, in which rules name amounts.
+
+        Raises: UserError whose `problems` are all that is wrong in any of them.
+        """
+        reading = Reading(tuple(segments))
+        parsed = [segment for name, spec in segments.items() if (segment := reading.segment(name, spec))]
+        worked_out = [field for name, spec in fields.items() if (field := reading.field(name, spec))]
+        announced = [moment for name, spec in moments.items() if (moment := reading.moment(name, spec))]
+        ordered, circles = _in_order(parsed)
+        figures = figures_in(*(tree for s in parsed for tree in s.trees), *(f.value for f in worked_out))
+        problems = [*reading.problems, *circles, *_same_tags(parsed), *_too_large(segments, figures)]
+        if problems:
+            raise UserError("the lifecycle cannot be used", problems=problems, hint="correct the lifecycle file")
+        return cls(tuple(ordered), tuple(worked_out), tuple(announced), figures, currency)
+
+    @property
+    def digest(self) -> str:
+        """Stays the same for as long as the same judgements follow: spaces and descriptions do not matter."""
+        content = {
+            "currency": self.currency,
+            "segments": {s.name: [s.tag, s.control, *map(str, s.trees)] for s in self.segments},
+            "fields": {f.name: str(f.value) for f in self.fields},
+            "moments": {m.name: [m.event, m.on, m.segment] for m in self.moments},
+        }
+        return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _in_order(segments: Sequence[Segment]) -> tuple[list[Segment], list[str]]:
+    """The segments, each behind those that it depends on; and a problem for each circle among them."""
+    known = {segment.name: segment for segment in segments}
+    problems: list[str] = []
+    while True:
+        needs = {name: [other for other in _references(known[name]) if other in known] for name in known}
+        try:
+            return [known[name] for name in TopologicalSorter(needs).static_order()], problems
+        except CycleError as err:
+            circle = err.args[1][::-1]
+            problems.append(f"segments.{circle[0]}: in() leads back to the segment itself: {' → '.join(circle)}")
+            known = {name: segment for name, segment in known.items() if name not in circle}
+
+
+def _references(segment: Segment) -> Iterator[str]:
+    """The segments that its rules name by in()."""
+    for tree in segment.trees:
+        yield from (str(call.arguments[0]) for call in calls(tree) if call.name == "in")
+
+
+def _same_tags(segments: Iterable[Segment]) -> Iterator[str]:
+    """A problem for each tag that an earlier segment has: the service does not tell `VIP` from `vip`."""
+    owners: dict[str, str] = {}
+    for segment in segments:
+        owner = owners.setdefault(segment.tag.lower(), segment.name)
+        if owner != segment.name:
+            yield f"segments.{segment.name}.tag: '{segment.tag}' is the tag of segments.{owner} already"
+
+
+def _too_large(segments: Mapping[str, SegmentSpec], figures: Iterable[Figure]) -> Iterator[str]:
+    """A problem for each limit that the playbook exceeds."""
+    if len(segments) > MAX_SEGMENTS:
+        yield f"segments: there are {len(segments)}, and at most {MAX_SEGMENTS} are possible"
+    for figure in figures:
+        if len(figure.text) > MAX_FIGURE_LENGTH:
+            yield f"{figure.text}: a figure of the audience has at most {MAX_FIGURE_LENGTH} characters"

@@ -1,0 +1,81 @@
+"""What a rule can see while it is judged: one batch of customers, today, the audience's figures.
+
+A metric of a window is measured once, however many rules ask for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from syncd.calendar import Window
+from syncd.lifecycle import metrics
+from syncd.lifecycle.columns import NO_DAY, Batch, Days
+
+# One value a customer, or one for all: float64 with NaN for missing (dates as day numbers, money in
+# major units), texts with "" for missing, booleans.
+Column = NDArray[Any]
+Flags = NDArray[np.bool_]
+
+
+class Scope:
+    """One batch on one day. `inside` grows while the segments are judged in the order of their in()."""
+
+    def __init__(
+        self,
+        batch: Batch,
+        today: int,
+        figures: Mapping[str, float | None],
+        inside: Mapping[str, Flags] | None = None,
+    ) -> None:
+        self.batch = batch
+        self.today = today
+        self.inside: dict[str, Flags] = dict(inside or {})
+        self._figures = figures
+        self._unit: int = 10**batch.currency_exponent  # minor units in a major one
+        self._metrics: dict[tuple[str, Window], NDArray[np.int64]] = {}
+
+    def orders(self, window: Window) -> NDArray[np.int64]:
+        """How many orders each customer placed in the window."""
+        return self._measured(metrics.orders, window)
+
+    def spend(self, window: Window) -> Column:
+        """What each customer spent in the window."""
+        return self._measured(metrics.spend_minor, window) / self._unit
+
+    def average_order(self, window: Window) -> Column:
+        """What an order in the window was worth; missing where there is none."""
+        # One division, so that the result is the number nearest to the true one.
+        count = self.orders(window)
+        return np.where(count, self._measured(metrics.spend_minor, window) / (count * self._unit), np.nan)
+
+    def first_order(self) -> Column:
+        """The day of the first order."""
+        return _known(metrics.first_day(self.batch, self.today))
+
+    def last_order(self) -> Column:
+        """The day of the last order."""
+        return _known(metrics.last_day(self.batch, self.today))
+
+    def signup(self) -> Column:
+        """The day of the signup."""
+        return _known(metrics.signup_day(self.batch, self.today))
+
+    def figure(self, text: str) -> float:
+        """The audience's figure of this canonical text; KeyError where it was not handed in."""
+        value = self._figures[text]
+        return np.nan if value is None else value
+
+    def _measured(self, metric: Callable[[Batch, Window, int], NDArray[np.int64]], window: Window) -> NDArray[np.int64]:
+        key = metric.__name__, window
+        if key not in self._metrics:
+            self._metrics[key] = metric(self.batch, window, self.today)
+        return self._metrics[key]
+
+
+def _known(days: Days) -> Column:
+    """Days as a column of a rule."""
+    return np.where(days == NO_DAY, np.nan, days.astype(np.float64))

@@ -1,0 +1,155 @@
+"""Segments, fields and moments: as a person configures them, and as they are ready to be judged.
+
+Each is read on its own here; what concerns them together is the playbook's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from syncd.rules.faults import RuleError, nearest
+from syncd.rules.kinds import Kind
+from syncd.rules.parser import parse_rule, parse_value
+from syncd.rules.tree import Node
+
+FieldType = Literal["number", "date", "text"]
+Occasion = Literal["join", "leave", "order"]
+
+_NAME = re.compile(r"[a-z0-9-]{1,50}")
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSpec:
+    """A segment as configured; `control` is the share in % that is kept without the tag."""
+
+    when: str
+    describe: str = ""
+    stay_while: str | None = None
+    tag: str | None = None
+    control: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """A field as configured."""
+
+    value: str
+    describe: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MomentSpec:
+    """A moment as configured; `event` is what the e-mail service calls it."""
+
+    on: str
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A segment ready to be judged: its rules as trees, and as they were written."""
+
+    name: str
+    tag: str
+    describe: str
+    control: float
+    when: Node
+    when_text: str
+    stay_while: Node | None = None
+    stay_while_text: str = ""
+
+    @property
+    def trees(self) -> tuple[Node, ...]:
+        return (self.when, self.stay_while) if self.stay_while else (self.when,)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field ready to be worked out."""
+
+    name: str
+    describe: str
+    value: Node
+    value_text: str
+
+    @property
+    def type(self) -> FieldType:
+        """What the e-mail service has to keep."""
+        match self.value.kind:
+            case Kind.DATE:
+                return "date"
+            case Kind.TEXT:
+                return "text"
+        return "number"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What is announced once: an order, or that a person joins or leaves `segment`."""
+
+    name: str
+    event: str
+    on: Occasion
+    segment: str | None = None
+
+
+class Reading:
+    """Reads one spec after the other; `problems` are all that was wrong, each with its place in the file."""
+
+    def __init__(self, segments: Collection[str]) -> None:
+        self.problems: list[str] = []
+        self._segments = segments
+
+    def segment(self, name: str, spec: SegmentSpec) -> Segment | None:
+        """The segment, None where its rule is wrong."""
+        where = f"segments.{name}"
+        tag = name if spec.tag is None else spec.tag
+        if not _NAME.fullmatch(name):
+            self._problem(where, "a segment's name is up to 50 lower-case letters, digits and hyphens")
+        if not tag or tag != tag.strip():
+            self._problem(f"{where}.tag", "a tag is not empty, and no space surrounds it")
+        if not 0 <= spec.control < 100:
+            self._problem(f"{where}.control", f"a share is from 0 to below 100 %, not {spec.control}")
+        when = self._tree(f"{where}.when", parse_rule, spec.when)
+        stay_while = None
+        if spec.stay_while is not None:
+            stay_while = self._tree(f"{where}.stay_while", parse_rule, spec.stay_while)
+        if when is None:
+            return None
+        return Segment(name, tag, spec.describe, spec.control, when, spec.when, stay_while, spec.stay_while or "")
+
+    def field(self, name: str, spec: FieldSpec) -> Field | None:
+        """The field, None where its expression is wrong."""
+        value = self._tree(f"fields.{name}.value", parse_value, spec.value)
+        return Field(name, spec.describe, value, spec.value) if value else None
+
+    def moment(self, name: str, spec: MomentSpec) -> Moment | None:
+        """The moment, None where its occasion is wrong."""
+        if not spec.event.strip():
+            self._problem(f"moments.{name}.event", "an event needs a name")
+        match spec.on.split():
+            case ["order"]:
+                return Moment(name, spec.event, "order")
+            case ["join" | "leave" as on, segment]:
+                if segment in self._segments:
+                    return Moment(name, spec.event, on, segment)
+                problem = f"no segment is called '{segment}'{nearest(segment, self._segments)}"
+            case ["cart"]:
+                problem = "'cart' is not available yet"
+            case _:
+                problem = f"a moment is `join SEGMENT`, `leave SEGMENT` or `order`, not `{spec.on}`"
+        self._problem(f"moments.{name}.on", problem)
+        return None
+
+    def _tree(self, where: str, parse: Callable[[str, Collection[str]], Node], text: str) -> Node | None:
+        try:
+            return parse(text, self._segments)
+        except RuleError as err:
+            self._problem(where, str(err))
+            return None
+
+    def _problem(self, where: str, problem: str) -> None:
+        self.problems.append(f"{where}: {problem}")

@@ -1,0 +1,324 @@
+"""A second rule interpreter, as simple as can be: the judge over the one that syncd ships.
+
+Written from the design alone and sharing no code with syncd. It takes one customer at a time, as a
+plain dictionary with dates and whole minor units, and follows the words of the design: a window is
+a question asked of each order, a missing value is None, and nothing is clever.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from fractions import Fraction
+from typing import Any
+
+# A customer: id, signup (date or None), subscribed, wholesale, country, city, language,
+# orders [(date, minor units)], was_in {names}.
+Person = dict[str, Any]
+
+WORDS = re.compile(r'\d{4}-\d\d-\d\d|\d+(?:\.\d+)?|"[^"]*"|[a-z_]+|[<>=!]=|[-+*/()<>,]')
+UNITS = ("day", "week", "month", "year")
+
+
+@dataclass
+class World:
+    """Everything that a rule may ask for besides the customer."""
+
+    today: date
+    exponent: int
+    people: Sequence[Person]
+    segments: dict[str, tuple[str, str | None]] = field(default_factory=dict)  # name: when, stay_while
+
+
+@dataclass(frozen=True)
+class Length:
+    """A length of calendar time."""
+
+    count: int
+    unit: str
+
+    def before(self, day: date) -> date:
+        """The day so long before `day`; a month too short ends on its last day."""
+        if self.unit in ("day", "week"):
+            return day - timedelta(days=self.count * (7 if self.unit == "week" else 1))
+        year, month = day.year, day.month
+        for _ in range(self.count * (12 if self.unit == "year" else 1)):
+            year, month = (year - 1, 12) if month == 1 else (year, month - 1)
+        for last in (day.day, 30, 29, 28):
+            try:
+                return date(year, month, min(last, day.day))
+            except ValueError:
+                continue
+        raise AssertionError("every month has 28 days")
+
+
+def holds(rule: str, person: Person, world: World) -> bool:
+    """Whether the rule is true of the person."""
+    result = value(rule, person, world)
+    assert isinstance(result, bool)
+    return result
+
+
+def value(expression: str, person: Person, world: World) -> Any:
+    """A bool, a float, a date, a text, or None for missing."""
+    reader = Reader(expression, person, world)
+    result = reader.disjunction()
+    assert reader.words == [], f"left over: {reader.words}"
+    return result
+
+
+def is_in(name: str, person: Person, world: World) -> bool:
+    """Whether the person is in the segment: by its rule, or still in by its weaker one."""
+    when, stay_while = world.segments[name]
+    if holds(when, person, world):
+        return True
+    return stay_while is not None and name in person["was_in"] and holds(stay_while, person, world)
+
+
+def orders_in(window: Any, person: Person, today: date) -> list[tuple[date, int]]:
+    """The person's orders in a window; those after today do not exist."""
+    return [(day, minor) for day, minor in person["orders"] if day <= today and lies_in(day, window, today)]
+
+
+def lies_in(day: date, window: Any, today: date) -> bool:
+    """Whether a day that is not after today lies in the window."""
+    if isinstance(window, Length):
+        return day > window.before(today)
+    month = (today.year, today.month)
+    before = (today.year, today.month - 1) if today.month > 1 else (today.year - 1, 12)
+    return {
+        "ever": True,
+        "this year": day.year == today.year,
+        "last year": day.year == today.year - 1,
+        "this month": (day.year, day.month) == month,
+        "last month": (day.year, day.month) == before,
+    }[window]
+
+
+def figure(name: str, expression: str, p: float | None, world: World) -> float | None:
+    """mean(x) and percentile(x, p) over retail customers who ordered."""
+    values = []
+    for person in world.people:
+        if orders_in("ever", person, world.today) and not person["wholesale"]:
+            one = value(expression, person, world)
+            if one is not None:
+                values.append(days_of(one))
+    if not values:
+        return None
+    if name == "mean":
+        return math.fsum(values) / len(values)
+    assert p is not None
+    values.sort()
+    place = (len(values) - 1) * p / 100
+    low, high = values[math.floor(place)], values[math.ceil(place)]
+    return low + (high - low) * (place - math.floor(place))
+
+
+def days_of(one: Any) -> float:
+    """A number; a length of time since a day counts its days."""
+    return float(one.days) if isinstance(one, Since) else float(one)
+
+
+@dataclass(frozen=True)
+class Since:
+    """How long ago something was: days, which months can be held against."""
+
+    day: date
+    today: date
+
+    @property
+    def days(self) -> int:
+        return (self.today - self.day).days
+
+    def compare(self, operator: str, length: Length) -> bool:
+        """`since >= W` means: not in window W; `since < W`: in it; `>`: strictly before it begins."""
+        edge = length.before(self.today)
+        inside = self.day > edge
+        return {
+            ">=": not inside,
+            "<": inside,
+            ">": not inside and self.day != edge,
+            "<=": inside or self.day == edge,
+            "==": self.day == edge,
+            "!=": self.day != edge,
+        }[operator]
+
+
+class Reader:
+    """Recursive descent that works out what it reads at once, for one person."""
+
+    def __init__(self, expression: str, person: Person, world: World) -> None:
+        self.words = WORDS.findall(expression)
+        assert "".join("".join(self.words).split()) == "".join(expression.split()), "a sign was not understood"
+        self.person = person
+        self.world = world
+
+    def next_is(self, *words: str) -> bool:
+        return bool(self.words) and self.words[0] in words
+
+    def take(self, *words: str) -> bool:
+        if self.next_is(*words):
+            self.words.pop(0)
+            return True
+        return False
+
+    def disjunction(self) -> Any:
+        result = self.conjunction()
+        while self.take("or"):
+            right = self.conjunction()
+            result = result or right
+        return result
+
+    def conjunction(self) -> Any:
+        result = self.inversion()
+        while self.take("and"):
+            right = self.inversion()
+            result = result and right
+        return result
+
+    def inversion(self) -> Any:
+        if self.take("not"):
+            return not self.inversion()
+        return self.comparison()
+
+    def comparison(self) -> Any:
+        left = self.sum()
+        if self.take("between"):
+            low = self.sum()
+            assert self.take("and")
+            high = self.sum()
+            return compare(left, ">=", low) and compare(left, "<=", high)
+        if self.next_is("==", "!=", "<", "<=", ">", ">="):
+            operator = self.words.pop(0)
+            return compare(left, operator, self.sum())
+        return left
+
+    def sum(self) -> Any:
+        result = self.product()
+        while self.next_is("+", "-"):
+            result = calculate(result, self.words.pop(0), self.product())
+        return result
+
+    def product(self) -> Any:
+        result = self.factor()
+        while self.next_is("*", "/"):
+            result = calculate(result, self.words.pop(0), self.factor())
+        return result
+
+    def factor(self) -> Any:
+        if self.take("-"):
+            operand = self.factor()
+            return None if operand is None else -days_of(operand)
+        if self.take("("):
+            result = self.disjunction()
+            assert self.take(")")
+            return result
+        word = self.words.pop(0)
+        if word[0] == '"':
+            return word[1:-1]
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", word):
+            return date.fromisoformat(word)
+        if word[0].isdigit():
+            length = self.length(word)
+            return float(word) if length is None else length
+        return self.name(word)
+
+    def length(self, count: str) -> Length | None:
+        for unit in UNITS:
+            if self.take(unit, f"{unit}s"):
+                return Length(int(count), unit)
+        return None
+
+    def window(self) -> Any:
+        assert self.take("(")
+        word = self.words.pop(0)
+        if word[0].isdigit():
+            window: Any = self.length(word)
+        else:
+            window = word if word == "ever" else f"{word} {self.words.pop(0)}"
+        assert self.take(")")
+        return window
+
+    def name(self, word: str) -> Any:
+        person, today = self.person, self.world.today
+        if word in ("spend", "orders", "average_order"):
+            orders = orders_in(self.window(), person, today)
+            minor = sum(minor for _, minor in orders)
+            if word == "orders":
+                return float(len(orders))
+            count = 1 if word == "spend" else len(orders)
+            return float(Fraction(minor, count * 10**self.world.exponent)) if count else None
+        if word in ("first_order", "last_order", "since_first_order", "since_last_order"):
+            days = sorted(day for day, _ in orders_in("ever", person, today))
+            if not days:
+                return None
+            day = days[0] if "first" in word else days[-1]
+            return Since(day, today) if word.startswith("since") else day
+        if word == "since_signup":
+            known = person["signup"] is not None and person["signup"] <= today
+            return Since(person["signup"], today) if known else None
+        if word == "in":
+            return self.membership()
+        if word in ("mean", "percentile"):
+            return self.figure(word)
+        return person[word] if word == "subscribed" else person[word] or None
+
+    def membership(self) -> bool:
+        assert self.take("(")
+        name = ""
+        while not self.take(")"):
+            name += self.words.pop(0)
+        return is_in(name, self.person, self.world)
+
+    def figure(self, word: str) -> float | None:
+        """Finds where the expression ends, then works it out for everybody."""
+        assert self.take("(")
+        depth, inner = 0, []
+        while depth or not self.next_is(",", ")"):
+            depth += {"(": 1, ")": -1}.get(self.words[0], 0)
+            inner.append(self.words.pop(0))
+        p = None
+        if self.take(","):
+            p = float(self.words.pop(0))
+        assert self.take(")")
+        return figure(word, " ".join(inner), p, self.world)
+
+
+def compare(left: Any, operator: str, right: Any) -> bool:
+    """False wherever a value is missing."""
+    if left is None or right is None:
+        return False
+    if isinstance(left, Since) and isinstance(right, Length) and right.unit in ("month", "year"):
+        return left.compare(operator, right)
+    if isinstance(right, Since) and isinstance(left, Length) and left.unit in ("month", "year"):
+        mirrored = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}.get(operator, operator)
+        return right.compare(mirrored, left)
+    if isinstance(left, str):
+        assert isinstance(right, str)
+        return (left == right) == (operator == "==")
+    a, b = plain(left), plain(right)
+    return {"==": a == b, "!=": a != b, "<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[operator]
+
+
+def plain(one: Any) -> float:
+    """Anything that can be calculated with as a float; dates count days since 1970."""
+    if isinstance(one, date):
+        return float((one - date(1970, 1, 1)).days)
+    if isinstance(one, Length):
+        assert one.unit in ("day", "week"), "months cannot be calculated with"
+        return float(one.count * (7 if one.unit == "week" else 1))
+    return days_of(one)
+
+
+def calculate(left: Any, operator: str, right: Any) -> Any:
+    """Missing wherever a value is missing, or the result is not finite."""
+    if left is None or right is None:
+        return None
+    a, b = plain(left), plain(right)
+    if operator == "/" and b == 0:
+        return None
+    result = {"+": lambda: a + b, "-": lambda: a - b, "*": lambda: a * b, "/": lambda: a / b}[operator]()
+    return result if math.isfinite(result) else None
