@@ -66,8 +66,8 @@ def read(path: Path) -> Document:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as err:
         raise UserError(f"{path} is not UTF-8 text", hint="Save the file as UTF-8.") from err
-    except OSError as err:
-        reason = err.strerror or type(err).__name__
+    except (OSError, ValueError) as err:  # ValueError: what is no file's name at all
+        reason = getattr(err, "strerror", None) or str(err)
         raise UserError(f"{path} cannot be read: {reason}", hint="`syncd init` writes a new one.") from err
     return parse(text, path)
 

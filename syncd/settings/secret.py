@@ -61,9 +61,9 @@ def _from_file(path: str) -> str:
         raise UserError(
             f"the secret file {path} is not text", hint="It must hold the secret and nothing else."
         ) from None
-    except OSError as err:
+    except (OSError, ValueError) as err:  # ValueError: what is no file's name at all
         raise UserError(
-            f"the secret file {path} cannot be read: {err.strerror}",
+            f"the secret file {path!r} cannot be read: {getattr(err, 'strerror', err)}",
             hint="Write the secret to that file, readable only by the user that runs syncd.",
         ) from err
 

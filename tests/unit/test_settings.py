@@ -358,3 +358,46 @@ def test_the_shipped_configuration_is_in_order() -> None:
     fields = {field.name: field.type for field in settings.audiences["main"].playbook.fields}
     dates, numbers = ("LASTORDER", "FIRSTORD"), ("SPEND6M", "ORDERS", "SPENDYEAR")
     assert fields == dict.fromkeys(dates, "date") | dict.fromkeys(numbers, "number")
+
+
+JUNK = [
+    "true",
+    "-1",
+    "0",
+    "1.5",
+    "nan",
+    '""',
+    '"\\u0000"',
+    '"x"',
+    "[]",
+    "[[1], {}]",
+    "{}",
+    "{ a = { b = 1 } }",
+    "1979-05-27T07:32:00Z",
+]
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_whatever_stands_in_a_key_is_a_problem_or_fine_and_never_a_crash(tmp_path: Path, junk: str) -> None:
+    lines = (
+        GOOD + 'base_url = "https://example.com"\nadopt = []\nrates = {}\nbrake = {}\nspend = "paid"\n'
+    ).splitlines()
+    crashes = []
+    for number, line in enumerate(lines):
+        key, is_entry, _ = line.partition(" = ")
+        changed = [*lines[:number], f"{key} = {junk}", *lines[number + 1 :]] if is_entry else lines
+        try:
+            load(write(tmp_path, "\n".join(changed)))
+        except UserError as err:
+            if any("Traceback" in problem or problem.endswith(": ") for problem in err.problems):
+                crashes.append(line)
+    assert crashes == []
+
+
+@pytest.mark.parametrize("junk", JUNK)
+@pytest.mark.parametrize("table", ["syncd", "shops", "audiences", "shops.acme", "audiences.main"])
+def test_whatever_stands_in_the_place_of_a_table_is_a_problem_or_fine(tmp_path: Path, table: str, junk: str) -> None:
+    file = write(tmp_path, f"{table} = {junk}\n")
+    with pytest.raises(UserError) as caught:
+        load(file)
+    assert caught.value.problems
