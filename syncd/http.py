@@ -12,6 +12,7 @@ import re
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from http import HTTPStatus
 from ipaddress import ip_address
 from random import random
@@ -51,7 +52,7 @@ _ABOUT_THE_RECORD = frozenset({400, 404, 405, 406, 409, 410, 411, 412, 413, 414,
 _TURNED_AWAY = frozenset({403, 429})
 
 
-class Reply(Struct, frozen=True):
+class Reply(Struct, frozen=True, dict=True):
     """A whole answer. `headers` are case-insensitive; `body` is decompressed."""
 
     status: int
@@ -59,10 +60,14 @@ class Reply(Struct, frozen=True):
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON.
+        """The body as JSON, decoded once.
 
         Raises: TransientError where it is no JSON, cut off, nested too deep, or holds numbers that JSON has not.
         """
+        return self._document
+
+    @cached_property
+    def _document(self) -> Any:
         kind = self.headers.get("content-type", "json")
         if "json" not in kind.lower():
             raise TransientError("the answer is not JSON: something between us and the service may have answered")
@@ -177,6 +182,11 @@ class Http:
                 hint="Nothing was sent there. Check the address in the configuration.",
             )
         return path
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the origin is this machine: a sandbox."""
+        return is_loopback(self._origin.hostname or "")
 
     def close(self) -> None:
         """Afterwards no connection is open."""

@@ -1,0 +1,203 @@
+"""One write for one member, and doing many of them: by a call each, or wrapped into Mailchimp's batches.
+
+Both ways take the same operations and give the same answers, so that who writes need not care.
+No operation carries `status`: an existing member's subscription is never ours to change.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from syncd.destinations._mailchimp_archive import Result, download
+from syncd.destinations._mailchimp_gateway import Problem, RefusedError, subscriber_hash, typed
+from syncd.errors import AmbiguousError, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from syncd.destinations._mailchimp_gateway import Gateway
+
+Kind = Literal["create", "fields", "tags", "event"]
+
+BATCH_OPERATIONS = 1000
+# One member may make the service stumble for ever; three in a row mean that it is the service.
+FAILURES_IN_A_ROW = 3
+FIRST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 30.0
+# Only one batch of an account runs at a time, so ours may stand behind those of others.
+BATCH_SECONDS = 3600.0
+DOWNLOADS = 5
+
+# Fields that the marketer requires are not ours to fill in, and must not keep ours from being written.
+_LENIENT = {"skip_merge_validation": True}
+# For each kind: the official client's method, and what it calls, which a batch must spell out.
+_CALLS: dict[Kind, tuple[str, str, str, dict[str, bool]]] = {
+    "create": ("set_list_member", "PUT", "", _LENIENT),
+    "fields": ("update_list_member", "PATCH", "", _LENIENT),
+    "tags": ("update_list_member_tags", "POST", "/tags", {}),
+    "event": ("create_list_member_event", "POST", "/events", {}),
+}
+
+
+class Operation(Struct, frozen=True):
+    """One write for the member with this address."""
+
+    kind: Kind
+    email: str
+    body: dict[str, Any]
+
+
+class Answer(Struct, frozen=True):
+    """What became of an operation: refused for `problem`, unknown, or done.
+
+    `ignored` names fields that do not exist there; `wrote` is whether anything else was written.
+    """
+
+    problem: Problem | None = None
+    unknown: bool = False
+    wrote: bool = False
+    ignored: tuple[str, ...] = ()
+
+
+DONE = Answer(wrote=True)
+UNKNOWN = Answer(unknown=True)
+
+
+class Calls:
+    """Does operations one by one."""
+
+    chunk = 1
+
+    def __init__(self, gateway: Gateway, list_id: str) -> None:
+        self._lists = gateway.lists
+        self._list_id = list_id
+        self._failures = 0
+
+    def do(self, operations: Sequence[Operation]) -> list[Answer]:
+        """The answer to each operation. Raises: TransientError when the service itself is in trouble."""
+        return [self._do(operation) for operation in operations]
+
+    def _do(self, operation: Operation) -> Answer:
+        name, _, _, options = _CALLS[operation.kind]
+        call = getattr(self._lists, name)
+        try:
+            document = call(self._list_id, subscriber_hash(operation.email), operation.body, **options)
+        except RefusedError as err:
+            answer = Answer(err.problem)
+        except TransientError as err:
+            self._failures += 1
+            about_one = isinstance(err, AmbiguousError) or (err.status or 0) >= 500
+            if not about_one or self._failures == FAILURES_IN_A_ROW:
+                raise
+            return UNKNOWN
+        else:
+            answer = _done(operation, document)
+        self._failures = 0
+        return answer
+
+
+class Batches:
+    """Does operations in Mailchimp's own queue, up to a thousand at a time and in no certain order."""
+
+    chunk = BATCH_OPERATIONS
+
+    def __init__(self, gateway: Gateway, list_id: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._gateway = gateway
+        self._list_id = list_id
+        self._sleep = sleep
+
+    def do(self, operations: Sequence[Operation]) -> list[Answer]:
+        """The answer to each operation; unknown for those that the results leave out.
+
+        Raises: TransientError where the batch does not end in an hour or its results cannot be had.
+        """
+        names = [self._name(n, operation) for n, operation in enumerate(operations)]
+        wrapped = [self._wrap(name, operation) for name, operation in zip(names, operations, strict=True)]
+        batch = typed(self._gateway.batches.start({"operations": wrapped}), Batch)
+        results = self._results(batch.id)
+        return [_answer(operation, results.get(name)) for name, operation in zip(names, operations, strict=True)]
+
+    def _name(self, n: int, operation: Operation) -> str:
+        return f"{subscriber_hash(operation.email)}-{operation.kind}-{n}"
+
+    def _wrap(self, name: str, operation: Operation) -> dict[str, Any]:
+        _, method, ending, options = _CALLS[operation.kind]
+        return {
+            "operation_id": name,
+            "method": method,
+            "path": f"/lists/{self._list_id}/members/{subscriber_hash(operation.email)}{ending}",
+            "params": options,
+            "body": msgspec.json.encode(operation.body).decode(),
+        }
+
+    def _results(self, batch_id: str) -> dict[str, Result]:
+        for pause in islice(_pauses(), DOWNLOADS):
+            # The address of the results is good for minutes: it is asked for anew each time.
+            batch = self._finished(batch_id)
+            if batch is None:
+                return {}
+            try:
+                return download(self._gateway.http, batch.response_body_url)
+            except TransientError as err:
+                failure = err
+                # Results may be announced a little before they can be had.
+                self._sleep(pause)
+        raise failure
+
+    def _finished(self, batch_id: str) -> Batch | None:
+        """The batch when it is done; None where Mailchimp has forgotten it."""
+        waited = 0.0
+        for pause in _pauses():
+            try:
+                batch = typed(self._gateway.batches.status(batch_id), Batch)
+            except RefusedError as err:
+                if err.problem.status == 404:
+                    return None
+                raise
+            if batch.status == "finished":
+                return batch
+            if waited > BATCH_SECONDS:
+                break
+            self._sleep(pause)
+            waited += pause
+        raise TransientError("Mailchimp has not finished a batch within an hour", hint="syncd reads the members again.")
+
+
+class Batch(Struct, frozen=True):
+    """A batch as Mailchimp shows it."""
+
+    id: str
+    status: str
+    response_body_url: str = ""
+
+
+def _pauses() -> Iterator[float]:
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        yield pause
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+def _done(operation: Operation, document: Any) -> Answer:
+    """Done, as far as the answer shows it: a field that does not exist is ignored without a word."""
+    shown = document.get("merge_fields") if isinstance(document, dict) else None
+    if not isinstance(shown, dict):
+        return DONE
+    sent = operation.body.get("merge_fields", {})
+    ignored = tuple(name for name in sent if name not in shown)
+    return Answer(wrote=operation.kind != "fields" or len(ignored) < len(sent), ignored=ignored)
+
+
+def _answer(operation: Operation, result: Result | None) -> Answer:
+    if result is None:
+        return UNKNOWN
+    if 200 <= result.status_code < 300:
+        return _done(operation, result.document())
+    if result.status_code in (400, 404, 405, 414, 422):
+        return Answer(Problem.read(result.status_code, result.document()))
+    return UNKNOWN

@@ -1,0 +1,269 @@
+"""Writing changes to Mailchimp: what each person needs, in which order, in the fewest calls.
+
+Three ways lead there. A call per member is quick and its answer is plain. A segment takes 500 people
+per call, but cannot be muted and only takes the subscribed. A batch takes a thousand operations of any
+kind, muted ones too, and needs minutes. Only this module chooses between them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from syncd.destinations._mailchimp_gateway import RefusedError
+from syncd.destinations._mailchimp_operations import DONE, UNKNOWN, Answer, Batches, Calls, Operation
+from syncd.destinations._mailchimp_segments import Segments, calls_for, tag_key
+from syncd.errors import AmbiguousError
+from syncd.model import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from syncd.model import Change
+
+    Work = list[tuple["Person", Operation]]
+
+# Up to here calls of their own are over sooner than a batch.
+CALLS_AT_MOST = 20
+
+
+@dataclass(eq=False, slots=True)
+class Person:
+    """One change on its way. `left` counts the steps still to be done: profile, tags, each event."""
+
+    change: Change
+    left: int = 0
+    wrote: bool = False
+    notes: tuple[str, ...] = ()
+    outcome: Outcome | None = None
+    told: bool = False
+
+    def __post_init__(self) -> None:
+        change = self.change
+        self.left = bool(change.create or change.fields) + bool(change.add or change.remove) + len(change.events)
+
+    @property
+    def tags(self) -> dict[str, tuple[str, bool]]:
+        """{key: (name, whether to add)}; each tag once, and taking away wins."""
+        wanted = {tag_key(name): (name, True) for name in self.change.add}
+        return wanted | {tag_key(name): (name, False) for name in self.change.remove}
+
+    def settle(self, answer: Answer) -> None:
+        """Takes note of the answer to a step; an unknown outcome outweighs a refusal."""
+        self.left -= 1
+        self.wrote = self.wrote or answer.wrote
+        self.note("has no field", answer.ignored)
+        if answer.unknown:
+            self.outcome = Outcome(self.change.email, "unknown")
+        elif answer.problem and not self.outcome:
+            self.outcome = Outcome(self.change.email, "refused", answer.problem.reason, answer.problem.permanent)
+
+    def note(self, fault: str, fields: Sequence[str]) -> None:
+        """Takes note of fields that could not be written."""
+        if fields:
+            self.notes += (f"Mailchimp {fault} {', '.join(fields)}",)
+
+    def report(self) -> Outcome | None:
+        """The outcome, once, as soon as there is one."""
+        if self.told or (self.left and not self.outcome):
+            return None
+        self.told = True
+        result = "refused" if self.notes and not self.wrote else "done"
+        return self.outcome or Outcome(self.change.email, result, "; ".join(self.notes))
+
+
+@dataclass(frozen=True)
+class Push:
+    """One push; `new_status` tells with which status a new member begins."""
+
+    calls: Calls
+    batches: Batches
+    segments: Segments
+    new_status: Callable[[], str]
+    muted: bool
+
+    def run(self, changes: Sequence[Change]) -> Iterator[Outcome]:
+        """Writes the changes and yields an outcome for each as soon as it is known.
+
+        Members come first, then what only a member can have. Fields come before tags and tags before
+        events, so that an automation finds what its mail needs; muted, nothing waits for them.
+        """
+        people = [Person(change) for change in changes]
+        yield from _reports(people)
+        if self.muted:
+            yield from self._write(people, "create")
+            yield from self._write(people, "fields", "tags", "event")
+        else:
+            yield from self._write(people, "create", "fields")
+            yield from self._tag([person for person in people if person.tags and not person.outcome])
+            yield from self._write(people, "event")
+
+    def _write(self, people: Sequence[Person], *kinds: str) -> Iterator[Outcome]:
+        """Does these kinds of steps, by calls or by batches."""
+        work = [
+            [(person, operation) for operation in self._operations(person) if operation.kind in kinds]
+            for person in people
+            if not person.outcome
+        ]
+        way = self._way(sum(map(len, work)))
+        for part in _parts(work, way.chunk):
+            self._do(way, part)
+            yield from _reports(person for person, _ in part)
+
+    def _way(self, operations: int) -> Calls | Batches:
+        return self.calls if operations <= CALLS_AT_MOST else self.batches
+
+    def _do(self, way: Calls | Batches, work: Work) -> None:
+        """Does the work; one bad field fails a whole member, so it is left out and the rest tried once more."""
+        again: Work = []
+        for (person, operation), answer in zip(work, way.do([operation for _, operation in work]), strict=True):
+            bad = _bad_fields(operation, answer)
+            if not bad:
+                person.settle(answer)
+                continue
+            person.note("does not take the value of", bad)
+            rest = _without(operation, bad)
+            if rest:
+                again.append((person, rest))
+            else:
+                person.settle(Answer())
+        if again:
+            answers = self._way(len(again)).do([operation for _, operation in again])
+            for (person, _), answer in zip(again, answers, strict=True):
+                person.settle(answer)
+
+    def _operations(self, person: Person) -> Iterator[Operation]:
+        change, quiet = person.change, {"is_syncing": True} if self.muted else {}
+        if change.create:
+            body = {"email_address": change.email, "status_if_new": self.new_status(), "merge_fields": change.fields}
+            yield Operation("create", change.email, body)
+        elif change.fields:
+            yield Operation("fields", change.email, {"merge_fields": change.fields})
+        if person.tags:
+            yield _tagging(person, person.tags.values(), quiet)
+        for name in change.events:
+            yield Operation("event", change.email, {"name": name} | quiet)
+
+    def _tag(self, people: Sequence[Person]) -> Iterator[Outcome]:
+        """Live tags: a call per member or segments, whichever takes fewer calls; never a batch, which takes minutes."""
+        called = _worth_a_call(people, 0 if self.segments.are_known else 1)
+        for person in called:
+            self._do(self.calls, [(person, _tagging(person, person.tags.values(), {}))])
+            yield from _reports([person])
+        rest = [person for person in people if person not in called]
+        self._move(rest)
+        yield from _reports(rest)
+
+    def _move(self, people: Sequence[Person]) -> None:
+        """Tags people by segments, and those whom a segment does not take in their own operations."""
+        by_email = {person.change.email.lower(): person for person in people}
+        missed: dict[Person, list[tuple[str, bool]]] = defaultdict(list)
+        for name, add, remove in _moves(by_email):
+            for email in self._move_tag(name, add, remove, by_email):
+                missed[by_email[email]].append((name, email in add))
+        for person in people:
+            if not person.outcome and person not in missed:
+                person.settle(DONE)
+        work = [(person, _tagging(person, tags, {})) for person, tags in missed.items() if not person.outcome]
+        if work:
+            self._do(self._way(len(work)), work)
+
+    def _move_tag(self, name: str, add: list[str], remove: list[str], by_email: dict[str, Person]) -> set[str]:
+        """Puts people in and out of one tag; gives the addresses that it did not take, settles what is doubtful."""
+        waiting, missed, answer = {*add, *remove}, set[str](), UNKNOWN
+        try:
+            for asked, not_taken in self.segments.move(name, add, remove):
+                if not_taken is not None:
+                    waiting -= set(asked)
+                    missed |= not_taken
+        except AmbiguousError:
+            pass
+        except RefusedError as err:
+            answer = Answer(err.problem)
+        for email in waiting:
+            by_email[email].settle(answer)
+        return missed
+
+
+def _reports(people: Iterable[Person]) -> Iterator[Outcome]:
+    for person in people:
+        outcome = person.report()
+        if outcome:
+            yield outcome
+
+
+def _parts(work: Iterable[Work], size: int) -> Iterator[Work]:
+    """The steps of all people in parts of at most `size`, each person's together."""
+    part: Work = []
+    for steps in work:
+        if part and len(part) + len(steps) > size:
+            yield part
+            part = []
+        part += steps
+    if part:
+        yield part
+
+
+def _tagging(person: Person, tags: Iterable[tuple[str, bool]], quiet: dict[str, bool]) -> Operation:
+    listed = [{"name": name, "status": "active" if add else "inactive"} for name, add in tags]
+    return Operation("tags", person.change.email, {"tags": listed} | quiet)
+
+
+def _moves(by_email: dict[str, Person]) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Each tag with the addresses to put in and to take out."""
+    names: dict[str, str] = {}
+    moves: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
+    for email, person in by_email.items():
+        for key, (name, add) in person.tags.items():
+            names.setdefault(key, name)
+            moves[key][0 if add else 1].append(email)
+    for key, (add_to, remove_from) in moves.items():
+        yield names[key], add_to, remove_from
+
+
+def _worth_a_call(people: Sequence[Person], listing_calls: int) -> dict[Person, None]:
+    """Those whose tags take fewer calls when each of them gets one, the rest going by segments.
+
+    Rare tags make a segment call dear and common ones make it cheap, so the people of the k rarest
+    tags are called, for the k that takes the fewest calls in all. New members are called anyway: a
+    segment does not take those who have not confirmed yet.
+    """
+    called = {person: None for person in people if person.change.create}
+    bearers: dict[str, list[Person]] = defaultdict(list)
+    for person in people:
+        for key in person.tags:
+            bearers[key].append(person)
+    rarest = sorted(bearers, key=lambda key: len(bearers[key]))
+    moves = {key: _calls_to_move(key, bearers[key]) for key in rarest}
+    left = sum(moves.values())
+    best, fewest = dict(called), len(called) + left + listing_calls
+    for key in rarest:
+        called |= dict.fromkeys(bearers[key])
+        left -= moves[key]
+        calls = len(called) + left + (listing_calls if left else 0)
+        # As many calls either way: an answer for each member is the better one.
+        if calls <= fewest:
+            best, fewest = dict(called), calls
+    return best
+
+
+def _calls_to_move(key: str, people: Sequence[Person]) -> int:
+    adds = sum(person.tags[key][1] for person in people)
+    return calls_for(adds, len(people) - adds)
+
+
+def _bad_fields(operation: Operation, answer: Answer) -> tuple[str, ...]:
+    """Which of the operation's own fields made it fail; their names are told in any language."""
+    if answer.problem is None or answer.problem.status != 400:
+        return ()
+    blamed = {name.upper() for name in answer.problem.fields}
+    return tuple(name for name in operation.body.get("merge_fields", ()) if name.upper() in blamed)
+
+
+def _without(operation: Operation, names: Iterable[str]) -> Operation | None:
+    """The operation without these fields; None where nothing is left to write."""
+    fields = {name: value for name, value in operation.body["merge_fields"].items() if name not in set(names)}
+    if operation.kind == "fields" and not fields:
+        return None
+    return Operation(operation.kind, operation.email, operation.body | {"merge_fields": fields})

@@ -1,0 +1,205 @@
+"""Mailchimp: one audience, read and written through the official client.
+
+It knows which parts of the API make up a profile, a preparation and a push; the parts themselves are
+in the `_mailchimp_…` modules. It never sends `status` for a member that exists.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from syncd.destinations import AudienceProfile, FieldType
+from syncd.destinations import _mailchimp_gateway as gateway_module
+from syncd.destinations._mailchimp_gateway import Gateway, RefusedError, typed
+from syncd.destinations._mailchimp_operations import Batches, Calls
+from syncd.destinations._mailchimp_push import Push
+from syncd.destinations._mailchimp_read import Collection, Reader, pages
+from syncd.destinations._mailchimp_segments import Segments
+from syncd.errors import ConnectionBlocked, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from syncd.destinations import MemberPage
+    from syncd.model import Change, Member, Outcome
+    from syncd.settings import Audience
+
+# 30 merge fields per audience, 80 on the Premium plan, which the API does not name reliably.
+FIELD_LIMIT = 30
+# Roles that read only. Source: Mailchimp, "Manage user levels in your account".
+READERS = frozenset({"author", "viewer"})
+_FIELD_NAME = re.compile(r"[A-Z0-9_]{1,10}")
+# What each of our types is called there.
+_FIELD_TYPES: dict[FieldType, str] = {"number": "number", "date": "date", "text": "text"}
+
+
+class Account(Struct, frozen=True):
+    """The account that the key opens."""
+
+    account_id: str
+    role: str = ""
+    account_timezone: str = ""
+
+
+class Counts(Struct, frozen=True):
+    """How many contacts the audience has; minutes old."""
+
+    member_count: int = 0
+    unsubscribe_count: int = 0
+
+
+class List(Struct, frozen=True):
+    """The audience itself."""
+
+    name: str
+    double_optin: bool = False
+    stats: Counts = Counts()
+
+
+class MergeField(Struct, frozen=True):
+    """A merge field that exists."""
+
+    tag: str
+    type: str
+
+
+class MergeFields(Collection, frozen=True):
+    """One page of merge fields."""
+
+    merge_fields: tuple[MergeField, ...]
+
+
+class Mailchimp:
+    """A connection to one audience; see `Destination` for what each method promises."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        list_id: str,
+        *,
+        field_limit: int = FIELD_LIMIT,
+        archived_apart: bool = True,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._gateway = gateway
+        self._lists = gateway.lists
+        self._list_id = list_id
+        self._connection = gateway.http.connection
+        self._field_limit = field_limit
+        self._reader = Reader(gateway, list_id, archived_apart=archived_apart)
+        self._segments = Segments(gateway, list_id)
+        self._calls = Calls(gateway, list_id)
+        self._batches = Batches(gateway, list_id, sleep)
+
+    def profile(self) -> AudienceProfile:
+        """What the audience looks like now.
+
+        Raises: UserError where the list does not exist; ConnectionBlocked for a key that may not write.
+        """
+        account = typed(self._gateway.root.get_root(), Account)
+        if account.role in READERS:
+            raise ConnectionBlocked(
+                f"{self._connection}: the key's user is {account.role} in Mailchimp and may not change contacts",
+                connection=self._connection,
+                hint="Make the key as a user with the role Manager, Admin or Owner.",
+            )
+        audience = self._list()
+        return AudienceProfile(
+            fingerprint=f"{account.account_id}/{self._list_id}",
+            title=audience.name,
+            timezone=account.account_timezone,
+            double_optin=audience.double_optin,
+            contacts=audience.stats.member_count + audience.stats.unsubscribe_count,
+            fields=self._fields(),
+            field_limit=self._field_limit,
+            tags=self._segments.names(),
+        )
+
+    def members(self, cursor: str | None) -> Iterator[MemberPage]:
+        """Members changed since `cursor`, archived ones included."""
+        return self._reader.members(cursor)
+
+    def member(self, email: str) -> Member | None:
+        """One member as it is now."""
+        return self._reader.member(email)
+
+    def prepare(self, tags: Sequence[str], fields: dict[str, FieldType]) -> None:
+        """Afterwards all tags and merge fields exist.
+
+        Raises: UserError, before anything is created, with everything that is in the way.
+        """
+        existing = self._fields()
+        missing = {name: kind for name, kind in fields.items() if name.upper() not in existing}
+        problems = [*self._misfits(existing, fields), *self._overflow(len(existing), missing)]
+        if problems:
+            raise UserError(
+                f"{self._connection}: the merge fields do not fit", problems=problems, hint="Nothing was created."
+            )
+        try:
+            for name, kind in missing.items():
+                self._create_field(name.upper(), kind)
+            self._segments.ensure(tags)
+        except RefusedError as err:
+            raise UserError(
+                f"{self._connection}: Mailchimp does not take a tag or merge field: {err.problem.detail[:200]}",
+                hint="Choose another name in lifecycle.toml.",
+            ) from err
+
+    def push(self, changes: Sequence[Change], *, muted: bool) -> Iterator[Outcome]:
+        """Writes `changes`, each member at most once."""
+        return Push(self._calls, self._batches, self._segments, self._new_status, muted).run(changes)
+
+    def _new_status(self) -> str:
+        return "pending" if self._list().double_optin else "subscribed"
+
+    def _list(self) -> List:
+        try:
+            return typed(self._lists.get_list(self._list_id), List)
+        except RefusedError as err:
+            raise UserError(
+                f"{self._connection}: Mailchimp has no audience with the id {self._list_id}",
+                hint="The id is in Mailchimp under Audience, Settings, Audience name and defaults.",
+            ) from err
+
+    def _fields(self) -> dict[str, str]:
+        listing = partial(self._lists.get_list_merge_fields, self._list_id)
+        return {field.tag.upper(): field.type for page in pages(listing, MergeFields) for field in page.merge_fields}
+
+    def _create_field(self, name: str, kind: FieldType) -> None:
+        body: dict[str, Any] = {"tag": name, "name": name, "type": _FIELD_TYPES[kind], "public": False}
+        try:
+            self._lists.add_list_merge_field(self._list_id, body)
+        except RefusedError:
+            # Somebody was faster, or a first answer was lost.
+            if self._fields().get(name) != _FIELD_TYPES[kind]:
+                raise
+
+    def _misfits(self, existing: dict[str, str], fields: dict[str, FieldType]) -> Iterator[str]:
+        for name, kind in fields.items():
+            found = existing.get(name.upper())
+            if not _FIELD_NAME.fullmatch(name.upper()):
+                yield f"{name}: a merge field's name has at most 10 letters, digits and underscores"
+            elif found is not None and found != _FIELD_TYPES[kind]:
+                yield f"{name} exists as {found} and cannot hold a {kind}: choose another name, or delete it there"
+
+    def _overflow(self, existing: int, missing: dict[str, FieldType]) -> Iterator[str]:
+        room = max(self._field_limit - existing, 0)
+        if len(missing) > room:
+            yield (
+                f"{', '.join(missing)}: {len(missing)} new merge fields are wanted and there is room for {room}, "
+                f"as the audience has {existing} of {self._field_limit}"
+            )
+
+
+def connect(name: str, audience: Audience, now: Callable[[], int]) -> Mailchimp:
+    """The destination of the audience called `name`; nothing is called yet.
+
+    Raises: UserError for a key that is no Mailchimp key.
+    """
+    gateway = gateway_module.connect(audience.api_key.get, audience.base_url, f"audiences.{name}")
+    return Mailchimp(gateway, audience.list_id)
