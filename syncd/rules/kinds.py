@@ -40,8 +40,8 @@ COMPARABLE: dict[Kind, frozenset[Kind]] = {
 EXAMPLE: dict[Kind, str] = {
     Kind.NUMBER: "a number such as `3`",
     Kind.MONEY: "an amount such as `250`",
-    Kind.DAYS: "a length of time such as `30 days`",
-    Kind.AGE: "a length of time such as `30 days` or `6 months`",
+    Kind.DAYS: "a length such as `30 days`",
+    Kind.AGE: "a length such as `30 days` or `6 months`",
     Kind.MONTHS: "`since_last_order` or the like",
     Kind.DATE: "a date such as `2026-01-31`",
     Kind.TEXT: 'a text such as `"ES"`',

@@ -24,13 +24,15 @@ _PERIODS: dict[str, Period] = {period: period for period in get_args(Period)}
 _THINGS = ("category", "product", "sku")
 # A hundred years of each.
 _LONGEST: dict[Unit, int] = {"days": 36_500, "weeks": 5_200, "months": 1_200, "years": 100}
+# What may follow a number and is no misspelt unit.
+_NO_UNITS = frozenset(NAMES) | {"and", "or", "not", "between"}
 # The words that only a window has.
 WINDOW_WORDS = frozenset(_UNITS) | {word for period in _PERIODS for word in period.split()}
 
 
 def number(cursor: Cursor) -> Literal:
     """A plain number, or a length of time where a unit follows it."""
-    if cursor.after.kind == "name" and cursor.after.text not in (*NAMES, "and", "or", "between"):
+    if cursor.after.kind == "name" and cursor.after.text.lower() not in _NO_UNITS:
         return length(cursor)
     token = cursor.advance()
     return Literal(token.span, Kind.NUMBER, float(_exact(token)), f"{_exact(token).normalize():f}")
