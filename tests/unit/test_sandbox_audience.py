@@ -129,6 +129,20 @@ def test_the_world_outside_cannot_act_on_a_stranger(audience: Audience) -> None:
     assert refusal(audience.act, "a@shop.test", {"tags": ["vip"]}).status == 404
 
 
+def test_what_happens_outside_the_api_moves_last_changed_only_when_something_changes(
+    audience: Audience, clock: Clock
+) -> None:
+    member = audience.add_member("a@shop.test", "subscribed", ["vip"])
+    clock.at += 60
+    audience.act("a@shop.test", {"status": "subscribed", "tags": ["VIP"], "email": "a@shop.test"})
+    assert member.changed_at == NOW
+    audience.act("a@shop.test", {"status": "cleaned"})
+    assert member.changed_at == NOW + 60
+    clock.at += 60
+    audience.act("a@shop.test", {"email": "b@shop.test", "merge_fields": {"FNAME": "Ann"}})
+    assert (audience.get("b@shop.test"), member.changed_at) == (member, NOW + 120)
+
+
 def test_a_status_that_does_not_exist_is_refused(audience: Audience) -> None:
     audience.add_member("a@shop.test", "subscribed")
     assert refusal(audience.act, "a@shop.test", {"status": "gone"}).title == "Invalid Resource"

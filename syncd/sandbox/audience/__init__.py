@@ -112,12 +112,11 @@ class Audience:
         if status == "deleted":
             self.forget(member.hash)
             return
-        if status:
-            self._standing.turn(member, status, change.get("by", "user"))
+        if status and self._standing.turn(member, status, change.get("by", "user")):
+            self.members.touch(member, self.clock.now())
         self._act_on_tags(member, change.get("tags", {}))
         address = change.get("email", UNSET)
         self._change(member, MemberWrite(email_address=address, merge_fields=change.get("merge_fields", {})))
-        self.members.touch(member, self.clock.now())
 
     def _act_on_tags(self, member: Member, tags: Mapping[str, Iterable[str]] | Iterable[str]) -> None:
         if isinstance(tags, dict):
@@ -206,7 +205,7 @@ class Audience:
             member = self._change(known, write, skip_required=skip_required)
         else:
             member = self._create(write, write.status, skip_required=skip_required)
-        if sync_tags and known:
+        if sync_tags:
             self.tags.keep(member, write.tags)
         self.tags.add_in_bulk(member, write.tags)
         return member, known is None

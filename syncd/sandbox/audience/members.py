@@ -101,6 +101,34 @@ class Listing:
         )
 
 
+class _Ranking:
+    """Keys in order. Members that are loaded come in any order, so these are sorted only when somebody looks."""
+
+    def __init__(self) -> None:
+        self._keys: list[int] = []
+        self._sorted = True
+
+    def load(self, key: int) -> None:
+        self._sorted = self._sorted and (not self._keys or self._keys[-1] < key)
+        self._keys.append(key)
+
+    def keys(self) -> list[int]:
+        if not self._sorted:
+            self._keys.sort()
+            self._sorted = True
+        return self._keys
+
+    def add(self, key: int) -> None:
+        insort(self.keys(), key)
+
+    def remove(self, key: int) -> None:
+        keys = self.keys()
+        del keys[bisect_left(keys, key)]
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
 class Register:
     """All members. `touch` and `set_status` keep the order of change; nothing else may write those two fields."""
 
@@ -108,7 +136,7 @@ class Register:
         self.by_hash: dict[str, Member] = {}
         self._by_contact: dict[str, Member] = {}
         self._by_web_id: dict[int, Member] = {}
-        self._ranked: dict[str, list[int]] = {status: [] for status in (*STATUSES, "listed")}
+        self._ranked = {status: _Ranking() for status in (*STATUSES, "listed")}
         self._web_ids = count(FIRST_WEB_ID)
         self._salt = salt
 
@@ -116,7 +144,8 @@ class Register:
         return self._by_web_id[web_id]
 
     def __iter__(self) -> Iterator[Member]:
-        return iter(self._by_web_id.values())
+        # A copy: tests look at the members from another thread while the server adds some.
+        return iter(list(self._by_web_id.values()))
 
     def __len__(self) -> int:
         return len(self._by_web_id)
@@ -143,7 +172,8 @@ class Register:
         contact_id = md5(f"{self._salt}:{web_id}".encode(), usedforsecurity=False).hexdigest()
         member = Member(web_id, contact_id, email.strip(), subscriber_hash(email), status, changed_at)
         self.by_hash[member.hash] = self._by_contact[contact_id] = self._by_web_id[web_id] = member
-        self._rank(member)
+        for ranking in self._rankings(member):
+            ranking.load(_key(member))
         return member
 
     def remove(self, member: Member) -> None:
@@ -192,9 +222,9 @@ class Register:
         return found[asked.offset : asked.offset + asked.count], len(found)
 
     def _range(self, asked: Listing, archived: bool, inclusive: bool) -> tuple[Sequence[int], int, int]:
-        ranking = self._ranked[asked.status or "listed"]
+        ranking = self._ranked[asked.status or "listed"].keys()
         if archived and not asked.status:
-            ranking = sorted(ranking + self._ranked["archived"])
+            ranking = sorted(ranking + self._ranked["archived"].keys())
         low, high = 0, len(ranking)
         if asked.changed_since is not None:
             low = bisect_left(ranking, (floor(asked.changed_since) + 1) << _SHIFT)
@@ -206,19 +236,21 @@ class Register:
     def _of(self, key: int) -> Member:
         return self._by_web_id[key & ((1 << _SHIFT) - 1)]
 
-    def _rankings(self, member: Member) -> list[list[int]]:
+    def _rankings(self, member: Member) -> list[_Ranking]:
         groups = [self._ranked[member.status]]
         return groups if member.status == "archived" else [*groups, self._ranked["listed"]]
 
     def _rank(self, member: Member) -> None:
-        key = member.changed_at << _SHIFT | member.web_id
         for ranking in self._rankings(member):
-            insort(ranking, key)
+            ranking.add(_key(member))
 
     def _unrank(self, member: Member) -> None:
-        key = member.changed_at << _SHIFT | member.web_id
         for ranking in self._rankings(member):
-            del ranking[bisect_left(ranking, key)]
+            ranking.remove(_key(member))
+
+
+def _key(member: Member) -> int:
+    return member.changed_at << _SHIFT | member.web_id
 
 
 def _within(instant: int | None, since: float | None, before: float | None) -> bool:

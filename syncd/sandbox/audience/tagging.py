@@ -35,7 +35,7 @@ class Tagging:
 
     def names(self, member: Member) -> list[str]:
         """All tags of the member, in the order of joining."""
-        return [self._segments[each].name for each in member.tags]
+        return [self._segments[each].name for each in list(member.tags)]
 
     def shown(self, member: Member) -> dict[int, int]:
         """The tags that the API shows for the member: {segment id: since when}."""

@@ -54,7 +54,7 @@ def limiter(world: World) -> ConnectionLimit:
 class _Server:
     def __init__(self, world: World) -> None:
         self._account = Account(world)
-        self._ids = _request_ids(world)
+        self._ids = _request_ids(world, "answered")
 
     async def answer(self, request: Request) -> Response:
         """One call. A batch that it submits runs when the answer is out."""
@@ -95,7 +95,7 @@ class ConnectionLimit:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._ids = _request_ids(world)
+        self._ids = _request_ids(world, "refused")
         self._open = 0
 
     def enter(self, scope: Scope) -> Response | None:
@@ -128,6 +128,6 @@ def problem_response(problem: Problem, request_id: str) -> Response:
     return Response(msgspec.json.encode(problem.document(request_id)), problem.status, headers)
 
 
-def _request_ids(world: World) -> Iterator[str]:
+def _request_ids(world: World, kind: str) -> Iterator[str]:
     """Ids that look like the service's, and that the same seed repeats."""
-    return (str(uuid5(NAMESPACE_URL, f"sandbox:{world.seed}:{n}")) for n in count(1))
+    return (str(uuid5(NAMESPACE_URL, f"sandbox:{world.seed}:{kind}:{n}")) for n in count(1))

@@ -70,29 +70,31 @@ class Batches:
         self._clock = clock
         self._seed = seed
         self._batches: dict[str, Batch] = {}
+        self._waiting: list[Batch] = []
         self._submitted = 0
 
     def submit(self, write: BatchWrite, switches: Switches) -> Batch:
         """Afterwards the batch waits for `run`. Raises: Problem for too many operations or batches."""
         if not 1 <= len(write.operations) <= MAX_OPERATIONS:
             raise invalid(("operations", f"A batch takes 1 to {MAX_OPERATIONS} operations."))
-        if sum(batch.rows is None for batch in self._batches.values()) >= MAX_PENDING:
+        if len(self._waiting) >= MAX_PENDING:
             raise Problem(429, "Too Many Requests", f"You have more than {MAX_PENDING} pending batches.")
         self._submitted += 1
         batch_id = md5(f"batch:{self._seed}:{self._submitted}".encode(), usedforsecurity=False).hexdigest()[:10]
         batch = Batch(batch_id, write.operations, self._clock.now(), switches.result_refusals)
         self._batches[batch_id] = batch
+        self._waiting.append(batch)
         return batch
 
     def waiting(self) -> bool:
         """Whether there is a batch to run."""
-        return any(batch.rows is None for batch in reversed(self._batches.values()))
+        return bool(self._waiting)
 
     def run(self, execute: Execute) -> None:
         """Afterwards every operation submitted so far had its effect, in order."""
-        for batch in self._batches.values():
-            if batch.rows is None:
-                batch.rows = [self._row(batch, operation, execute) for operation in batch.operations]
+        while self._waiting:
+            batch = self._waiting.pop(0)
+            batch.rows = [self._row(batch, operation, execute) for operation in batch.operations]
 
     def _row(self, batch: Batch, operation: BatchOperation, execute: Execute) -> bytes:
         status, response = execute(operation)
@@ -114,8 +116,10 @@ class Batches:
         return [batch for batch in reversed(self._batches.values()) if batch.submitted_at > oldest]
 
     def delete(self, batch_id: str, switches: Switches) -> None:
-        """Afterwards the batch and its results are gone. What it did stays done."""
-        del self._batches[self.get(batch_id, switches).id]
+        """Afterwards the batch and its results are gone. What it did stays done, what it did not do is not done."""
+        batch = self._batches.pop(self.get(batch_id, switches).id)
+        if batch in self._waiting:
+            self._waiting.remove(batch)
 
     def read(self, batch: Batch, switches: Switches, origin: str) -> dict[str, Any]:
         """The batch as it is shown now; each reading brings it nearer to its end."""

@@ -63,7 +63,7 @@ def subscribe(call: Call) -> Document:
             member, created = audience.subscribe(
                 each,
                 update=write.update_existing,
-                sync_tags=write.sync_tags and write.update_existing,
+                sync_tags=write.sync_tags,
                 skip_required=call.flag("skip_merge_validation"),
             )
             (new if created else updated).append(documents.member(audience, member))
