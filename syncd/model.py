@@ -7,6 +7,7 @@ Money is in integer minor units of the named currency; instants are whole UTC se
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from enum import IntEnum, StrEnum
 
@@ -197,6 +198,10 @@ class Outcome(Struct, frozen=True):
 # Characters that look like nothing and differ in bytes; a shop form lets them through.
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"), None)
 
+# Spaces, control characters, and halves of characters, which no database takes.
+_NO_ADDRESS = re.compile(r"[\s\x00-\x1f\ud800-\udfff]")
+MAX_EMAIL = 254
+
 
 def email_key(address: str | None) -> str | None:
     """The key under which an address is one person: trimmed, visible, NFC, lower case, IDNA domain.
@@ -208,7 +213,7 @@ def email_key(address: str | None) -> str | None:
         return None
     text = unicodedata.normalize("NFC", address.translate(_INVISIBLE).strip()).lower()
     local, at, domain = text.rpartition("@")
-    if not at or not local or "." not in domain or any(c.isspace() or ord(c) < 32 for c in text) or len(text) > 254:
+    if not at or not local or "." not in domain or len(text) > MAX_EMAIL or _NO_ADDRESS.search(text):
         return None
     if not domain.isascii():
         import idna
@@ -217,4 +222,5 @@ def email_key(address: str | None) -> str | None:
             domain = idna.encode(domain, uts46=True).decode("ascii")
         except idna.IDNAError:
             return None
-    return f"{local}@{domain}"
+    # Once more: a domain grows when it is written in ASCII.
+    return f"{local}@{domain}" if len(local) + 1 + len(domain) <= MAX_EMAIL else None

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, and_, case, func, insert, or_, select
 
 from syncd.history.database import History, among
-from syncd.history.schema import consents, identities
+from syncd.history.schema import consents, identities, members
 from syncd.model import Consent, ConsentState
 
 
@@ -69,8 +69,8 @@ def _latest(db: Connection, source: str, ids: Collection[int]) -> dict[tuple[int
 def consent_of(history: History, customer_ids: Collection[int]) -> dict[int, bool]:
     """Whether each of these customers may be mailed: someone says granted, and nobody says withdrawn.
 
-    Only a grant lifts a withdrawal, while anything but a grant ends a grant. A grant under a shop id
-    that is gone, or is another person's by now, is nobody's.
+    Only a grant lifts a withdrawal, while anything but a grant ends a grant. A grant under an id that
+    is gone, or is another person's by now, is nobody's.
     """
     with history.read() as db:
         found = {row[0]: bool(row[1]) and not row[2] for row in db.execute(_consent(db, customer_ids))}
@@ -93,7 +93,13 @@ def _consent(db: Connection, ids: Collection[int]) -> Select[Any]:
         identities.c.customer_id == voices.c.customer_id,
         ~identities.c.deleted,
     )
-    alive = or_(voices.c.source.startswith(esp_source("")), identities.c.shop.is_not(None))
+    listed = and_(
+        members.c.audience == func.substr(voices.c.source, len(esp_source("")) + 1),
+        members.c.customer_id == voices.c.customer_id,
+        members.c.contact_id == voices.c.shop_customer_id,
+        voices.c.source.startswith(esp_source("")),
+    )
+    alive = or_(identities.c.shop.is_not(None), members.c.contact_id.is_not(None))
     return (
         select(
             voices.c.customer_id,
@@ -104,6 +110,7 @@ def _consent(db: Connection, ids: Collection[int]) -> Select[Any]:
             voices.join(word, word.c.id == voices.c.word)
             .outerjoin(said, said.c.id == voices.c.said)
             .outerjoin(identities, living)
+            .outerjoin(members, listed)
         )
         .group_by(voices.c.customer_id)
     )

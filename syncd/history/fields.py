@@ -5,10 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+Value = str | int | float
 
-def canonical_fields(fields: Mapping[str, str | int | float]) -> str:
+
+def canonical_fields(fields: Mapping[str, Value]) -> str:
     """The fields as JSON with sorted names; empty text for no fields, as a new row of the ledger has it.
 
-    A field that was emptied stays, as "": it is another thing than one that never was there.
+    A field that is empty is the same as one that was never set, and 12.0 is 12: the service tells
+    neither apart.
     """
-    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False) if fields else ""
+    filled = {name: _plain(value) for name, value in fields.items() if value != ""}
+    return json.dumps(filled, sort_keys=True, separators=(",", ":")) if filled else ""
+
+
+def _plain(value: Value) -> Value:
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -16,11 +16,8 @@ from syncd.history.database import History, among, lock, put
 from syncd.history.people import Settled
 from syncd.history.quarantine import settle_quarantine
 from syncd.history.schema import cursors, order_items, orders, refunds
-from syncd.history.shops import cursors_of, set_shop_state, shop_row
 from syncd.history.sift import Sifted, sift
 from syncd.model import Order, OrderStatus, Page, Refund
-
-__all__ = ["Ingested", "cursors_of", "ingest", "set_shop_state", "shop_row"]
 
 
 class Ingested(NamedTuple):

@@ -1,7 +1,7 @@
 """Who is who: one customer per e-mail key, whatever ids the shops give them; and what follows from that.
 
-Every function works inside a transaction of its caller. It knows customers, identities and news;
-it knows no order's worth and no member.
+What writes works inside a transaction of its caller. It knows customers, identities and news, and of
+orders only whose they are.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, bindparam, exists, func, select, update
 
-from syncd.history.database import among, put
+from syncd.history.database import History, among, put
 from syncd.history.schema import audiences, customers, identities, members, news, orders
 from syncd.model import Customer, Order, email_key
 
@@ -238,3 +238,16 @@ def mark_news(db: Connection, ids: Collection[int | None], audiences_: Iterable[
     """These customers are judged again in the next cycle of each audience."""
     rows = [(id_, audience) for id_ in sorted(filter(None, ids)) for audience in audiences_]
     put(db, news, ["customer_id", "audience"], rows, keep=None)
+
+
+def emails_of(history: History, ids: Collection[int]) -> dict[int, str]:
+    """The e-mail keys of these customers."""
+    with history.read() as db:
+        query = select(customers.c.id, customers.c.email).where(among(db, customers.c.id, ids))
+        return {row[0]: row[1] for row in db.execute(query)}
+
+
+def customer_of(history: History, key: str) -> int | None:
+    """The customer with this e-mail key (`model.email_key`), None where nobody is known under it."""
+    with history.read() as db:
+        return db.execute(select(customers.c.id).where(customers.c.email == key)).scalar()

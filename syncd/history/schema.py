@@ -132,8 +132,15 @@ orders = Table(
     Column("refunded_goods_minor", BigInteger, nullable=False),
     # Of the whole record: an overlapping read of the same state changes nothing.
     Column("digest", LargeBinary(16), nullable=False),
-    Index("ix_orders_customer_id_placed_at", "customer_id", "placed_at"),
-    Index("ix_orders_shop_shop_customer_id", "shop", "shop_customer_id"),
+    # All that a judgement reads of an order: it never opens the table, which is three times as fast.
+    Index(
+        "ix_orders_judged",
+        *("customer_id", "placed_at", "shop", "status", "cancelled", "test", "deleted", "currency"),
+        *("paid_minor", "goods_minor", "refunded_minor", "refunded_goods_minor"),
+    ),
+    # The person first: an index that begins with the shop would tempt PostgreSQL to read the whole shop
+    # whenever it is asked for some orders of a shop, as long as it has no statistics.
+    Index("ix_orders_shop_customer_id_shop", "shop_customer_id", "shop"),
 )
 
 order_items = Table(

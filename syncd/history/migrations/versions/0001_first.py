@@ -250,8 +250,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("shop", "id", name="pk_orders"),
     )
 
-    op.create_index("ix_orders_customer_id_placed_at", "orders", ["customer_id", "placed_at"], unique=False)
-    op.create_index("ix_orders_shop_shop_customer_id", "orders", ["shop", "shop_customer_id"], unique=False)
+    op.create_index(
+        "ix_orders_judged",
+        "orders",
+        [
+            "customer_id",
+            "placed_at",
+            "shop",
+            "status",
+            "cancelled",
+            "test",
+            "deleted",
+            "currency",
+            "paid_minor",
+            "goods_minor",
+            "refunded_minor",
+            "refunded_goods_minor",
+        ],
+        unique=False,
+    )
+    op.create_index("ix_orders_shop_customer_id_shop", "orders", ["shop_customer_id", "shop"], unique=False)
 
     op.create_table(
         "outbox",

@@ -1,0 +1,157 @@
+"""Takes members of an audience into the history, as the e-mail service has them: it is the truth about them.
+
+It knows statuses, tags and fields of ours; it decides nothing about them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, and_, delete, func, select, update
+
+from syncd.history import consents, people
+from syncd.history.consents import Statement
+from syncd.history.database import History, among, lock, put
+from syncd.history.fields import canonical_fields
+from syncd.history.schema import audiences, members, standings
+from syncd.model import Consent, ConsentState, Member, MemberStatus, email_key
+
+# Only what the person did is a statement: archived or cleaned by the service says nothing of their will.
+_CONSENT = {
+    MemberStatus.SUBSCRIBED: ConsentState.GRANTED,
+    MemberStatus.UNSUBSCRIBED: ConsentState.WITHDRAWN,
+}
+
+
+class _Row(NamedTuple):
+    """A member as stored, with what of ours they bear."""
+
+    contact_id: str
+    status: str
+    opted_in_at: int | None
+    open_rate: float | None
+    click_rate: float | None
+    known_tags: int
+    known_fields: str
+
+
+class _Known(NamedTuple):
+    row: _Row | None
+    changed_at: int
+    refused: str
+
+
+_NOBODY = _Known(None, 0, "")
+
+
+def store_members(
+    history: History,
+    audience: str,
+    listed: Sequence[Member],
+    cursor: str | None,
+    *,
+    bits: Mapping[str, int],
+    field_names: Sequence[str],
+    now: int,
+) -> int:
+    """Afterwards these members are known as they were read, with `cursor` (None: it stays); one transaction.
+
+    `bits`: the bit of each of our tags, by its full name in lower case; other tags are not ours to know.
+    `field_names`: the merge fields of ours. Whoever differs from before is judged again; returns how many.
+    """
+    with history.begin() as db:
+        lock(db, "people")
+        put(db, audiences, ["name"], [(audience,)], keep=None)
+        newest = _by_key(listed)
+        ids = people.customer_ids(db, newest.keys())
+        found = {ids[key]: (member, _row(member, bits, field_names)) for key, member in newest.items()}
+        left = _forget_old_addresses(db, audience, {row.contact_id: id_ for id_, (_, row) in found.items()})
+        known = _known(db, audience, found)
+        changed = {id_ for id_, (_, row) in found.items() if row != known.get(id_, _NOBODY).row}
+        _store(db, audience, found, known)
+        consents.append(db, consents.esp_source(audience), _statements(found), now)
+        people.derive(db, changed)
+        people.mark_news(db, changed | left, [audience])
+        if cursor is not None:
+            db.execute(update(audiences).where(audiences.c.name == audience).values(member_cursor=cursor))
+    return len(changed)
+
+
+_Found = Mapping[int, tuple[Member, _Row]]
+
+
+def _by_key(listed: Iterable[Member]) -> dict[str, Member]:
+    """The members by e-mail key; of two under one key the one that changed last."""
+    newest: dict[str, Member] = {}
+    for member in sorted(listed, key=lambda one: one.changed_at):
+        key = email_key(member.email)
+        if key:
+            newest[key] = member
+    return newest
+
+
+def _row(member: Member, bits: Mapping[str, int], field_names: Sequence[str]) -> _Row:
+    tags = 0
+    for tag in member.tags:
+        bit = bits.get(tag.lower())
+        tags |= 0 if bit is None else 1 << bit
+    fields = canonical_fields({name: member.fields[name] for name in field_names if name in member.fields})
+    rates = (member.open_rate, member.click_rate)
+    return _Row(member.contact_id, member.status.value, member.opted_in_at, *rates, tags, fields)
+
+
+def _forget_old_addresses(db: Connection, audience: str, contacts: Mapping[str, int]) -> set[int]:
+    """A contact that got another address is a member under that one only; returns who is none any more."""
+    query = select(members.c.customer_id, members.c.contact_id).where(
+        members.c.audience == audience, among(db, members.c.contact_id, contacts)
+    )
+    left = {row[0] for row in db.execute(query) if contacts[row[1]] != row[0]}
+    if left:
+        db.execute(delete(members).where(members.c.audience == audience, among(db, members.c.customer_id, left)))
+        db.execute(
+            update(standings)
+            .where(standings.c.audience == audience, among(db, standings.c.customer_id, left))
+            .values(known_tags=0, known_fields="")
+        )
+    return left
+
+
+def _known(db: Connection, audience: str, ids: Collection[int]) -> dict[int, _Known]:
+    standing = and_(standings.c.audience == members.c.audience, standings.c.customer_id == members.c.customer_id)
+    query = (
+        select(
+            *(members.c[name] for name in ("customer_id", "changed_at", *_MEMBER[3:])),
+            func.coalesce(standings.c.known_tags, 0),
+            func.coalesce(standings.c.known_fields, ""),
+            func.coalesce(standings.c.refused, ""),
+        )
+        .outerjoin(standings, standing)
+        .where(members.c.audience == audience, among(db, members.c.customer_id, ids))
+    )
+    return {row[0]: _Known(_Row(*row[2:-1]), row[1], row[-1]) for row in db.execute(query)}
+
+
+_MEMBER = ("audience", "customer_id", "changed_at", "contact_id", "status", "opted_in_at", "open_rate", "click_rate")
+
+
+def _store(db: Connection, audience: str, found: _Found, known: Mapping[int, _Known]) -> None:
+    rows, bearing = [], []
+    for id_, (member, row) in found.items():
+        before = known.get(id_, _NOBODY)
+        if row != before.row or member.changed_at != before.changed_at:
+            rows.append((audience, id_, member.changed_at, *row[:5]))
+        if row != before.row:
+            # What the service refused it may take from who has another status or contact now.
+            same = before.row is not None and row[:2] == before.row[:2]
+            bearing.append((audience, id_, row.known_tags, row.known_fields, before.refused if same else ""))
+    put(db, members, _MEMBER, rows)
+    put(db, standings, ("audience", "customer_id", "known_tags", "known_fields", "refused"), bearing)
+
+
+def _statements(found: _Found) -> list[Statement]:
+    return [
+        Statement(id_, member.contact_id, Consent(_CONSENT[member.status], member.changed_at))
+        for id_, (member, _) in found.items()
+        if member.status in _CONSENT
+    ]
