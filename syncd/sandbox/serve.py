@@ -41,10 +41,9 @@ class Running:
     def __init__(self, world: World, host: str = "127.0.0.1", port: int = 0) -> None:
         self.world = world
         self.connections = Connections()
-        self._sockets = [_bind(host, port + i if port else 0) for i in range(len(SERVICES))]
+        self._sockets = _bind(host, port)
         addresses = [each.getsockname()[:2] for each in self._sockets]
         self.urls = {name: f"http://{host}:{at[1]}" for name, at in zip(SERVICES, addresses, strict=True)}
-        self._servers: list[_Server] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
@@ -68,19 +67,17 @@ class Running:
     def shut(self) -> None:
         """Asks the servers to end; called within their loop."""
         self.connections.closing.set()
-        for server in self._servers:
-            server.should_exit = True
 
     async def serve(self, ready: Callable[[], object]) -> None:
         """Runs until `shut`; calls `ready` when every port answers."""
         self._loop = asyncio.get_running_loop()
         apps = _apps(self.world, self.urls, self.connections)
-        self._servers = [_Server(_config(app, self.connections)) for app in apps]
+        servers = [_Server(_config(app, self.connections), self.connections) for app in apps]
         tasks = [
             asyncio.create_task(server.serve(sockets=[sock]))
-            for server, sock in zip(self._servers, self._sockets, strict=True)
+            for server, sock in zip(servers, self._sockets, strict=True)
         ]
-        while not all(server.started for server in self._servers):
+        while not all(server.started for server in servers):
             await asyncio.sleep(0.005)
         ready()
         await asyncio.gather(*tasks)
@@ -105,7 +102,14 @@ def run(world: World, announce: Callable[[dict[str, str]], None], *, host: str =
 
 
 class _Server(uvicorn.Server):
-    """Four servers share the process; none of them may take its signals."""
+    """Four servers share the process: none of them takes its signals, and none looks ten times a second for its end."""
+
+    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
+        super().__init__(config)
+        self._connections = connections
+
+    async def main_loop(self) -> None:
+        await self._connections.closing.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -154,7 +158,11 @@ def _apps(world: World, urls: dict[str, str], connections: Connections) -> list[
     ]
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    sock = socket.create_server((host, port), reuse_port=False)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return sock
+def _bind(host: str, port: int) -> list[socket.socket]:
+    """A socket for each server, on ports that follow each other, or on any with port 0. Raises: OSError."""
+    with contextlib.ExitStack() as stack:
+        sockets = [
+            stack.enter_context(socket.create_server((host, port + n if port else 0))) for n in range(len(SERVICES))
+        ]
+        stack.pop_all()
+    return sockets

@@ -61,7 +61,7 @@ def app(shop: ShopState) -> Starlette:
         Route(f"/api/v3/{{store}}/{path}", service.guarded(scope, endpoint), methods=["GET"])
         for path, (scope, endpoint) in paths.items()
     ]
-    return Starlette(routes=routes, exception_handlers={404: _not_found, BadParameter: _bad_parameter})
+    return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found, BadParameter: _bad_parameter})
 
 
 class CallLimit:

@@ -63,7 +63,7 @@ def app(shop: ShopState) -> Starlette:
     ]
     routes.append(Route("/admin/oauth/access_scopes.json", service.guarded("", service.show_scopes), methods=["GET"]))
     routes.append(Route("/admin/oauth/access_token", service.grant_token, methods=["POST"]))
-    return Starlette(routes=routes, exception_handlers={404: _not_found, BadQuery: _bad_query})
+    return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found, BadQuery: _bad_query})
 
 
 class CallLimit:
@@ -124,10 +124,7 @@ class _Shopify:
 
     async def grant_token(self, request: Request) -> Response:
         """A token for 24 hours against client id and secret."""
-        if "json" in request.headers.get("content-type", ""):
-            asked = msgspec.json.decode(await request.body(), type=dict[str, str])
-        else:
-            asked = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
+        asked = await _credentials(request)
         if asked.get("grant_type") != "client_credentials":
             return _answer({"error": "invalid_request"}, 400)
         if not asked.get("client_id") or asked.get("client_secret") != self.shop.token:
@@ -272,6 +269,17 @@ def _all(tests: list[Callable[[Any], bool]]) -> Wanted:
     if len(tests) < 2:
         return tests[0] if tests else None
     return lambda record: all(test(record) for test in tests)
+
+
+async def _credentials(request: Request) -> dict[str, str]:
+    """The body of a request for a token: JSON or a form; empty where it is neither."""
+    body = await request.body()
+    if "json" not in request.headers.get("content-type", ""):
+        return dict(parse_qsl(body.decode("utf-8", "replace")))
+    try:
+        return msgspec.json.decode(body, type=dict[str, str])
+    except msgspec.MsgspecError:
+        return {}
 
 
 def _links(request: Request, limit: int, cursors: tuple[tuple[str, Cursor | None], ...]) -> str:
