@@ -14,7 +14,7 @@ import numpy as np
 from syncd.calendar import Span
 from syncd.rules.names import NAMES
 from syncd.rules.scope import Column, Flags, Scope
-from syncd.rules.tree import MINUS, Call, Literal, Node, Operation
+from syncd.rules.tree import MINUS, Literal, Node, Operation
 
 
 def value_of(node: Node, scope: Scope) -> Column:
@@ -24,17 +24,15 @@ def value_of(node: Node, scope: Scope) -> Column:
 
 
 def _value(node: Node, scope: Scope) -> Column:
-    match node:
-        case Literal():
-            return _literal(node, scope.today)
-        case Call():
-            name = NAMES[node.name]
-            if name.figure:
-                return np.array(scope.figure(str(node)))
-            assert name.value is not None, f"{node.name} was refused by the parser"
-            return name.value(scope, *node.arguments)
-        case Operation():
-            return _OPERATIONS[node.operator](*(_value(operand, scope) for operand in node.operands))
+    if isinstance(node, Literal):
+        return _literal(node, scope.today)
+    if isinstance(node, Operation):
+        return _OPERATIONS[node.operator](*(_value(operand, scope) for operand in node.operands))
+    name = NAMES[node.name]
+    if name.figure:
+        return np.array(scope.figure(str(node)))
+    assert name.value is not None, f"the parser refuses {node.name}"
+    return name.value(scope, *node.arguments)
 
 
 def _literal(literal: Literal, today: int) -> Column:

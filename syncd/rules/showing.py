@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isfinite
 from typing import Any
 
 import numpy as np
 
-from syncd.calendar import FIRST_DAY, LAST_DAY, date_of
+from syncd.calendar import FIRST_DAY, LAST_DAY
 from syncd.rules.kinds import Kind
 from syncd.rules.scope import Column
 
@@ -27,19 +26,21 @@ def shown(column: Column, kind: Kind, currency_exponent: int) -> list[Any]:
     if kind is Kind.TEXT:
         return [text or None for text in column.tolist()]
     decimals = {Kind.MONEY: currency_exponent, Kind.NUMBER: NUMBER_DECIMALS}.get(kind, 0)
-    write = _WRITERS.get(kind, int)
     # Adding zero turns -0.0 into 0.0.
     rounded = np.round(column, decimals) + 0.0
-    return [write(value) if isfinite(value) else None for value in rounded.tolist()]
+    exists = np.isfinite(rounded)
+    if kind is Kind.DATE:
+        exists &= (rounded >= FIRST_DAY) & (rounded <= LAST_DAY)
+    values = np.full(len(column), None)
+    values[exists] = _WRITERS[kind](rounded[exists])
+    return list(values.tolist())
 
 
-def _plain(number: float) -> int | float:
-    return int(number) if number.is_integer() else number
-
-
-def _date(day: float) -> str | None:
-    """None for a day that no calendar has room for."""
-    return date_of(int(day)).isoformat() if FIRST_DAY <= day <= LAST_DAY else None
-
-
-_WRITERS: dict[Kind, Callable[[float], Any]] = {Kind.MONEY: float, Kind.NUMBER: _plain, Kind.DATE: _date}
+# From a column without missing values.
+_WRITERS: dict[Kind, Callable[[Column], Any]] = {
+    Kind.MONEY: lambda amounts: amounts,
+    Kind.NUMBER: lambda numbers: [int(number) if number.is_integer() else number for number in numbers.tolist()],
+    Kind.DAYS: lambda days: days.astype(np.int64),
+    Kind.AGE: lambda days: days.astype(np.int64),
+    Kind.DATE: lambda days: np.datetime_as_string(days.astype("datetime64[D]")),
+}

@@ -103,8 +103,7 @@ def children(node: Node) -> tuple[Node, ...]:
             return node.operands
         case Call():
             return tuple(argument for argument in node.arguments if isinstance(argument, Node))
-        case Literal():
-            return ()
+    return ()
 
 
 def walk(node: Node) -> Iterator[Node]:

@@ -234,6 +234,10 @@ a rule is true or false, and `6 months` is a length in months or years: compare 
   (subscribed or in(loyal)) == subscribed
    ^^^^^^^^^^^^^^^^^^^^^^^
 
+`bought(category "tea", 1 month)` is true or false already: it stands alone, or behind `not`
+  bought(category "tea", 1 months) == 1
+  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
 texts are compared with `==` and `!=` only
   country < "ES"
           ^

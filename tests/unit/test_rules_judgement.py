@@ -86,8 +86,8 @@ def test_fields_are_ready_to_be_sent(value: str, of_buyer: Any, of_nobody: Any) 
     playbook = Playbook.load({}, {"F": FieldSpec(value)}, currency="EUR")
     batch = batch_of([[(TODAY - 1, 4444), (TODAY - 1, 4445), (TODAY - 1, 4445)], []])
     written = judge(playbook, batch, TODAY, {"mean(spend(ever))": None}, {}).fields["F"]
-    assert written == [of_buyer, of_nobody]
-    assert [type(one) for one in written] == [type(of_buyer), type(of_nobody)]
+    # As text, because 3 == 3.0 and 0.0 == -0.0.
+    assert repr(written) == repr([of_buyer, of_nobody])
     json.dumps(written, allow_nan=False)
 
 
