@@ -13,7 +13,7 @@ from syncd.sandbox.audience import Audience
 from syncd.sandbox.dice import dice
 from syncd.sandbox.fill import cdnow, csv_file, synthetic
 from syncd.sandbox.fill.catalogue import catalogue
-from syncd.sandbox.fill.dataset import CURRENCY, TIMEZONE, Buyer, Purchase
+from syncd.sandbox.fill.dataset import CURRENCY, Buyer, Purchase
 from syncd.sandbox.fill.people import Person, person
 from syncd.sandbox.shop import Customer, Order, Refund, ShopState
 from syncd.sandbox.world import World
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from random import Random
 
 LIST_ID = "a1b2c3d4e5"
-STORE_ID = 1003
+STORE_IDS = {"acme": 690_933_842, "cafe": 1003}
 ONLY_ACME, ONLY_CAFE = 0.55, 0.35  # the rest buys in both
 SUBSCRIBERS_SHARE = 0.15  # people in the audience who never bought, as a share of the buyers
 FIRST_SUBSCRIBER = 1_000_000
@@ -62,12 +62,10 @@ def build(
 def populate(world: World, buyers: list[Buyer]) -> None:
     """Afterwards the shops `acme` and `cafe` and the audience hold what became of `buyers` until now."""
     clock = world.clock
-    acme = ShopState("acme", "shopify", clock, title="Acme Records", timezone=TIMEZONE, currency=CURRENCY)
-    cafe = ShopState(
-        "cafe", "ecwid", clock, title="Café Discos", timezone=TIMEZONE, currency=CURRENCY, store_id=STORE_ID
-    )
+    acme = ShopState("acme", "shopify", clock, title="Acme Records", store_id=STORE_IDS["acme"])
+    cafe = ShopState("cafe", "ecwid", clock, title="Café Discos", store_id=STORE_IDS["cafe"])
     world.shops = {"acme": acme, "cafe": cafe}
-    world.audiences[LIST_ID] = Audience(LIST_ID, "Acme & Café", clock, timezone=TIMEZONE)
+    world.audiences[LIST_ID] = Audience(LIST_ID, "Acme & Café", clock, timezone=acme.timezone)
     intake = {name: _Intake(shop, world.clock.start) for name, shop in world.shops.items()}
     for buyer in buyers:
         _settle(world, intake, buyer)
@@ -228,4 +226,3 @@ def _undisturbed() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-        gc.freeze()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import threading
@@ -91,6 +92,8 @@ def start(world: World, *, host: str = "127.0.0.1", port: int = 0) -> Running:
 def run(world: World, announce: Callable[[dict[str, str]], None], *, host: str = "127.0.0.1", port: int = 0) -> None:
     """Serves in the foreground until SIGINT or SIGTERM; calls `announce` with the addresses when ready."""
     running = Running(world, host, port)
+    # The world is here to stay: the garbage collector need not look through it again and again.
+    gc.freeze()
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -164,9 +167,6 @@ def _bind(host: str, port: int) -> list[socket.socket]:
         sockets = [
             stack.enter_context(socket.create_server((host, port + n if port else 0))) for n in range(len(SERVICES))
         ]
-        for each in sockets:
-            # Connections inherit it. Otherwise a body waits 40 ms for the client to acknowledge the headers.
-            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for each in sockets:
             # Connections inherit it; without it every answer would wait 40 ms for the client's acknowledgement.
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

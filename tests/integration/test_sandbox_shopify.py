@@ -15,7 +15,8 @@ import requests
 
 from syncd.sandbox.serve import Running
 from syncd.sandbox.shop import Switches
-from syncd.sandbox.shopify import CallLimit, serve_version
+from syncd.sandbox.shopify import CallLimit
+from syncd.sandbox.shopify.version import serve_version
 
 START = 1_795_341_600
 V = "/admin/api/2026-07"

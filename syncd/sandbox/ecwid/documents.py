@@ -25,6 +25,19 @@ STATUSES = {
 }
 # None: never asked; Ecwid itself reads that as permission.
 ACCEPTS = {"subscribed": True, "unsubscribed": False, "redacted": False, "invalid": False}
+# What is the same in every order here.
+_ALWAYS: Json = {
+    "pricesIncludeTax": True,
+    "couponDiscount": 0,
+    "discount": 0,
+    "giftCardRedemption": 0,
+    "ipAddress": "192.0.2.1",
+    "paymentMethod": "Credit or debit card",
+    "paymentModule": "EcwidPayments",
+    "additionalInfo": {},
+    "paymentParams": {},
+    "hidden": False,
+}
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SPACE = 26**6
 _FACTOR = 184_329_731  # shares no factor with 26, so that every number has its own letters
@@ -70,7 +83,7 @@ def order_json(shop: ShopState, order: Order) -> Json:
     def money(minor: int) -> float:
         return number(minor, order.currency)
 
-    body = {
+    body = _ALWAYS | {
         "id": letters(order.id),
         "internalId": order.id,
         "orderNumber": order.id,
@@ -79,15 +92,8 @@ def order_json(shop: ShopState, order: Order) -> Json:
         "total": money(order.total_minor),
         "usdTotal": round(money(order.total_minor) * 1.09, 2),
         "tax": money(order.tax_minor),
-        "pricesIncludeTax": True,
         "shippingOption": {"shippingMethodName": "Standard", "shippingRate": money(order.shipping_minor)},
-        "couponDiscount": 0,
-        "discount": 0,
-        "giftCardRedemption": 0,
         "email": order.email,
-        "ipAddress": "192.0.2.1",
-        "paymentMethod": "Credit or debit card",
-        "paymentModule": "EcwidPayments",
         "paymentStatus": status_of(order),
         "fulfillmentStatus": "DELIVERED" if order.closed_at is not None else "AWAITING_PROCESSING",
         "createDate": spaced_text(order.placed_at),
@@ -97,9 +103,6 @@ def order_json(shop: ShopState, order: Order) -> Json:
         "items": [_item_json(order, n, line) for n, line in enumerate(order.lines)],
         "billingPerson": person,
         "shippingPerson": person,
-        "additionalInfo": {},
-        "paymentParams": {},
-        "hidden": False,
         "acceptMarketing": ACCEPTS.get(customer.consent) if customer else None,
     }
     if order.customer_id is not None:

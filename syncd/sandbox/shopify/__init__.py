@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -19,6 +18,7 @@ from starlette.routing import Route
 from syncd.sandbox.bucket import LeakyBucket
 from syncd.sandbox.shopify import documents as show
 from syncd.sandbox.shopify.query import BadQuery, count, ids_of, page, read_query
+from syncd.sandbox.shopify.version import serve_version
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -289,23 +289,6 @@ def _links(request: Request, limit: int, cursors: tuple[tuple[str, Cursor | None
         for rel, cursor in cursors
         if cursor is not None
     )
-
-
-def serve_version(asked: str, now: int) -> str | None:
-    """The API version that answers a request for `asked`; None where there is no such version.
-
-    Versions come on the first of each quarter; the newest five are served, an older one falls
-    forward to the oldest of them.
-    """
-    if asked == "unstable":
-        return asked
-    today = datetime.fromtimestamp(now, UTC)
-    newest = today.year * 4 + (today.month - 1) // 3
-    year, dash, month = asked.partition("-")
-    if not (dash and year.isdigit() and month in ("01", "04", "07", "10") and len(year) == 4):
-        return None
-    wanted = max(int(year) * 4 + (int(month) - 1) // 3, newest - 4)
-    return None if wanted > newest else f"{wanted // 4}-{wanted % 4 * 3 + 1:02d}"
 
 
 def _only(request: Request, body: show.Json) -> show.Json:
