@@ -14,10 +14,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from http import HTTPStatus
-from ipaddress import ip_address
 from random import random
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 import requests
@@ -26,8 +25,9 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
 
 from syncd import __version__
+from syncd._origin import Origin
 from syncd._wire import new_session
-from syncd.errors import AmbiguousError, ConnectionBlocked, RecordError, SyncdError, TransientError, UserError
+from syncd.errors import AmbiguousError, ConnectionBlocked, RecordError, SyncdError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,11 +53,12 @@ _TURNED_AWAY = frozenset({403, 429})
 
 
 class Reply(Struct, frozen=True, dict=True):
-    """A whole answer. `headers` are case-insensitive; `body` is decompressed."""
+    """A whole answer to a call of `method`. `headers` are case-insensitive; `body` is decompressed."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    method: str = "GET"
 
     def json(self) -> Any:
         """The body as JSON, decoded once.
@@ -117,7 +118,7 @@ class Http:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.connection = connection
-        self._origin = _checked_origin(origin, connection)
+        self._origin = Origin.of(origin, connection)
         self._headers = headers
         self._budget = budget
         self._classify = classify
@@ -150,13 +151,11 @@ class Http:
         Raises: TransientError when trying again did not help; AmbiguousError for a write whose outcome
         is unknown; ConnectionBlocked; RecordError for this request alone; whatever `classify` returns.
         """
-        if not _is_plain_path(path):
-            raise ValueError("a path begins with one slash, is quoted, and does not climb")
         if repeatable is None:
             repeatable = method == "GET"
         exchange = _Exchange(
             method,
-            self._base() + path,
+            self._origin.url(path),
             dict(params or {}),
             b"" if json is None else msgspec.json.encode(json),
             deadline or self._deadline,
@@ -169,31 +168,16 @@ class Http:
 
         Raises: ConnectionBlocked where it leads anywhere else: our credentials must not follow it.
         """
-        try:
-            parts = urlsplit(url)
-            same = _place(parts) == _place(self._origin) and parts.username is None
-        except ValueError:
-            same = False
-        path = parts.path + (f"?{parts.query}" if parts.query else "") if same else ""
-        if not _is_plain_path(path):
-            raise ConnectionBlocked(
-                f"{self.connection}: the service sent a link that leads to another place",
-                connection=self.connection,
-                hint="Nothing was sent there. Check the address in the configuration.",
-            )
-        return path
+        return self._origin.path_of(url)
 
     @property
     def is_local(self) -> bool:
         """Whether the origin is this machine: a sandbox."""
-        return is_loopback(self._origin.hostname or "")
+        return self._origin.is_local
 
     def close(self) -> None:
         """Afterwards no connection is open."""
         self._session.close()
-
-    def _base(self) -> str:
-        return f"{self._origin.scheme}://{self._origin.netloc}"
 
     def _attempt(self, exchange: _Exchange, repeatable: bool) -> Reply:
         try:
@@ -242,7 +226,7 @@ class Http:
             raise OversizeError(
                 f"{self.connection}: the answer to {exchange} is larger than {exchange.max_bytes:,} bytes"
             )
-        return Reply(response.status_code, response.headers, body)
+        return Reply(response.status_code, response.headers, body, exchange.method)
 
     def _failed(self, exchange: _Exchange, err: Exception) -> SyncdError:
         if isinstance(err, requests.exceptions.InvalidHeader):
@@ -332,46 +316,6 @@ def _never_sent(err: Exception) -> bool:
         return True
     cause = err.args[0] if err.args else None
     return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
-
-
-def _checked_origin(origin: str, connection: str) -> SplitResult:
-    try:
-        parts = urlsplit(origin.rstrip("/"))
-        scheme, host, _ = _place(parts)
-        bare = bool(host) and not (parts.path or parts.query or parts.fragment or parts.username)
-        if bare and (scheme == "https" or (scheme == "http" and is_loopback(host))):
-            return parts
-    except ValueError:
-        pass  # not even an address: told below
-    raise UserError(
-        f"{connection}: the address must be https://HOST; plain http is for this machine only",
-        hint="Correct base_url or domain in the configuration.",
-    )
-
-
-def _place(parts: SplitResult) -> tuple[str, str, int]:
-    port = parts.port if parts.port is not None else {"https": 443, "http": 80}.get(parts.scheme, 0)
-    return parts.scheme, parts.hostname or "", port
-
-
-def is_loopback(host: str) -> bool:
-    """True for names and addresses that never leave this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _is_plain_path(path: str) -> bool:
-    way = path.partition("?")[0]
-    return (
-        re.fullmatch(r"/(?!/)[!-~]*", path) is not None
-        and "\\" not in unquote(path)
-        and "#" not in path
-        and not {".", ".."} & set(unquote(way).split("/"))
-    )
 
 
 def _may_name_a_person(segment: str) -> bool:

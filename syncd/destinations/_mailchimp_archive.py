@@ -18,19 +18,28 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
+from syncd._origin import is_loopback
 from syncd.errors import ConnectionBlocked, SyncdError, TransientError
-from syncd.http import MIB, Http, Reply, is_loopback
+from syncd.http import MIB, Http, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DOWNLOAD_BYTES = 64 * MIB
-UNPACKED_BYTES = 256 * MIB
-FILE_BYTES = 64 * MIB
-FILES = 10_000
 DOWNLOAD_SECONDS = 120.0
 # Source: Mailchimp hands out its results from its own hosts or from Amazon S3.
 KEEPERS = (".mailchimp.com", ".amazonaws.com")
+
+
+class Caps(Struct, frozen=True):
+    """How much an archive may hold: a thousand answers of Mailchimp are a few MiB."""
+
+    files: int = 10_000
+    file_bytes: int = 64 * MIB
+    total_bytes: int = 256 * MIB
+
+
+CAPS = Caps()
 
 
 class Result(Struct, frozen=True):
@@ -66,15 +75,15 @@ def download(api: Http, url: str) -> dict[str, Result]:
     return results
 
 
-def unpack(archive: bytes) -> Iterator[Result]:
+def unpack(archive: bytes, caps: Caps = CAPS) -> Iterator[Result]:
     """Every result in the archive, whatever its files are called and however many there are.
 
     Raises: TransientError where it is damaged or larger than results can be.
     """
     try:
-        with tarfile.open(fileobj=_Capped(archive), mode="r|") as files:
+        with tarfile.open(fileobj=_Capped(archive, caps.total_bytes), mode="r|") as files:
             for n, file in enumerate(files):
-                if n >= FILES or file.size > FILE_BYTES:
+                if n >= caps.files or file.size > caps.file_bytes:
                     raise TransientError("the results of a batch are larger than they can be")
                 content = files.extractfile(file) if file.isreg() else None
                 # Empty files occur.
@@ -87,9 +96,9 @@ def unpack(archive: bytes) -> Iterator[Result]:
 class _Capped(io.RawIOBase):
     """The unpacked bytes of a gzip file, up to the cap: what is skipped counts as well."""
 
-    def __init__(self, packed: bytes) -> None:
+    def __init__(self, packed: bytes, cap: int) -> None:
         self._plain = gzip.GzipFile(fileobj=io.BytesIO(packed))
-        self._left = UNPACKED_BYTES
+        self._left = cap
 
     def read(self, size: int = -1) -> bytes:
         text = self._plain.read(size)
@@ -104,8 +113,8 @@ def _keeper(api: Http, url: str) -> tuple[Http, str]:
     try:
         parts = urlsplit(url)
         host, origin = parts.hostname or "", f"{parts.scheme}://{parts.netloc}"
-        public = parts.scheme == "https" and parts.port in (None, 443) and host.endswith(KEEPERS) and _is_public(host)
-        allowed = public or (api.is_local and is_loopback(host))
+        named = parts.scheme == "https" and parts.port in (None, 443) and host.endswith(KEEPERS)
+        allowed = parts.username is None and ((named and _is_public(host)) or (api.is_local and is_loopback(host)))
     except ValueError:
         allowed = False
     if not allowed:

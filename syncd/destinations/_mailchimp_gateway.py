@@ -35,7 +35,10 @@ DEADLINE_SECONDS = 130.0
 # At high volume the network in front of Mailchimp answers 403 without JSON; it takes minutes to calm down.
 EDGE_PAUSE_SECONDS = 60.0
 _KEY = re.compile(r"[!-,.-~]+-([a-z]{2,4}[0-9]{1,4})")
-_MEMBER = "/lists/{list_id}/members/{subscriber_hash}"
+_LIST = "/lists/{list_id}"
+_MEMBER = f"{_LIST}/members/{{subscriber_hash}}"
+# Where "not found" can only mean the list itself.
+_OF_THE_LIST = frozenset({_LIST, f"{_LIST}/members", f"{_LIST}/merge-fields", f"{_LIST}/segments"})
 
 
 class Problem(Struct, frozen=True):
@@ -118,6 +121,9 @@ def classify(connection: str, reply: Reply) -> SyncdError | None:
     if reply.status == 403 and not isinstance(document, dict):
         message = f"{connection}: Mailchimp turns us away for calling too often"
         return TransientError(message, status=403, retry_after=EDGE_PAUSE_SECONDS)
+    if reply.status == 400 and reply.method == "GET":
+        # Seen now and then while many pages are read; the same page comes at the next try.
+        return TransientError(f"{connection}: Mailchimp did not give a page", status=400)
     problem = Problem.read(reply.status, document)
     if reply.status == 503 and "compliance" in problem.title.lower():
         return ConnectionBlocked(
@@ -141,7 +147,7 @@ class Gateway(ApiClient):  # type: ignore[misc]
     """The official client over `Http`: `lists`, `batches` and `root` are its own endpoint classes.
 
     Each call gives the decoded answer, {} for an empty one. Raises: RefusedError for what concerns one
-    member, otherwise as `Http.request`.
+    member, ConnectionBlocked where the list does not exist, otherwise as `Http.request`.
     """
 
     def __init__(self, http: Http) -> None:
@@ -163,14 +169,27 @@ class Gateway(ApiClient):  # type: ignore[misc]
         **ignored: object,
     ) -> Any:
         """One call; the arguments are those that the generated endpoint classes give."""
-        reply = self.http.request(
-            method,
-            VERSION + resource_path.format_map({name: _quoted(value) for name, value in (path_params or {}).items()}),
-            params={name: _query_text(value) for name, value in query_params},
-            json=body,
-            repeatable=_is_repeatable(method, resource_path, body),
-        )
+        path = resource_path.format_map({name: _quoted(value) for name, value in (path_params or {}).items()})
+        try:
+            reply = self.http.request(
+                method,
+                VERSION + path,
+                params={name: _query_text(value) for name, value in query_params},
+                json=body,
+                repeatable=_is_repeatable(method, resource_path, body),
+            )
+        except RefusedError as err:
+            if err.problem.status == 404 and resource_path in _OF_THE_LIST:
+                raise self._list_missing() from err
+            raise
         return reply.json() if reply.body else {}
+
+    def _list_missing(self) -> ConnectionBlocked:
+        return ConnectionBlocked(
+            f"{self.http.connection}: Mailchimp has no audience with this list_id",
+            connection=self.http.connection,
+            hint="The id is in Mailchimp under Audience, Settings, Audience name and defaults.",
+        )
 
 
 def connect(api_key: Callable[[], str], base_url: str | None, connection: str, **options: Any) -> Gateway:

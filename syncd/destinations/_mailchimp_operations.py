@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from syncd.destinations._mailchimp_archive import Result, download
 from syncd.destinations._mailchimp_gateway import Problem, RefusedError, subscriber_hash, typed
+from syncd.destinations._mailchimp_read import Collection, pages
 from syncd.errors import AmbiguousError, TransientError
 
 if TYPE_CHECKING:
@@ -122,6 +123,19 @@ class Batches:
         results = self._results(batch.id)
         return [_answer(operation, results.get(name)) for name, operation in zip(names, operations, strict=True)]
 
+    def settle(self) -> None:
+        """Afterwards no batch of the account is under way: whose it is does not show, and they take turns anyway.
+
+        Raises: TransientError where one does not end in an hour.
+        """
+        fields = ["batches.id", "batches.status", "total_items"]
+        known = [
+            batch for page in pages(self._gateway.batches.list, BatchPage, fields=fields) for batch in page.batches
+        ]
+        for batch in reversed(known):
+            if batch.status != "finished":
+                self._finished(batch.id)
+
     def _name(self, n: int, operation: Operation) -> str:
         return f"{subscriber_hash(operation.email)}-{operation.kind}-{n}"
 
@@ -174,6 +188,12 @@ class Batch(Struct, frozen=True):
     id: str
     status: str
     response_body_url: str = ""
+
+
+class BatchPage(Collection, frozen=True):
+    """One page of the account's batches, newest first."""
+
+    batches: tuple[Batch, ...]
 
 
 def _pauses() -> Iterator[float]:

@@ -75,12 +75,13 @@ class Person:
 
 @dataclass(frozen=True)
 class Push:
-    """One push; `new_status` tells with which status a new member begins."""
+    """One push. `new_status` tells how a new member begins, and `check_list` raises where the list is gone."""
 
     calls: Calls
     batches: Batches
     segments: Segments
     new_status: Callable[[], str]
+    check_list: Callable[[], object]
     muted: bool
 
     def run(self, changes: Sequence[Change]) -> Iterator[Outcome]:
@@ -117,7 +118,11 @@ class Push:
     def _do(self, way: Calls | Batches, work: Work) -> None:
         """Does the work; one bad field fails a whole member, so it is left out and the rest tried once more."""
         again: Work = []
-        for (person, operation), answer in zip(work, way.do([operation for _, operation in work]), strict=True):
+        answers = way.do([operation for _, operation in work])
+        if any(answer.problem and answer.problem.status == 404 for answer in answers):
+            # Nobody is in a list that was deleted; that must not be held against the members.
+            self.check_list()
+        for (person, operation), answer in zip(work, answers, strict=True):
             bad = _bad_fields(operation, answer)
             if not bad:
                 person.settle(answer)

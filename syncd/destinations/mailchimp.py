@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -99,7 +99,7 @@ class Mailchimp:
     def profile(self) -> AudienceProfile:
         """What the audience looks like now.
 
-        Raises: UserError where the list does not exist; ConnectionBlocked for a key that may not write.
+        Raises: ConnectionBlocked where the list does not exist, and for a key that may not write.
         """
         account = typed(self._gateway.root.get_root(), Account)
         if account.role in READERS:
@@ -150,21 +150,22 @@ class Mailchimp:
                 hint="Choose another name in lifecycle.toml.",
             ) from err
 
+    def settle(self) -> None:
+        """Afterwards no batch that was submitted earlier is under way."""
+        self._batches.settle()
+
     def push(self, changes: Sequence[Change], *, muted: bool) -> Iterator[Outcome]:
         """Writes `changes`, each member at most once."""
-        return Push(self._calls, self._batches, self._segments, self._new_status, muted).run(changes)
+        # Read at most once, and only where the push depends on it.
+        list_ = cache(self._list)
 
-    def _new_status(self) -> str:
-        return "pending" if self._list().double_optin else "subscribed"
+        def new_status() -> str:
+            return "pending" if list_().double_optin else "subscribed"
+
+        return Push(self._calls, self._batches, self._segments, new_status, list_, muted).run(changes)
 
     def _list(self) -> List:
-        try:
-            return typed(self._lists.get_list(self._list_id), List)
-        except RefusedError as err:
-            raise UserError(
-                f"{self._connection}: Mailchimp has no audience with the id {self._list_id}",
-                hint="The id is in Mailchimp under Audience, Settings, Audience name and defaults.",
-            ) from err
+        return typed(self._lists.get_list(self._list_id), List)
 
     def _fields(self) -> dict[str, str]:
         listing = partial(self._lists.get_list_merge_fields, self._list_id)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from mailchimp_world import NOW, Town
 
-from syncd.errors import TransientError
+from syncd.errors import ConnectionBlocked, TransientError
 from syncd.model import Change
 from syncd.sandbox.faults import Fault
 
@@ -126,7 +126,15 @@ def test_nobody_is_made_a_member_without_being_told_to(town: Town) -> None:
     outcome = town.push(Change("stranger@shop.example", add=("loyal",), fields={"NOTE": "x"}))["stranger@shop.example"]
     assert (outcome.result, outcome.permanent, outcome.reason) == ("refused", True, "not in the audience")
     assert town.audience.members.at("stranger@shop.example") is None
-    assert town.attempts.count == 1
+    assert town.paths()[1:] == ["GET "]  # whether the list itself is there
+
+
+@pytest.mark.parametrize("muted", [False, True])
+def test_a_list_that_was_deleted_is_not_held_against_its_members(town: Town, muted: bool) -> None:
+    people = town.people(30)
+    town.world.audiences["other"] = town.world.audiences.pop("a1b2c3d4e5")
+    with pytest.raises(ConnectionBlocked, match="no audience"):
+        list(town.destination.push([Change(email, fields={"NOTE": "x"}) for email in people], muted=muted))
 
 
 def test_a_forgotten_address_is_refused_for_good_in_words_without_it(town: Town) -> None:
@@ -380,6 +388,21 @@ def test_a_batch_that_never_ends_is_given_up_after_an_hour(town: Town) -> None:
         list(town.destination.push([Change(email, add=("loyal",)) for email in people], muted=True))
     assert 3600 <= sum(town.pauses) <= 3700
     town.audience.switches.batches_stuck = False
+
+
+def test_settling_waits_for_the_batches_that_another_process_left(town: Town) -> None:
+    people = town.people(30)
+    town.audience.switches.batch_polls = 5
+    strike(town, "reset", "*/batches", phase="after", method="POST")
+    with pytest.raises(TransientError):
+        list(town.destination.push([Change(email, add=("loyal",)) for email in people], muted=True))
+    town.connect()
+    town.destination.settle()
+    assert len(town.pauses) >= 3
+    assert all(town.tags(email) == ["loyal"] for email in people)
+    town.mark()
+    town.destination.settle()
+    assert town.attempts.count == 1
 
 
 def test_a_batch_that_mailchimp_has_forgotten_leaves_everybody_unknown(town: Town) -> None:
