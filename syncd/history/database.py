@@ -88,10 +88,7 @@ def open_history(url: str, *, create: bool = False) -> History:
     Raises: UserError for a URL, directory or schema that cannot be used; TransientError for a
     database that is away.
     """
-    parsed = _parse(url)
-    if parsed.get_backend_name() == "sqlite":
-        _provide_file(Path(parsed.database or ""), create)
-    history = History(_engine(parsed))
+    history = connect(url, create=create)
     try:
         if create:
             migrate(history)
@@ -100,6 +97,17 @@ def open_history(url: str, *, create: bool = False) -> History:
         history.close()
         raise
     return history
+
+
+def connect(url: str, *, create: bool = False) -> History:
+    """The history at `url`, whatever is in it; `create` makes a file that is not there.
+
+    Raises: UserError for a URL or directory that cannot be used.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        _provide_file(Path(parsed.database or ""), create)
+    return History(_engine(parsed))
 
 
 def migrate(history: History) -> None:

@@ -284,8 +284,8 @@ def upgrade() -> None:
         sa.Column("events", sa.Text(), server_default="", nullable=False),
         sa.Column("state", sa.String(length=64), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
-        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name="fk_outbox_customer_id"),
         sa.ForeignKeyConstraint(["plan_id"], ["plans.id"], name="fk_outbox_plan_id"),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name="fk_outbox_customer_id"),
         sa.PrimaryKeyConstraint("id", name="pk_outbox"),
     )
 
