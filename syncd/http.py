@@ -47,7 +47,7 @@ _BLOCKING: dict[int, tuple[str, str]] = {
     426: ("asks for a newer TLS", "Update OpenSSL on this machine."),
 }
 # About this one record or request; repeating it unchanged gives the same answer.
-_ABOUT_THE_RECORD = frozenset({400, 404, 405, 406, 409, 410, 411, 412, 413, 414, 415, 422})
+RECORD_STATUSES = frozenset({400, 404, 405, 406, 409, 410, 411, 412, 413, 414, 415, 422})
 # The service turned the request away at the door, so a write certainly had no effect.
 _TURNED_AWAY = frozenset({403, 429})
 
@@ -250,7 +250,7 @@ class Http:
             says, hint = _BLOCKING[status]
             return self._blocked(f"the service {says} ({_answer(exchange, reply)})", hint)
         said = f"{self.connection}: the service answered {_answer(exchange, reply)}"
-        if status in _ABOUT_THE_RECORD:
+        if status in RECORD_STATUSES:
             return RecordError(said, code=str(status))
         return TransientError(said, status=status, hint="syncd tries again in the next cycle.")
 

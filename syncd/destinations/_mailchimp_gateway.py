@@ -22,7 +22,7 @@ from mailchimp_marketing.api_client import ApiClient  # type: ignore[import-unty
 from msgspec import Struct
 
 from syncd.errors import ConnectionBlocked, RecordError, SyncdError, TransientError, UserError
-from syncd.http import Http, Reply
+from syncd.http import RECORD_STATUSES, Http, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -131,7 +131,7 @@ def classify(connection: str, reply: Reply) -> SyncdError | None:
             connection=connection,
             hint="Sign in to Mailchimp and follow what it asks for.",
         )
-    return RefusedError(problem) if reply.status in (400, 404, 405, 414, 422) else None
+    return RefusedError(problem) if reply.status in RECORD_STATUSES else None
 
 
 def _undecodable(reply: Reply) -> SyncdError | None:
@@ -181,6 +181,9 @@ class Gateway(ApiClient):  # type: ignore[misc]
         except RefusedError as err:
             if err.problem.status == 404 and resource_path in _OF_THE_LIST:
                 raise self._list_missing() from err
+            if err.problem.status != 404 and resource_path.startswith("/batches"):
+                # About no member, so there is nobody to hold it against.
+                raise TransientError(f"{self.http.connection}: {err}", status=err.problem.status) from err
             raise
         return reply.json() if reply.body else {}
 

@@ -17,6 +17,7 @@ from syncd.destinations._mailchimp_archive import Result, download
 from syncd.destinations._mailchimp_gateway import Problem, RefusedError, subscriber_hash, typed
 from syncd.destinations._mailchimp_read import Collection, pages
 from syncd.errors import AmbiguousError, TransientError
+from syncd.http import RECORD_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -169,10 +170,8 @@ class Batches:
         for pause in _pauses():
             try:
                 batch = typed(self._gateway.batches.status(batch_id), Batch)
-            except RefusedError as err:
-                if err.problem.status == 404:
-                    return None
-                raise
+            except RefusedError:
+                return None
             if batch.status == "finished":
                 return batch
             if waited > BATCH_SECONDS:
@@ -218,6 +217,6 @@ def _answer(operation: Operation, result: Result | None) -> Answer:
         return UNKNOWN
     if 200 <= result.status_code < 300:
         return _done(operation, result.document())
-    if result.status_code in (400, 404, 405, 414, 422):
+    if result.status_code in RECORD_STATUSES:
         return Answer(Problem.read(result.status_code, result.document()))
     return UNKNOWN

@@ -90,6 +90,8 @@ class Push:
         Members come first, then what only a member can have. Fields come before tags and tags before
         events, so that an automation finds what its mail needs; muted, nothing waits for them.
         """
+        if len({change.email.lower() for change in changes}) < len(changes):
+            raise ValueError("a push takes one change for each person")
         people = [Person(change) for change in changes]
         yield from _reports(people)
         if self.muted:

@@ -420,6 +420,27 @@ def test_each_change_of_a_mixed_batch_gets_its_own_outcome(town: Town) -> None:
     assert {outcome.result for outcome in outcomes.values()} == {"done"}
 
 
+def test_two_changes_for_one_person_are_our_bug(town: Town) -> None:
+    with pytest.raises(ValueError, match="one change for each person"):
+        list(town.destination.push([Change("a@b.example"), Change("A@b.example")], muted=False))
+
+
+@pytest.mark.parametrize("status", [400, 409, 413, 422])
+def test_a_batch_that_is_refused_is_held_against_nobody(town: Town, status: int) -> None:
+    people = town.people(30)
+    strike(town, "status", "*/batches", method="POST", status=status)
+    with pytest.raises(TransientError):
+        list(town.destination.push([Change(email, add=("loyal",)) for email in people], muted=True))
+
+
+@pytest.mark.parametrize("status", [400, 405, 409, 410, 413, 415, 422])
+def test_a_refusal_of_any_kind_is_an_outcome_and_no_exception(town: Town, status: int) -> None:
+    ann, bob = town.people(2)
+    strike(town, "status", "*/tags", status=status, count=1)
+    outcomes = town.push(Change(ann, add=("loyal", "lapsed")), Change(bob, add=("loyal",)))
+    assert [(outcomes[ann].result, outcomes[ann].permanent), outcomes[bob].result] == [("refused", False), "done"]
+
+
 def test_a_change_without_content_is_done_without_a_call(town: Town) -> None:
     [ann] = town.people(1)
     assert town.push(Change(ann))[ann].result == "done"
