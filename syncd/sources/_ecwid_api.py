@@ -1,0 +1,176 @@
+"""The calls to Ecwid's REST API v3: paths, offsets, refusals.
+
+It knows how to ask and what a refusal means; in which order things are asked is `ecwid`'s, what a record
+means is `_ecwid_wire`'s. Source: docs.ecwid.com, REST API: authorization, rate limits, error codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import cycle
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from syncd.errors import ConnectionBlocked, RecordError, SyncdError, TransientError
+from syncd.http import Http, Reply
+from syncd.model import Rejected
+from syncd.sources._budgets import SlidingWindow
+from syncd.sources._records import Reader, decode
+from syncd.sources._refusals import NotAllowed, impostor
+from syncd.sources._walk import Window, server_now
+
+PAGE_ROWS = 100
+# 600 calls a minute and token. The store counts when a call arrives, we when it leaves: two seconds more
+# cover what the way of the first and of the last call may differ.
+CALLS = 600
+PER_SECONDS = 62.0
+# How often a window that changes under our eyes is read anew before it is left to the next cycle.
+TRIES = 5
+
+
+class List(Struct, frozen=True):
+    """A resource that can be listed: its path, who reads it, what is always asked, and how it is bounded in time."""
+
+    path: str
+    reader: Reader[Any, Any, Any]
+    bounds: tuple[str, str] = ("updatedFrom", "updatedTo")
+    asks: dict[str, str] = {}
+
+
+class Rows(Struct):
+    """The records of a window by their ids, and those that could not be read."""
+
+    records: dict[str, Any]
+    rejected: dict[str, Rejected]
+
+
+class _Page(Struct, frozen=True):
+    total: int
+    count: int
+    rows: Rows
+
+    @property
+    def ids(self) -> set[str]:
+        return self.rows.records.keys() | self.rows.rejected.keys()
+
+
+class _Error(Struct, rename="camel"):
+    error_code: str = ""
+
+
+class _Total(Struct):
+    total: int
+
+
+class Api:
+    """The calls to one store. All of them share one budget; several threads may call at once.
+
+    Raises, in every method: TransientError, ConnectionBlocked (NotAllowed where a scope is missing).
+    """
+
+    def __init__(
+        self, origin: str, connection: str, store_id: int, token: Callable[[], str], now: Callable[[], int]
+    ) -> None:
+        self.connection = connection
+        self._base = f"/api/v3/{store_id}"
+        self._token = token
+        self._refused_token = ""
+        self._now = now
+        budget = SlidingWindow(CALLS, PER_SECONDS)
+        # Ten calls a second that take a second each are more than one Http keeps connections.
+        clients = [
+            Http(origin, connection=connection, headers=self._credentials, budget=budget, classify=self._judge)
+            for _ in range(2)
+        ]
+        self._clients = cycle(clients)
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> Reply:
+        """The answer to `GET path`, which begins behind the store's number."""
+        try:
+            return next(self._clients).request("GET", f"{self._base}/{path}", params=params)
+        except RecordError as err:
+            raise TransientError(str(err), hint=err.hint) from err
+
+    def server_now(self, reply: Reply) -> int:
+        """The store's own time when it answered (UTC seconds)."""
+        return server_now(reply, self._now())
+
+    def count(self, what: List, first: int, last: int) -> int:
+        """How many records a list has from `first` to `last`, both included (UTC seconds)."""
+        params = self._asks(what, first, last) | {"limit": "1"}
+        return decode(self.get(what.path, params), _Total).total
+
+    def rows(self, what: List, window: Window) -> Rows:
+        """Everything in `window`, whatever happens meanwhile.
+
+        Rows come newest first and by offset: one that is edited leaves the window, all behind it move up,
+        and one of them is never shown. Then `total` has changed, or the last row of a page is not the
+        first of the next, and the window is read anew.
+        """
+        for _ in range(TRIES):
+            rows = self._rows(what, window)
+            if rows is not None:
+                return rows
+        raise TransientError(f"{self.connection}: the list of {what.path} keeps changing while it is read")
+
+    def _rows(self, what: List, window: Window) -> Rows | None:
+        offset, page = 0, self._page(what, window, 0)
+        found, total = page.rows, page.total
+        while offset + page.count < total:
+            previous = page.ids
+            # One row is asked for twice, to see that nothing moved.
+            offset += max(1, page.count - 1)
+            page = self._page(what, window, offset)
+            if page.total != total or not page.ids & previous:
+                return None
+            found.records |= page.rows.records
+            found.rejected |= page.rows.rejected
+        return found
+
+    def _page(self, what: List, window: Window, offset: int) -> _Page:
+        # Customers come by ten where no limit is named.
+        params = self._asks(what, window.first, window.last) | {"limit": str(PAGE_ROWS), "offset": str(offset)}
+        batch = what.reader.read(self.get(what.path, params).body)
+        records = {record.id: record for record in batch.records}
+        rejected = {each.record_id: each for each in batch.rejected}
+        return _Page(batch.page.total, batch.page.count, Rows(records, rejected))
+
+    def _asks(self, what: List, first: int, last: int) -> dict[str, str]:
+        return {**what.asks, what.bounds[0]: str(first), what.bounds[1]: str(last)}
+
+    def _credentials(self) -> dict[str, str]:
+        """Raises: ConnectionBlocked for a token that was refused before: asking on would get our address blocked."""
+        token = self._token()
+        if token == self._refused_token:
+            raise self._bad_token()
+        return {"Authorization": f"Bearer {token}"}
+
+    def _judge(self, reply: Reply) -> SyncdError | None:
+        if reply.status == 404:
+            return self._blocked("there is no such store", "Check store_id in the configuration.")
+        if reply.status == 403 and (error := _code(reply)):
+            if error == "INSUFFICIENT_APP_SCOPE":
+                return NotAllowed(
+                    f"{self.connection}: our token lacks a scope",
+                    connection=self.connection,
+                    hint="Give the app read_store_profile, read_orders and read_customers.",
+                )
+            if error == "INVALID_API_TOKEN":
+                self._refused_token = self._token()
+                return self._bad_token()
+        return impostor(reply, self.connection)
+
+    def _bad_token(self) -> ConnectionBlocked:
+        return self._blocked("Ecwid does not accept the token", "Put the app's secret token into the configuration.")
+
+    def _blocked(self, fault: str, hint: str) -> ConnectionBlocked:
+        return ConnectionBlocked(f"{self.connection}: {fault}", connection=self.connection, hint=hint)
+
+
+def _code(reply: Reply) -> str:
+    try:
+        return msgspec.json.decode(reply.body, type=_Error).error_code
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""

@@ -1,0 +1,210 @@
+"""The calls to Shopify's REST Admin API: paths, links, counts, page sizes, refusals.
+
+It knows how to ask and what a refusal means; in which order things are asked is `shopify`'s, what a
+record means is `_shopify_wire`'s. Source: shopify.dev, REST Admin API, pagination, status codes, limits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from msgspec import Struct
+
+from syncd.errors import ConnectionBlocked, RecordError, SyncdError, TransientError
+from syncd.http import Http, Reply, UnsentError
+from syncd.sources import _shopify_wire as wire
+from syncd.sources._budgets import LeakyBucket
+from syncd.sources._records import Batch, Reader, decode
+from syncd.sources._refusals import NotAllowed, impostor
+from syncd.sources._shopify_token import Token
+from syncd.sources._walk import iso, server_now
+
+# Each version lives at least a year; an older one is served by the oldest that lives, which `syncd check` tells.
+API_VERSION = "2026-07"
+VERSION_HEADER = "x-shopify-api-version"
+PAGE_ROWS = 250
+FEWEST_ROWS = 10
+# After so many good pages of a reduced size the next larger one is tried again.
+PAGES_TO_RECOVER = 20
+_TOO_HEAVY = frozenset({500, 504})
+_NEXT = re.compile(r'<([^<>]+)>;\s*rel="?next"?')
+_SCOPE = re.compile(rb"for (\w{1,60}) scope")
+
+
+class List(Struct, frozen=True):
+    """A resource that can be listed: its path, who reads it, what is always asked, and how it is bounded in time."""
+
+    path: str
+    reader: Reader[Any, Any, Any]
+    asks: dict[str, str] = {}
+    time: str = "updated_at"
+
+    def between(self, first: int, last: int | None = None) -> dict[str, str]:
+        """The parameters for what happened from `first` to `last`, both included (UTC seconds; 0: ever)."""
+        bounds = {f"{self.time}_min": iso(first)} if first else {}
+        return bounds if last is None else bounds | {f"{self.time}_max": iso(last)}
+
+
+# Without status=any closed and cancelled orders are missing. Ascending, because an order that is edited
+# during the walk then moves to the end and is seen again; descending it would be lost.
+CUSTOMERS = List("customers", wire.CUSTOMERS, {"order": "updated_at asc"})
+ORDERS = List("orders", wire.ORDERS, {"status": "any", "order": "updated_at asc"})
+DESTROYED_ORDERS = List("events", wire.EVENTS, {"filter": "Order", "verb": "destroy"}, "created_at")
+DESTROYED_CUSTOMERS = List("events", wire.EVENTS, {"filter": "Customer", "verb": "destroy"}, "created_at")
+
+
+class Seen(Struct, frozen=True):
+    """One page of a list: what it held, the shop's time (UTC seconds), and where the list goes on."""
+
+    batch: Batch[Any, Any]
+    now: int
+    next: str | None
+
+    @property
+    def newest(self) -> int:
+        """The latest instant of its records; 0 without any."""
+        return max((record.updated_at for record in self.batch.records), default=0)
+
+    @property
+    def rows(self) -> int:
+        """How many records it showed, readable or not."""
+        return len(self.batch.records) + len(self.batch.rejected)
+
+
+class _Count(Struct):
+    count: int
+
+
+class _TooHeavy(SyncdError):
+    """The shop failed over a page of this size: a smaller one may succeed, the same one will not."""
+
+
+class PageSize:
+    """How many rows to ask for: halved when a page proves too heavy, doubled again after many good ones."""
+
+    def __init__(self) -> None:
+        self.rows = PAGE_ROWS
+        self._good = 0
+
+    def too_heavy(self, rows: int) -> None:
+        """Afterwards fewer than `rows` are asked for. Threads that failed over the same size halve it once."""
+        self.rows = min(self.rows, max(FEWEST_ROWS, rows // 2))
+        self._good = 0
+
+    def fine(self) -> None:
+        """A page came."""
+        self._good += 1
+        if self._good >= PAGES_TO_RECOVER:
+            self.rows = min(PAGE_ROWS, self.rows * 2)
+            self._good = 0
+
+
+class Api:
+    """The calls to one shop. All of them share one budget; several threads may call at once.
+
+    Raises, in every method: TransientError, ConnectionBlocked (NotAllowed where a scope is missing).
+    """
+
+    def __init__(self, origin: str, connection: str, token: Token, now: Callable[[], int]) -> None:
+        self.connection = connection
+        self.budget = LeakyBucket()
+        # The version that answered last: not the one asked for, once that is no longer served.
+        self.version = API_VERSION
+        self._token = token
+        self._now = now
+        self._size = PageSize()
+        self._http = Http(
+            origin, connection=connection, headers=token.headers, budget=self.budget, classify=self._judge
+        )
+        self._pages = Http(
+            origin, connection=connection, headers=token.headers, budget=self.budget, classify=self._judge_page
+        )
+
+    def get(self, path: str, params: Mapping[str, str] | None = None, *, http: Http | None = None) -> Reply:
+        """The answer to `GET path`, which begins behind `/admin/`."""
+        try:
+            return (http or self._http).request("GET", f"/admin/{path}.json", params=params)
+        except RecordError as err:
+            # A link that has grown too old, most likely; the next cycle goes on from the cursor.
+            raise TransientError(str(err), hint=err.hint) from err
+
+    def count(self, what: List, bounds: Mapping[str, str]) -> int:
+        """How many records a list has; not exact above 25,000."""
+        asks = {name: value for name, value in what.asks.items() if name == "status"}
+        reply = self.get(f"api/{API_VERSION}/{what.path}/count", {**asks, **bounds})
+        return decode(reply, _Count).count
+
+    def begin(self, what: List, bounds: Mapping[str, str]) -> Seen:
+        """The first page of a list."""
+        return self._page(what, {**what.asks, **bounds})
+
+    def follow(self, what: List, page_info: str) -> Seen:
+        """The page that an earlier one named. Any filter beside page_info is an error: the link holds them."""
+        seen = self._page(what, {"page_info": page_info})
+        if seen.next == page_info:
+            raise TransientError(f"{self.connection}: the list of {what.path} goes round in a circle")
+        return seen
+
+    def server_now(self, reply: Reply) -> int:
+        """The shop's own time when it answered (UTC seconds)."""
+        return server_now(reply, self._now())
+
+    def _page(self, what: List, params: dict[str, str]) -> Seen:
+        while True:
+            rows = self._size.rows
+            try:
+                path = f"api/{API_VERSION}/{what.path}"
+                reply = self.get(path, {**params, "limit": str(rows)}, http=self._pages)
+            except (_TooHeavy, TransientError) as err:
+                if rows <= FEWEST_ROWS or not _is_about_size(err):
+                    raise
+                self._size.too_heavy(rows)
+            else:
+                self._size.fine()
+                return Seen(what.reader.read(reply.body), self.server_now(reply), self._next(reply))
+
+    def _next(self, reply: Reply) -> str | None:
+        """The page_info of the next page. Raises: ConnectionBlocked where the link leads to another place."""
+        link = _NEXT.search(reply.headers.get("link", ""))
+        if not link:
+            return None
+        query = self._pages.path_of(link[1]).partition("?")[2]
+        return parse_qs(query).get("page_info", [None])[0]
+
+    def _judge_page(self, reply: Reply) -> SyncdError | None:
+        if reply.status in _TOO_HEAVY and self._size.rows > FEWEST_ROWS:
+            return _TooHeavy("the page is too heavy")
+        return self._judge(reply)
+
+    def _judge(self, reply: Reply) -> SyncdError | None:
+        self.version = reply.headers.get(VERSION_HEADER, self.version)
+        if error := impostor(reply, self.connection):
+            return error
+        if reply.status == 403:
+            return self._not_allowed(reply)
+        if reply.status == 404:
+            return ConnectionBlocked(
+                f"{self.connection}: there is no such shop, or it no longer has this API",
+                connection=self.connection,
+                hint="Check domain in the configuration: the permanent name that ends in .myshopify.com.",
+            )
+        return self._token.judge(reply)
+
+    def _not_allowed(self, reply: Reply) -> NotAllowed:
+        scope = _SCOPE.search(reply.body)
+        lacks = f"the scope {scope[1].decode()}" if scope else "a scope"
+        return NotAllowed(
+            f"{self.connection}: our key lacks {lacks}",
+            connection=self.connection,
+            hint="Add it to the app in Shopify and install the app again; `syncd check` lists what is needed.",
+        )
+
+
+def _is_about_size(err: SyncdError) -> bool:
+    """Without a status no whole answer came: the page took longer than we wait."""
+    if isinstance(err, UnsentError):
+        return False
+    return isinstance(err, _TooHeavy) or (isinstance(err, TransientError) and err.status in (None, *_TOO_HEAVY))

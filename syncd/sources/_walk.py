@@ -1,0 +1,146 @@
+"""How a long list that changes while it is read is walked: watermarks that overlap, windows of time, several at once.
+
+It knows instants and threads; it knows no platform and makes no calls of its own.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from itertools import pairwise
+from queue import Full, Queue
+from threading import Event
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from syncd.http import Reply
+
+T = TypeVar("T")
+
+# A row may become visible, and a refund be attached to its order, some time after the `updated_at`
+# that they carry. What is younger than this is read again by the next poll.
+OVERLAP_SECONDS = 300
+
+
+class Cursor(Struct, frozen=True):
+    """Where the next read of a resource begins: at everything updated at `at` (UTC seconds) or later."""
+
+    at: int
+
+    @classmethod
+    def read(cls, text: str | None) -> Cursor | None:
+        """The cursor as `write` wrote it; None for none, and for one that is damaged: then all is read again."""
+        try:
+            return msgspec.json.decode(text, type=cls) if text else None
+        except msgspec.MsgspecError:
+            return None
+
+    def write(self) -> str:
+        """As text, to be stored."""
+        return msgspec.json.encode(self).decode()
+
+    def moved_to(self, newest: int, server_now: int) -> Cursor:
+        """The cursor after a page whose latest record is of `newest`.
+
+        Never backwards, and never into the last minutes of the shop's own clock: so a date in the
+        future cannot carry it past what is still to come, nor a wrong clock here.
+        """
+        return Cursor(max(self.at, min(newest, server_now - OVERLAP_SECONDS)))
+
+
+def iso(at: int) -> str:
+    """The instant as an API takes it: `2026-11-22T05:17:33Z`."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def server_now(reply: Reply, otherwise: int) -> int:
+    """The shop's own time when it answered (UTC seconds); `otherwise` where it does not tell."""
+    try:
+        return int(parsedate_to_datetime(reply.headers["date"]).timestamp())
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return otherwise
+
+
+class Window(Struct, frozen=True):
+    """A stretch of time, both ends included (UTC seconds), and about how many rows it holds."""
+
+    first: int
+    last: int
+    rows: int
+
+
+def windows(first: int, last: int, count: Callable[[int, int], int], *, most: int, target: int) -> Iterator[Window]:
+    """Cuts `first`..`last` into adjoining windows of about `target` rows, earliest first.
+
+    `count` tells the rows of a stretch, both ends included; from `most` on it need not be exact. A
+    stretch with that many is halved until it is known; one that is known is cut evenly. Neighbours
+    share their boundary second, because what was written within it may lie on either side.
+    """
+    rows = count(first, last)
+    if rows >= most and last - first > 1:
+        middle = (first + last) // 2
+        yield from windows(first, middle, count, most=most, target=target)
+        yield from windows(middle, last, count, most=most, target=target)
+        return
+    pieces = max(1, min(-(-rows // target), last - first))
+    edges = [(first + (last - first) * n // pieces, rows * n // pieces) for n in range(pieces + 1)]
+    for (begin, before), (end, after) in pairwise(edges):
+        yield Window(begin, end, after - before)
+
+
+_END = object()
+
+
+def ahead(chains: Iterable[Iterator[T]], workers: int, *, depth: int) -> Iterator[T]:
+    """The items of all chains, in order, while `workers` threads read on in the next ones.
+
+    At most `depth` items wait in each chain, and at most twice as many chains as workers are open, so
+    memory is bounded whatever their length. An exception of a chain is raised where its item would be.
+    """
+    stop = Event()
+    waiting: deque[Queue[object]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="pull")
+    try:
+        for chain in chains:
+            waiting.append(Queue(depth))
+            pool.submit(_fill, waiting[-1], chain, stop)
+            if len(waiting) >= 2 * workers:
+                yield from _drain(waiting.popleft())
+        while waiting:
+            yield from _drain(waiting.popleft())
+    finally:
+        stop.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _fill(queue: Queue[object], chain: Iterator[object], stop: Event) -> None:
+    try:
+        for item in chain:
+            if not _offer(queue, item, stop):
+                return
+        _offer(queue, _END, stop)
+    except BaseException as err:  # it is raised again in the thread that waits for it
+        _offer(queue, err, stop)
+
+
+def _offer(queue: Queue[object], item: object, stop: Event) -> bool:
+    """Whether `item` went into the queue before `stop`."""
+    while not stop.is_set():
+        try:
+            queue.put(item, timeout=0.1)
+        except Full:
+            continue
+        return True
+    return False
+
+
+def _drain(queue: Queue[object]) -> Iterator[T]:
+    while (item := queue.get()) is not _END:
+        if isinstance(item, BaseException):
+            raise item
+        yield item  # type: ignore[misc]  # what `_fill` put there came from an Iterator[T]

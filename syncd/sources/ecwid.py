@@ -1,0 +1,216 @@
+"""Ecwid, over its REST API v3: customers, orders, and what was deleted, in closed windows of time.
+
+It knows in which order a store is read, and how to go on where it stopped; the calls are `_ecwid_api`'s.
+Source: docs.ecwid.com, REST API v3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from syncd.errors import RecordError, TransientError, UserError
+from syncd.model import Customer, Order, Page, Rejected, ShopProfile
+from syncd.sources import _ecwid_wire as wire
+from syncd.sources._ecwid_api import PAGE_ROWS, Api, List
+from syncd.sources._records import decode
+from syncd.sources._refusals import NotAllowed
+from syncd.sources._walk import OVERLAP_SECONDS, Cursor, Window, ahead, windows
+
+if TYPE_CHECKING:
+    from syncd.settings.models import Shop
+
+ORIGIN = "https://app.ecwid.com"
+# A window of a backfill: a few pages, all of them in memory at once.
+WINDOW_ROWS = 10 * PAGE_ROWS
+# From so many rows on a stretch of time is halved rather than cut evenly, so that a rush does not end
+# up in one window.
+MOST_ROWS = 10 * WINDOW_ROWS
+# Ten calls a second, an answer a second: so many are on their way at once.
+WORKERS = 12
+
+CUSTOMERS = List("customers", wire.CUSTOMERS, asks={"sortBy": "UPDATED_DATE_ASC"})
+DELETED_ORDERS = List("orders/deleted", wire.DELETED, ("from_date", "to_date"))
+DELETED_CUSTOMERS = List("customers/deleted", wire.DELETED, ("from_date", "to_date"))
+
+
+class _Names(Struct, rename="camel"):
+    store_name: str | None = None
+
+
+class _Formats(Struct):
+    currency: str
+    timezone: str | None = None
+
+
+class _General(Struct, rename="camel"):
+    store_id: int
+
+
+class _Profile(Struct, rename="camel"):
+    general_info: _General
+    formats_and_units: _Formats
+    settings: _Names | None = None
+
+
+class _Stats(Struct, rename="camel"):
+    """When each kind of record changed last."""
+
+    orders_updated: str | None = None
+    customers_updated: str | None = None
+
+
+class _Latest(Struct, frozen=True):
+    """When orders and customers changed last, where the store tells, and its present time (UTC seconds)."""
+
+    orders: int | None
+    customers: int | None
+    now: int
+
+
+class _Chunk(Struct, frozen=True):
+    """Some rows of a window, and how far in time the window is delivered with them."""
+
+    records: tuple[Any, ...]
+    rejected: tuple[Rejected, ...]
+    reached: int
+
+
+def connect(name: str, shop: Shop, now: Callable[[], int]) -> Ecwid:
+    """The source of an Ecwid store; nothing is called yet.
+
+    Raises: UserError where store or token are not configured.
+    """
+    connection = f"shops.{name}"
+    if not (shop.store_id and shop.token):
+        raise UserError(f"{connection}: give store_id and token")
+    return Ecwid(Api(shop.base_url or ORIGIN, connection, shop.store_id, shop.token.get, now), now)
+
+
+class Ecwid:
+    """A connection to one store. See `syncd.sources.Source`."""
+
+    def __init__(self, api: Api, now: Callable[[], int]) -> None:
+        self._api = api
+        self._now = now
+        self._currency = ""
+
+    def profile(self) -> ShopProfile:
+        store = decode(self._api.get("profile"), _Profile)
+        self._currency = store.formats_and_units.currency
+        title = (store.settings.store_name if store.settings else "") or ""
+        timezone = store.formats_and_units.timezone or "UTC"
+        return ShopProfile(f"ecwid:{store.general_info.store_id}", title, self._currency, timezone)
+
+    def customers_shown(self) -> int | None:
+        return self._api.count(CUSTOMERS, 0, self._now())
+
+    def pull(self, cursors: Mapping[str, str], since: int | None = None) -> Iterator[Page]:
+        """Customers, orders, deletions.
+
+        With `since`, orders that were *changed* since then are read: all that were placed later, and
+        some that were placed earlier.
+        """
+        orders = self._orders()
+        latest = self._latest()
+        begin = Cursor.read(cursors.get("customers"))
+        for chunk, cursor, expected in self._changes(CUSTOMERS, begin, 0, latest.customers, latest.now):
+            yield Page("customers", cursor, customers=chunk.records, rejected=chunk.rejected, expected=expected)
+        begin = Cursor.read(cursors.get("orders"))
+        for chunk, cursor, expected in self._changes(orders, begin, since or 0, latest.orders, latest.now):
+            yield Page("orders", cursor, orders=chunk.records, rejected=chunk.rejected, expected=expected)
+        yield from self._deletions(cursors, latest.now)
+
+    def parse(self, resource: str, raw: bytes) -> Order | Customer:
+        record: Order | Customer | None = None
+        if resource == "customers":
+            record = wire.CUSTOMERS.parse(raw)
+        elif resource == "orders":
+            record = self._orders().reader.parse(raw)
+        if record is None:
+            raise RecordError("record: not one that is kept")
+        return record
+
+    def warnings(self) -> list[str]:
+        return [*self._about_scopes(), *self._about_time()]
+
+    def _orders(self) -> List:
+        """The list of orders; its reader must know in which currency the store sells."""
+        if not self._currency:
+            self.profile()
+        return List("orders", wire.orders_in(self._currency))
+
+    def _latest(self) -> _Latest:
+        reply = self._api.get("latest-stats")
+        stats = decode(reply, _Stats)
+        try:
+            orders, customers = (
+                wire.at("latest-stats", written) if written else None
+                for written in (stats.orders_updated, stats.customers_updated)
+            )
+        except RecordError as err:
+            raise TransientError(f"{self._api.connection}: {err}") from err
+        # What was changed has been changed already, whatever the clock of the server before it says.
+        return _Latest(orders, customers, max(self._api.server_now(reply), orders or 0, customers or 0))
+
+    def _changes(
+        self, what: List, begin: Cursor | None, since: int, latest: int | None, now: int
+    ) -> Iterator[tuple[_Chunk, str, int | None]]:
+        """What changed since `begin` in portions, with the cursor behind each and the rows to expect in all.
+
+        Nothing is asked where nothing changed since `begin` (`latest`), which is one call for all
+        resources. A long stretch is cut into windows, which are read side by side.
+        """
+        if begin and latest is not None and latest < begin.at:
+            yield _Chunk((), (), begin.at), begin.write(), None
+            return
+        cursor = begin or Cursor(since)
+        plan = self._plan(what, cursor.at, max(cursor.at, now))
+        expected = sum(window.rows for window in plan)
+        chains = (self._window(what, window) for window in plan)
+        for chunk in ahead(chains, WORKERS, depth=WINDOW_ROWS // PAGE_ROWS) if len(plan) > 1 else next(chains):
+            cursor = cursor.moved_to(chunk.reached, now)
+            yield chunk, cursor.write(), expected
+
+    def _plan(self, what: List, first: int, last: int) -> list[Window]:
+        def rows(begin: int, end: int) -> int:
+            return self._api.count(what, begin, end)
+
+        return list(windows(first, last, rows, most=MOST_ROWS, target=WINDOW_ROWS))
+
+    def _window(self, what: List, window: Window) -> Iterator[_Chunk]:
+        """The rows of a window, oldest change first, in portions that a kill repeats one of at most."""
+        rows = self._api.rows(what, window)
+        records = sorted(rows.records.values(), key=lambda record: record.updated_at)
+        rejected = tuple(rows.rejected.values())
+        for n in range(0, len(records) - PAGE_ROWS, PAGE_ROWS):
+            part = tuple(records[n : n + PAGE_ROWS])
+            yield _Chunk(part, (), part[-1].updated_at)
+        rest = len(records) % PAGE_ROWS or PAGE_ROWS
+        yield _Chunk(tuple(records[-rest:]), rejected, window.last)
+
+    def _deletions(self, cursors: Mapping[str, str], now: int) -> Iterator[Page]:
+        for resource, what in (("deleted_orders", DELETED_ORDERS), ("deleted_customers", DELETED_CUSTOMERS)):
+            begin = Cursor.read(cursors.get(resource)) or Cursor(0)
+            rows = self._api.rows(what, Window(begin.at, max(begin.at, now), 0))
+            gone = tuple(dict.fromkeys(id_ for each in rows.records.values() for id_ in each.ids))
+            cursor, rejected = begin.moved_to(now, now).write(), tuple(rows.rejected.values())
+            if what is DELETED_ORDERS:
+                yield Page(resource, cursor, deleted_orders=gone, rejected=rejected)
+            else:
+                yield Page(resource, cursor, deleted_customers=gone, rejected=rejected)
+
+    def _about_scopes(self) -> Iterator[str]:
+        for what, scope in ((CUSTOMERS, "read_customers"), (DELETED_ORDERS, "read_orders")):
+            try:
+                self._api.count(what, self._now(), self._now())
+            except NotAllowed:
+                yield f"The token lacks the scope {scope}, without which nothing is read: give it to the app."
+
+    def _about_time(self) -> Iterator[str]:
+        skew = self._api.server_now(self._api.get("latest-stats")) - self._now()
+        if abs(skew) > OVERLAP_SECONDS:
+            way = "behind" if skew > 0 else "ahead of"
+            yield f"This machine's clock is {abs(skew)} seconds {way} the shop's: let it follow a time server."

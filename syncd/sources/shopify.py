@@ -1,0 +1,226 @@
+"""Shopify, over its REST Admin API: customers, orders, and what was deleted, walked by `updated_at`.
+
+It knows in which order a shop is read, and how to go on where it stopped; the calls are `_shopify_api`'s.
+Source: shopify.dev, REST Admin API; where Shopify is silent, the reports of other connectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
+from math import ceil
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from syncd.errors import RecordError, UserError
+from syncd.http import Http
+from syncd.model import Customer, Order, Page, ShopProfile
+from syncd.sources._records import decode
+from syncd.sources._refusals import NotAllowed
+from syncd.sources._shopify_api import (
+    API_VERSION,
+    CUSTOMERS,
+    DESTROYED_CUSTOMERS,
+    DESTROYED_ORDERS,
+    ORDERS,
+    PAGE_ROWS,
+    Api,
+    List,
+    Seen,
+)
+from syncd.sources._shopify_token import ClientCredentials, PermanentToken
+from syncd.sources._walk import OVERLAP_SECONDS, Cursor, Window, ahead, windows
+
+if TYPE_CHECKING:
+    from syncd.settings.models import Shop
+
+# No walk shows more than 25,000 objects, and no count says more than 25,001. Source: usage/limits.
+WALK_ROWS = 25_000
+# A window of a backfill: so long that its last, half-empty page costs little, and so short that what is
+# read ahead fits into memory.
+WINDOW_ROWS = 8 * PAGE_ROWS
+# The bucket is only made full use of if as many calls are on their way as it lets through in the time
+# that one answer takes.
+LATENCY_SECONDS = 2
+MOST_WORKERS = 8
+NEEDED_SCOPES = ("read_orders", "read_customers")
+# From so many customers without an address on it is no chance.
+TELLING_CUSTOMERS = 5
+
+
+class _Shop(Struct):
+    id: int
+    currency: str
+    name: str | None = None
+    iana_timezone: str | None = None
+
+
+class _ShopPage(Struct):
+    shop: _Shop
+
+
+class _Scope(Struct):
+    handle: str
+
+
+class _Scopes(Struct):
+    access_scopes: list[_Scope]
+
+
+def connect(name: str, shop: Shop, now: Callable[[], int]) -> Shopify:
+    """The source of a Shopify shop; nothing is called yet.
+
+    Raises: UserError where the credentials are not configured.
+    """
+    connection = f"shops.{name}"
+    origin = shop.base_url or f"https://{shop.domain}"
+    if shop.token:
+        return Shopify(Api(origin, connection, PermanentToken(shop.token), now), now)
+    if not (shop.client_id and shop.client_secret):
+        raise UserError(f"{connection}: give either token, or client_id and client_secret")
+    # One attempt, because the call that needs the token is made again anyway.
+    granting = Http(origin, connection=connection, headers=dict, attempts=1)
+    token = ClientCredentials(granting, shop.client_id, shop.client_secret)
+    return Shopify(Api(origin, connection, token, now), now)
+
+
+class Shopify:
+    """A connection to one shop. See `syncd.sources.Source`."""
+
+    def __init__(self, api: Api, now: Callable[[], int]) -> None:
+        self._api = api
+        self._now = now
+
+    def profile(self) -> ShopProfile:
+        shop = decode(self._api.get(f"api/{API_VERSION}/shop"), _ShopPage).shop
+        return ShopProfile(f"shopify:{shop.id}", shop.name or "", shop.currency, shop.iana_timezone or "UTC")
+
+    def customers_shown(self) -> int | None:
+        shown = self._api.count(CUSTOMERS, {})
+        return shown if shown <= WALK_ROWS else None
+
+    def pull(self, cursors: Mapping[str, str], since: int | None = None) -> Iterator[Page]:
+        """Customers, orders, deletions.
+
+        With `since`, orders that were *changed* since then are read: all that were placed later, and
+        some that were placed earlier.
+        """
+        begin = Cursor.read(cursors.get("customers")) or Cursor(0)
+        for seen, cursor, expected in self._changes(CUSTOMERS, begin):
+            customers, rejected = tuple(seen.batch.records), tuple(seen.batch.rejected)
+            yield Page("customers", cursor, customers=customers, rejected=rejected, expected=expected)
+        begin = Cursor.read(cursors.get("orders")) or Cursor(since or 0)
+        for seen, cursor, expected in self._changes(ORDERS, begin):
+            orders, rejected = tuple(seen.batch.records), tuple(seen.batch.rejected)
+            yield Page("orders", cursor, orders=orders, rejected=rejected, expected=expected)
+        yield from self._deletions(cursors)
+
+    def parse(self, resource: str, raw: bytes) -> Order | Customer:
+        what = {"orders": ORDERS, "customers": CUSTOMERS}.get(resource)
+        record: Order | Customer | None = what.reader.parse(raw) if what else None
+        if record is None:
+            raise RecordError("record: not one that is kept")
+        return record
+
+    def warnings(self) -> list[str]:
+        return [*self._about_scopes(), *self._about_addresses(), *self._about_time_and_version()]
+
+    def _changes(self, what: List, begin: Cursor) -> Iterator[tuple[Seen, str, int | None]]:
+        """Every page of what changed since `begin`, with the cursor behind it and the rows to expect in all.
+
+        A short list is one walk. A long one is cut into windows of time, which are walked side by side,
+        for one walk alone spends its time waiting for answers.
+        """
+        first = self._api.begin(what, what.between(begin.at))
+        pages, expected = self._walk(what, first, begin.at), None
+        if first.next:
+            plan = self._plan(what, max(begin.at, first.newest), first.now)
+            expected = first.rows + sum(window.rows for window in plan)
+            if len(plan) > 1:
+                pages = chain([first], self._side_by_side(what, plan))
+        cursor = begin
+        for seen in pages:
+            cursor = cursor.moved_to(seen.newest, seen.now)
+            yield seen, cursor.write(), expected
+
+    def _plan(self, what: List, first: int, last: int) -> list[Window]:
+        def rows(begin: int, end: int) -> int:
+            return self._api.count(what, what.between(begin, end))
+
+        return list(windows(first, max(first, last), rows, most=WALK_ROWS, target=WINDOW_ROWS))
+
+    def _side_by_side(self, what: List, plan: list[Window]) -> Iterator[Seen]:
+        def walk(window: Window) -> Iterator[Seen]:
+            # The last one stays open: what is edited meanwhile leaves its own window and appears there.
+            last = None if window is plan[-1] else window.last
+            yield from self._walk(what, self._api.begin(what, what.between(window.first, last)), window.first, last)
+
+        workers = min(MOST_WORKERS, ceil(self._api.budget.rate * LATENCY_SECONDS))
+        return ahead(map(walk, plan), workers, depth=WINDOW_ROWS // PAGE_ROWS)
+
+    def _walk(self, what: List, seen: Seen, begun_at: int, last: int | None = None) -> Iterator[Seen]:
+        """`seen` and every page behind it; begun anew at the watermark before the shop stops showing more."""
+        yield seen
+        walked = seen.rows
+        while (following := seen.next) is not None:
+            if walked + PAGE_ROWS > WALK_ROWS and seen.newest > begun_at:
+                begun_at, walked = seen.newest, 0
+                seen = self._api.begin(what, what.between(begun_at, last))
+            else:
+                seen = self._api.follow(what, following)
+            walked += seen.rows
+            yield seen
+
+    def _deletions(self, cursors: Mapping[str, str]) -> Iterator[Page]:
+        for resource, what in (("deleted_orders", DESTROYED_ORDERS), ("deleted_customers", DESTROYED_CUSTOMERS)):
+            begin = Cursor.read(cursors.get(resource)) or Cursor(0)
+            try:
+                pages = list(self._walk(what, self._api.begin(what, what.between(begin.at)), begin.at))
+            except NotAllowed:
+                # `syncd check` tells it; orders and customers are worth having without.
+                continue
+            gone = tuple(each.id for seen in pages for each in seen.batch.records)
+            rejected = tuple(each for seen in pages for each in seen.batch.rejected)
+            # The list's own order is not documented, so the cursor only moves when all of it was read.
+            cursor = begin.moved_to(max(seen.newest for seen in pages), pages[0].now).write()
+            if what is DESTROYED_ORDERS:
+                yield Page(resource, cursor, deleted_orders=gone, rejected=rejected)
+            else:
+                yield Page(resource, cursor, deleted_customers=gone, rejected=rejected)
+
+    def _about_scopes(self) -> Iterator[str]:
+        granted = {each.handle for each in decode(self._api.get("oauth/access_scopes"), _Scopes).access_scopes}
+        # Who may write may read.
+        granted |= {scope.replace("write_", "read_", 1) for scope in granted}
+        for scope in NEEDED_SCOPES:
+            if scope not in granted:
+                yield f"The key lacks the scope {scope}, without which nothing is read: add it to the app."
+        if "read_all_orders" not in granted:
+            yield (
+                "The key lacks the scope read_all_orders: Shopify shows only the orders of the last 60 days and hides"
+                " later refunds of older ones without a word. Add the scope to the app and run `syncd backfill` again."
+            )
+        try:
+            self._api.begin(DESTROYED_ORDERS, DESTROYED_ORDERS.between(self._now()))
+        except NotAllowed:
+            yield "The key may not read events, so deleted orders and customers stay: let the app read them."
+
+    def _about_addresses(self) -> Iterator[str]:
+        try:
+            customers = self._api.begin(CUSTOMERS, {}).batch.records
+        except NotAllowed:
+            return
+        if len(customers) >= TELLING_CUSTOMERS and not any(customer.email for customer in customers):
+            yield (
+                "Shopify hides every customer's e-mail address, so nobody can be found in the audience:"
+                " tick name, e-mail, phone and address under the app's protected customer data."
+            )
+
+    def _about_time_and_version(self) -> Iterator[str]:
+        skew = self._api.server_now(self._api.get(f"api/{API_VERSION}/shop")) - self._now()
+        if abs(skew) > OVERLAP_SECONDS:
+            way = "behind" if skew > 0 else "ahead of"
+            yield f"This machine's clock is {abs(skew)} seconds {way} the shop's: let it follow a time server."
+        if self._api.version != API_VERSION:
+            yield f"Shopify answers with version {self._api.version} instead of {API_VERSION}: update syncd."

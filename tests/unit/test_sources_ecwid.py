@@ -1,0 +1,121 @@
+"""What Ecwid's records mean for us."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from syncd.model import Consent, ConsentState, Item
+from syncd.sources._ecwid_wire import CUSTOMERS, DELETED, orders_in
+from tests.unit.shop_records import ecwid_customer, ecwid_order, ecwid_page
+
+UPDATED_AT = 1772442000  # 2026-03-02 09:00 UTC
+
+
+def one_order(currency="EUR", **fields):
+    batch = orders_in(currency).read(ecwid_page(ecwid_order(**fields)))
+    assert batch.rejected == []
+    return batch.records[0]
+
+
+def one_customer(**fields):
+    batch = CUSTOMERS.read(ecwid_page(ecwid_customer(**fields)))
+    assert batch.rejected == []
+    return batch.records[0]
+
+
+def test_an_order_is_read_in_the_stores_currency():
+    item = {"productId": 9, "name": "Mug", "sku": "M-1", "quantity": 2, "price": 12.5}
+    order = one_order(items=[item])
+    assert (order.id, order.customer_id, order.currency, order.paid_minor) == ("EBJFT", "77", "EUR", 100_00)
+    assert order.items == (Item("9", "Mug", 2, 12_50, "M-1"),)
+    assert one_order("JPY", total=1234).paid_minor == 1234
+
+
+def test_amounts_pass_through_their_shortest_form():
+    assert one_order(total=0.1 + 0.2).paid_minor == 30
+    assert one_order(total=1.005).paid_minor == 100
+
+
+def test_goods_leave_out_tax_shipping_and_handling():
+    fields = {"tax": 15.0, "shippingOption": {"shippingRate": 6.0}, "handlingFee": {"value": 1.5}}
+    assert one_order(**fields).goods_minor == 77_50
+    fields["shippingOption"] = {"shippingRate": 6.0, "shippingRateWithoutTax": 5.0}
+    assert one_order(**fields).goods_minor == 78_50
+
+
+def test_the_goods_of_a_refund_are_the_same_share_as_in_the_order():
+    order = one_order(
+        paymentStatus="PARTIALLY_REFUNDED",
+        tax=20.0,
+        refunds=[{"date": "2026-03-05 10:00:00 +0000", "amount": 10.0}],
+    )
+    (refund,) = order.refunds
+    assert (refund.amount_minor, refund.goods_minor, refund.refunded_at) == (10_00, 8_00, 1772704800)
+
+
+def test_customer_number_zero_is_nobody():
+    assert one_order(customerId=0).customer_id is None
+
+
+@pytest.mark.parametrize(
+    ("said", "consent"),
+    [
+        (True, Consent(ConsentState.GRANTED, UPDATED_AT)),
+        (False, Consent(ConsentState.WITHDRAWN, UPDATED_AT, "refused")),
+        # Ecwid itself would mail them; it is no proof.
+        (None, Consent(ConsentState.UNKNOWN, UPDATED_AT)),
+    ],
+)
+def test_consent_is_only_what_was_said(said, consent):
+    assert one_customer(acceptMarketing=said).consent == consent
+
+
+def test_a_customer_is_read_with_language_group_and_place():
+    customer = one_customer(
+        lang="es", customerGroupName="Wholesale", billingPerson={"countryCode": "ES", "city": "Jaén"}
+    )
+    assert (customer.language, customer.country, customer.city) == ("es", "ES", "Jaén")
+    assert (customer.tags, customer.wholesale) == (("Wholesale",), True)
+
+
+def test_without_a_billing_address_the_place_is_where_it_was_sent():
+    customer = one_customer(billingPerson=None, shippingAddresses=[{"countryCode": "PT", "city": "Faro"}])
+    assert (customer.country, customer.city) == ("PT", "Faro")
+
+
+def test_a_customer_never_changed_is_as_old_as_their_registration():
+    assert one_customer(updated=None).updated_at == UPDATED_AT - 86_400
+
+
+def test_a_deleted_order_is_known_by_either_id():
+    gone = {"id": 5001, "orderId": "EBJFT", "date": "2026-03-02 09:00:00 +0000"}
+    (deletion,) = DELETED.read(ecwid_page(gone)).records
+    assert (deletion.ids, deletion.updated_at) == (("5001", "EBJFT"), UPDATED_AT)
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"total": "ten"}, "total: not an amount of money"),
+        ({"total": 1e300}, "total: not an amount of money"),
+        ({"updateTimestamp": 10**12}, "updateTimestamp: not between 1970 and 2100"),
+        ({"createTimestamp": "yesterday"}, "createTimestamp: Expected `int`, got `str`"),
+        ({"id": ""}, "id: not an id"),
+        ({"paymentStatus": "hello world"}, "paymentStatus: this is not known to syncd"),
+        ({"refunds": [{"amount": 1.0, "date": "soon"}]}, "refunds.date: not a date with a time and an offset"),
+        ({"refunds": [{"amount": 1.0, "date": "2026-03-02 09:00:00"}]}, "refunds.date: a time without its zone"),
+    ],
+)
+def test_an_order_that_cannot_be_trusted_is_rejected_with_field_and_fault(fields, fault):
+    batch = orders_in("EUR").read(ecwid_page(ecwid_order(**fields)))
+    assert batch.records == []
+    assert [each.reason for each in batch.rejected] == [fault]
+
+
+def test_a_bad_record_leaves_the_pages_own_numbers_readable():
+    body = json.dumps({"total": 250, "count": 2, "items": [ecwid_order(total=None), ecwid_order(id="B")]}).encode()
+    batch = orders_in("EUR").read(body)
+    assert (batch.page.total, batch.page.count) == (250, 2)
+    assert [order.id for order in batch.records] == ["B"]

@@ -1,0 +1,116 @@
+"""Watermarks never skip, windows cover everything, and reading ahead changes neither order nor content."""
+
+from __future__ import annotations
+
+import threading
+import time
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncd.errors import TransientError
+from syncd.http import Reply
+from syncd.sources._walk import OVERLAP_SECONDS, Cursor, Window, ahead, iso, server_now, windows
+
+NOW = 1_800_000_000
+
+
+def test_a_cursor_stays_behind_the_shops_own_clock():
+    assert Cursor(0).moved_to(NOW - 3_600, NOW) == Cursor(NOW - 3_600)
+    assert Cursor(0).moved_to(NOW - 1, NOW) == Cursor(NOW - OVERLAP_SECONDS)
+    assert Cursor(0).moved_to(NOW + 10**8, NOW) == Cursor(NOW - OVERLAP_SECONDS)
+
+
+def test_a_cursor_never_moves_back():
+    assert Cursor(NOW).moved_to(0, NOW) == Cursor(NOW)
+
+
+def test_a_cursor_survives_being_written():
+    assert Cursor.read(Cursor(NOW).write()) == Cursor(NOW)
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"at": "yesterday"}', '{"at": null}'])
+def test_without_a_usable_cursor_everything_is_read(text):
+    assert Cursor.read(text) is None
+
+
+@pytest.mark.parametrize("headers", [{}, {"date": "soon"}, {"date": "Mon, 99 Foo 2026 00:00:00 GMT"}])
+def test_a_server_that_tells_no_time_has_ours(headers):
+    assert server_now(Reply(200, headers, b""), NOW) == NOW
+
+
+def test_a_servers_time_counts():
+    assert server_now(Reply(200, {"date": "Sun, 01 Mar 2026 09:00:00 GMT"}, b""), NOW) == 1772355600
+    assert iso(1772355600) == "2026-03-01T09:00:00Z"
+
+
+@given(
+    st.lists(st.integers(0, 10_000), max_size=300),
+    st.integers(0, 5_000),
+    st.integers(0, 5_000),
+    st.integers(1, 40),
+    st.booleans(),
+)
+def test_windows_cover_the_stretch_and_share_their_edges(rows, first, length, target, saturates):
+    last, most = first + length, 50
+
+    def count(begin, end):
+        exact = sum(begin <= row <= end for row in rows)
+        return min(exact, most) if saturates else exact
+
+    cut = list(windows(first, last, count, most=most, target=target))
+    assert (cut[0].first, cut[-1].last) == (first, last)
+    assert all(before.last == after.first for before, after in pairwise(cut))
+    assert all(window.first < window.last for window in cut) or length == 0
+    assert sum(window.rows for window in cut) >= min(most, count(first, last)) - len(cut)
+
+
+def test_many_rows_in_one_second_end_the_cutting():
+    assert list(windows(10, 11, lambda *_: 10**6, most=50, target=10)) == [Window(10, 11, 10**6)]
+
+
+@given(st.lists(st.lists(st.integers(), max_size=20), max_size=20), st.integers(1, 4), st.integers(1, 5))
+def test_reading_ahead_gives_the_same_in_the_same_order(lists, workers, depth):
+    assert list(ahead(map(iter, lists), workers, depth=depth)) == [item for items in lists for item in items]
+
+
+def test_reading_ahead_works_on_several_chains_at_once():
+    together = threading.Barrier(3, timeout=10)
+
+    def chain(n):
+        together.wait()
+        yield n
+
+    assert list(ahead(map(chain, range(3)), 3, depth=1)) == [0, 1, 2]
+
+
+def test_a_fault_comes_where_its_item_would_be():
+    def chain(n):
+        yield n
+        if n == 1:
+            raise TransientError("broken")
+
+    items = ahead(map(chain, range(5)), 2, depth=2)
+    assert [next(items), next(items)] == [0, 1]
+    with pytest.raises(TransientError, match="broken"):
+        next(items)
+
+
+def test_reading_ahead_ends_with_its_reader():
+    made = []
+
+    def chain():
+        for n in range(10_000):
+            made.append(n)
+            yield n
+
+    items = ahead([chain(), chain()], 2, depth=2)
+    assert next(items) == 0
+    items.close()
+    waited_until = time.monotonic() + 5
+    while any(thread.name.startswith("pull") for thread in threading.enumerate()) and time.monotonic() < waited_until:
+        time.sleep(0.01)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("pull")]
+    assert len(made) < 20
