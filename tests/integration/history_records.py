@@ -35,7 +35,7 @@ def customer(id_: str = "c1", email: str | None = "ana@example.com", **given: An
     values: dict[str, Any] = {
         "created_at": 500,
         "updated_at": updated_at,
-        "consent": Consent(state, updated_at),
+        "consent": Consent(state, updated_at, given.pop("level", "")),
     }
     return Customer(id=id_, email=email, **(values | given))
 
