@@ -31,6 +31,7 @@ class World:
     exponent: int
     people: Sequence[Person]
     segments: dict[str, tuple[str, str | None]] = field(default_factory=dict)  # name: when, stay_while
+    figures: dict[tuple[str, str, float | None], float | None] = field(default_factory=dict)  # known so far
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def figure(name: str, expression: str, p: float | None, world: World) -> float |
         if orders_in("ever", person, world.today) and not person["wholesale"]:
             one = value(expression, person, world)
             if one is not None:
-                values.append(days_of(one))
+                values.append(plain(one))
     if not values:
         return None
     if name == "mean":
@@ -115,11 +116,6 @@ def figure(name: str, expression: str, p: float | None, world: World) -> float |
     place = (len(values) - 1) * p / 100
     low, high = values[math.floor(place)], values[math.ceil(place)]
     return low + (high - low) * (place - math.floor(place))
-
-
-def days_of(one: Any) -> float:
-    """A number; a length of time since a day counts its days."""
-    return float(one.days) if isinstance(one, Since) else float(one)
 
 
 @dataclass(frozen=True)
@@ -211,7 +207,7 @@ class Reader:
     def factor(self) -> Any:
         if self.take("-"):
             operand = self.factor()
-            return None if operand is None else -days_of(operand)
+            return None if operand is None else -plain(operand)
         if self.take("("):
             result = self.disjunction()
             assert self.take(")")
@@ -284,7 +280,10 @@ class Reader:
         if self.take(","):
             p = float(self.words.pop(0))
         assert self.take(")")
-        return figure(word, " ".join(inner), p, self.world)
+        key = word, " ".join(inner), p
+        if key not in self.world.figures:
+            self.world.figures[key] = figure(*key, self.world)
+        return self.world.figures[key]
 
 
 def compare(left: Any, operator: str, right: Any) -> bool:
@@ -310,7 +309,7 @@ def plain(one: Any) -> float:
     if isinstance(one, Length):
         assert one.unit in ("day", "week"), "months cannot be calculated with"
         return float(one.count * (7 if one.unit == "week" else 1))
-    return days_of(one)
+    return float(one.days if isinstance(one, Since) else one)
 
 
 def calculate(left: Any, operator: str, right: Any) -> Any:

@@ -39,6 +39,11 @@ def test_in_asks_for_the_judgement_of_today_and_not_of_yesterday() -> None:
     assert of_segments(batch, {"buyer": 0, "quiet": 62}, **segments) == [1, 1 << 62]
 
 
+def test_in_follows_the_weaker_rule_of_the_other_segment() -> None:
+    member = replace(batch_of([[(TODAY, 22000)]]), was_in=np.array([1]))
+    assert of_segments(member, {"loyal": 0, "other": 1}, loyal=LOYAL, other=SegmentSpec("not in(loyal)")) == [1]
+
+
 def test_a_free_rule_may_ask_for_the_segments_of_a_judgement() -> None:
     playbook = Playbook.load({"buyer": SegmentSpec("orders(ever) > 0")}, currency="EUR")
     batch = batch_of([[(TODAY, 100)], []])
