@@ -1,5 +1,4 @@
-"""From the text of a rule to its words and signs, and a cursor over them. Knows how they are written, not
-what they mean."""
+"""The words and signs of a rule, and a cursor over them. Knows how they are written, not what they mean."""
 
 from __future__ import annotations
 

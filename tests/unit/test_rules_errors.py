@@ -263,6 +263,10 @@ a minus sign needs a number, an amount or a number of days, not a date
    ^^^^^^^^^^
 
 months and years differ in length: they are compared with `since_last_order` and the like; write days here
+  mean(since_last_order) > 6 months
+                           ^^^^^^^^
+
+months and years differ in length: they are compared with `since_last_order` and the like; write days here
   last_order + 6 months > last_order
                ^^^^^^^^
 

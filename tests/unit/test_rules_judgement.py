@@ -84,6 +84,7 @@ def test_a_batch_cut_in_pieces_is_judged_alike() -> None:
         ("city", "", ""),
         ('"summer"', "summer", "summer"),
         ("2026-12-24", "2026-12-24", "2026-12-24"),
+        ("1969-07-20", "1969-07-20", "1969-07-20"),
         ("mean(spend(ever))", "", ""),
     ],
 )
