@@ -64,6 +64,11 @@ class Seen(Struct, frozen=True):
     next: str | None
 
     @property
+    def oldest(self) -> int:
+        """The earliest instant of its records; 0 without any."""
+        return min((record.updated_at for record in self.batch.records), default=0)
+
+    @property
     def newest(self) -> int:
         """The latest instant of its records; 0 without any."""
         return max((record.updated_at for record in self.batch.records), default=0)
@@ -76,6 +81,10 @@ class Seen(Struct, frozen=True):
 
 class _Count(Struct):
     count: int
+
+
+class Refused(TransientError):
+    """The shop does not answer this question; a link has grown too old, most likely."""
 
 
 class _TooHeavy(SyncdError):
@@ -128,8 +137,7 @@ class Api:
         try:
             return (http or self._http).request("GET", f"/admin/{path}.json", params=params)
         except RecordError as err:
-            # A link that has grown too old, most likely; the next cycle goes on from the cursor.
-            raise TransientError(str(err), hint=err.hint) from err
+            raise Refused(str(err), status=int(err.code), hint=err.hint) from err
 
     def count(self, what: List, bounds: Mapping[str, str]) -> int:
         """How many records a list has; not exact above 25,000."""

@@ -27,10 +27,15 @@ T = TypeVar("T")
 OVERLAP_SECONDS = 300
 
 
-class Cursor(Struct, frozen=True):
-    """Where the next read of a resource begins: at everything updated at `at` (UTC seconds) or later."""
+class Cursor(Struct, frozen=True, omit_defaults=True):
+    """Where the next read of a resource begins: at everything updated at `at` (UTC seconds) or later.
+
+    A mass edit can give one second to thousands of records. Once a page holds nothing newer than the
+    page before, `place` tells how far that second was read, in the source's own words.
+    """
 
     at: int
+    place: str = ""
 
     @classmethod
     def read(cls, text: str | None) -> Cursor | None:
@@ -44,13 +49,14 @@ class Cursor(Struct, frozen=True):
         """As text, to be stored."""
         return msgspec.json.encode(self).decode()
 
-    def moved_to(self, newest: int, server_now: int) -> Cursor:
+    def moved_to(self, newest: int, server_now: int, place: str = "") -> Cursor:
         """The cursor after a page whose latest record is of `newest`.
 
         Never backwards, and never into the last minutes of the shop's own clock: so a date in the
         future cannot carry it past what is still to come, nor a wrong clock here.
         """
-        return Cursor(max(self.at, min(newest, server_now - OVERLAP_SECONDS)))
+        at = max(self.at, min(newest, server_now - OVERLAP_SECONDS))
+        return Cursor(at, place if at == self.at == newest else "")
 
 
 def iso(at: int) -> str:

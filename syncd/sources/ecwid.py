@@ -71,11 +71,12 @@ class _Latest(Struct, frozen=True):
 
 
 class _Chunk(Struct, frozen=True):
-    """Some rows of a window, and how far in time the window is delivered with them."""
+    """Some rows of a window, and how far the window is delivered with them: to an instant, and to an id within it."""
 
     records: tuple[Any, ...]
     rejected: tuple[Rejected, ...]
     reached: int
+    place: str = ""
 
 
 def connect(name: str, shop: Shop, now: Callable[[], int]) -> Ecwid:
@@ -169,9 +170,10 @@ class Ecwid:
         cursor = begin or Cursor(since)
         plan = self._plan(what, cursor.at, max(cursor.at, now))
         expected = sum(window.rows for window in plan)
-        chains = (self._window(what, window) for window in plan)
+        delivered = cursor.at, cursor.place
+        chains = (self._window(what, window, delivered) for window in plan)
         for chunk in ahead(chains, WORKERS, depth=WINDOW_ROWS // PAGE_ROWS) if len(plan) > 1 else next(chains):
-            cursor = cursor.moved_to(chunk.reached, now)
+            cursor = cursor.moved_to(chunk.reached, now, chunk.place)
             yield chunk, cursor.write(), expected
 
     def _plan(self, what: List, first: int, last: int) -> list[Window]:
@@ -180,16 +182,16 @@ class Ecwid:
 
         return list(windows(first, last, rows, most=MOST_ROWS, target=WINDOW_ROWS))
 
-    def _window(self, what: List, window: Window) -> Iterator[_Chunk]:
-        """The rows of a window, oldest change first, in portions that a kill repeats one of at most."""
+    def _window(self, what: List, window: Window, delivered: tuple[int, str]) -> Iterator[_Chunk]:
+        """The rows of a window behind those `delivered`, by instant and id, in portions."""
         rows = self._api.rows(what, window)
-        records = sorted(rows.records.values(), key=lambda record: record.updated_at)
-        rejected = tuple(rows.rejected.values())
-        for n in range(0, len(records) - PAGE_ROWS, PAGE_ROWS):
-            part = tuple(records[n : n + PAGE_ROWS])
-            yield _Chunk(part, (), part[-1].updated_at)
-        rest = len(records) % PAGE_ROWS or PAGE_ROWS
-        yield _Chunk(tuple(records[-rest:]), rejected, window.last)
+        new = [record for record in rows.records.values() if (record.updated_at, record.id) > delivered]
+        new.sort(key=lambda record: (record.updated_at, record.id))
+        for n in range(0, len(new) - PAGE_ROWS, PAGE_ROWS):
+            part = tuple(new[n : n + PAGE_ROWS])
+            yield _Chunk(part, (), part[-1].updated_at, part[-1].id)
+        rest = len(new) % PAGE_ROWS or PAGE_ROWS
+        yield _Chunk(tuple(new[-rest:]), tuple(rows.rejected.values()), window.last)
 
     def _deletions(self, cursors: Mapping[str, str], now: int) -> Iterator[Page]:
         for resource, what in (("deleted_orders", DELETED_ORDERS), ("deleted_customers", DELETED_CUSTOMERS)):

@@ -7,7 +7,7 @@ Source: shopify.dev, REST Admin API; where Shopify is silent, the reports of oth
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
+from contextlib import suppress
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from syncd.sources._shopify_api import (
     PAGE_ROWS,
     Api,
     List,
+    Refused,
     Seen,
 )
 from syncd.sources._shopify_token import ClientCredentials, PermanentToken
@@ -126,23 +127,37 @@ class Shopify:
     def warnings(self) -> list[str]:
         return [*self._about_scopes(), *self._about_addresses(), *self._about_time_and_version()]
 
-    def _changes(self, what: List, begin: Cursor) -> Iterator[tuple[Seen, str, int | None]]:
-        """Every page of what changed since `begin`, with the cursor behind it and the rows to expect in all.
+    def _changes(self, what: List, cursor: Cursor) -> Iterator[tuple[Seen, str, int | None]]:
+        """Every page of what changed since `cursor`, with the cursor behind it and the rows to expect in all."""
+        for seen in self._interrupted(what, cursor):
+            cursor = cursor.moved_to(seen.newest, seen.now, seen.next or "")
+            yield seen, cursor.write(), None
+        pages, expected = self._since(what, cursor.at)
+        for seen in pages:
+            cursor = cursor.moved_to(seen.newest, seen.now, seen.next or "")
+            yield seen, cursor.write(), expected
+
+    def _interrupted(self, what: List, cursor: Cursor) -> Iterator[Seen]:
+        """The rest of a walk that was cut off within a second: from its beginning much would come again."""
+        if cursor.place:
+            # Refused, the link is too old; nothing is lost without it.
+            with suppress(Refused):
+                yield from self._walk(what, self._api.follow(what, cursor.place), cursor.at)
+
+    def _since(self, what: List, at: int) -> tuple[Iterator[Seen], int | None]:
+        """The pages of what changed at `at` or later, and how many rows they should have where that was asked.
 
         A short list is one walk. A long one is cut into windows of time, which are walked side by side,
         for one walk alone spends its time waiting for answers.
         """
-        first = self._api.begin(what, what.between(begin.at))
-        pages, expected = self._walk(what, first, begin.at), None
+        first = self._api.begin(what, what.between(at))
         if first.next:
-            plan = self._plan(what, max(begin.at, first.newest), first.now)
-            expected = first.rows + sum(window.rows for window in plan)
+            plan = self._plan(what, max(at, first.oldest), first.now)
+            expected = sum(window.rows for window in plan)
             if len(plan) > 1:
-                pages = chain([first], self._side_by_side(what, plan))
-        cursor = begin
-        for seen in pages:
-            cursor = cursor.moved_to(seen.newest, seen.now)
-            yield seen, cursor.write(), expected
+                return self._side_by_side(what, plan), expected
+            return self._walk(what, first, at), expected
+        return self._walk(what, first, at), None
 
     def _plan(self, what: List, first: int, last: int) -> list[Window]:
         def rows(begin: int, end: int) -> int:
