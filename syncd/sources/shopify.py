@@ -178,12 +178,14 @@ class Shopify:
         """`seen` and every page behind it; begun anew at the watermark before the shop stops showing more."""
         yield seen
         walked = seen.rows
-        while (following := seen.next) is not None:
+        while seen.next or walked >= WALK_ROWS:
             if walked + PAGE_ROWS > WALK_ROWS and seen.newest > begun_at:
                 begun_at, walked = seen.newest, 0
                 seen = self._api.begin(what, what.between(begun_at, last))
+            elif seen.next:
+                seen = self._api.follow(what, seen.next)
             else:
-                seen = self._api.follow(what, following)
+                return
             walked += seen.rows
             yield seen
 

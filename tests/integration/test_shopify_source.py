@@ -1,0 +1,260 @@
+"""Shopify's own ways: tokens of a day, links, heavy pages, walks that end, versions, hidden orders."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+import pytest
+import requests
+
+from syncd.errors import ConnectionBlocked, TransientError, UserError
+from syncd.sandbox.faults import Fault
+from syncd.sandbox.shop import Customer, Order
+from syncd.sources import connect
+from syncd.sources._walk import Cursor
+
+if TYPE_CHECKING:
+    from syncd.model import Page
+    from syncd.sandbox.serve import Running
+    from syncd.sandbox.shop import ShopState
+    from syncd.sources.shopify import Shopify
+
+DAY_SECONDS = 86_400
+
+
+class Acme:
+    """The sandbox's Shopify shop, and connections to it."""
+
+    def __init__(self, running: Running) -> None:
+        self.world = running.world
+        self.shop: ShopState = self.world.shops["acme"]
+        self._running = running
+
+    def connect(self, *, token: str | None = "sandbox", secret: str | None = None) -> Shopify:  # noqa: S107
+        def kept(text: str | None) -> object:
+            return SimpleNamespace(get=lambda: text) if text else None
+
+        settings = SimpleNamespace(
+            platform="shopify",
+            domain="acme.myshopify.com",
+            base_url=self._running.urls["shopify"],
+            token=kept(token),
+            client_id="app" if secret else None,
+            client_secret=kept(secret),
+        )
+        return connect("acme", settings, self.world.clock.now)  # type: ignore[arg-type, return-value]
+
+    def log(self, ending: str = "") -> list[dict[str, str]]:
+        """The queries of the calls so far whose path ends so."""
+        requests.get(f"{self._running.urls['control']}/clock", timeout=10)
+        return [
+            {name: values[0] for name, values in parse_qs(each.query).items()}
+            for each in self.world.log
+            if each.path.endswith(ending)
+        ]
+
+    def fill(self, seconds: dict[int, int]) -> None:
+        """Afterwards the shop holds nothing but so many orders for each second at which they were updated."""
+        self.empty()
+        fixed = {"customer_id": None, "email": None, "total_minor": 10_00, "currency": "EUR"}
+        stamps = [at for at, count in seconds.items() for _ in range(count)]
+        orders = (
+            Order(id=10**15 + n, number=n, placed_at=at, created_at=at, updated_at=at, **fixed)
+            for n, at in enumerate(stamps)
+        )
+        self.shop.load([], orders)
+
+    def empty(self) -> None:
+        """Afterwards the shop holds nothing."""
+        for records in (self.shop.orders, self.shop.customers):
+            for record in list(records):
+                records.remove(record.id)
+
+
+@pytest.fixture
+def acme(sandbox: Running) -> Acme:
+    return Acme(sandbox)
+
+
+def order_ids(pages: list[Page]) -> list[str]:
+    return [order.id for page in pages for order in page.orders]
+
+
+def test_a_shop_without_any_credentials_is_refused(acme: Acme) -> None:
+    with pytest.raises(UserError, match="token, or client_id and client_secret"):
+        acme.connect(token=None)
+
+
+def test_client_credentials_are_changed_for_a_token_once(acme: Acme) -> None:
+    source = acme.connect(token=None, secret="sandbox")
+    list(source.pull({}))
+    source.profile()
+    assert len(acme.log("/access_token")) == 1
+
+
+def test_threads_that_need_a_token_share_one(acme: Acme) -> None:
+    source = acme.connect(token=None, secret="sandbox")
+    acme.world.throttle.latency = 0.05
+    with ThreadPoolExecutor(6) as pool:
+        profiles = list(pool.map(lambda _: source.profile(), range(6)))
+    assert len(profiles) == 6
+    assert len(acme.log("/access_token")) == 1
+
+
+def test_a_token_that_ends_in_the_middle_is_renewed_once_and_nothing_is_lost(acme: Acme) -> None:
+    source = acme.connect(token=None, secret="sandbox")
+    pages = source.pull({})
+    first = next(pages)
+    acme.world.clock.set(acme.world.clock.now() + 2 * DAY_SECONDS)
+    rest = list(pages)
+    assert first.customers
+    assert set(order_ids(rest)) == {str(order.id) for order in acme.shop.orders}
+    assert len(acme.log("/access_token")) == 2
+
+
+def test_a_token_that_was_never_accepted_is_not_asked_for_again(acme: Acme) -> None:
+    acme.world.faults.add(Fault(kind="status", path="*/shop.json", status=401, body='{"errors": "no"}'))
+    with pytest.raises(ConnectionBlocked):
+        acme.connect(token=None, secret="sandbox").profile()
+    assert len(acme.log("/access_token")) == 1
+    assert len(acme.log("/shop.json")) == 1
+
+
+def test_a_wrong_secret_stops_the_connection_and_is_not_shown(acme: Acme) -> None:
+    with pytest.raises(ConnectionBlocked, match="client_id and client_secret") as caught:
+        acme.connect(token=None, secret="tell-nobody").profile()
+    assert "tell-nobody" not in f"{caught.value} {caught.value.hint}"
+    assert len(acme.log()) == 1
+
+
+def test_with_a_link_nothing_but_the_page_size_is_sent(acme: Acme) -> None:
+    acme.fill({acme.world.clock.now() - DAY_SECONDS: 600})
+    list(acme.connect().pull({}))
+    linked = [query for query in acme.log("/orders.json") if "page_info" in query]
+    assert len(linked) >= 2
+    assert all(query.keys() == {"page_info", "limit"} for query in linked)
+
+
+@pytest.mark.parametrize(
+    "link", ["https://evil.example/admin/orders.json?page_info=x", "http://127.0.0.1:9/o?page_info=x"]
+)
+def test_a_link_to_another_place_is_not_followed(acme: Acme, link: str) -> None:
+    headers = {"Link": f'<{link}>; rel="next"'}
+    body = '{"orders": []}'
+    acme.world.faults.add(Fault(kind="status", path="*/orders.json", status=200, headers=headers, body=body))
+    with pytest.raises(ConnectionBlocked, match="another place"):
+        list(acme.connect().pull({}))
+    assert len(acme.log("/orders.json")) == 1
+
+
+def test_a_list_that_goes_round_in_a_circle_is_left(acme: Acme, sandbox: Running) -> None:
+    url = f"{sandbox.urls['shopify']}/admin/api/2026-07/orders.json?page_info=again"
+    acme.world.faults.add(
+        Fault(
+            kind="status",
+            path="*/orders.json",
+            status=200,
+            headers={"Link": f'<{url}>; rel="next"'},
+            body='{"orders": []}',
+        )
+    )
+    with pytest.raises(TransientError, match="circle"):
+        list(acme.connect().pull({}))
+
+
+def test_a_page_that_is_too_heavy_is_halved_and_grows_again(acme: Acme) -> None:
+    acme.fill({acme.world.clock.now() - DAY_SECONDS - n: 100 for n in range(15)})
+    acme.shop.switches.heavy_above = 70
+    source = acme.connect()
+    assert len(set(order_ids(list(source.pull({}))))) == 1_500
+    limits = [int(query["limit"]) for query in acme.log() if "limit" in query]
+    assert limits[:4] == [250, 125, 62, 62]
+    acme.shop.switches.heavy_above = None
+    for _ in range(12):
+        list(source.pull({}))
+    assert int(acme.log("/orders.json")[-1]["limit"]) == 250
+
+
+@pytest.mark.parametrize("counts", [(24_600, 500), (24_900, 300)])
+def test_a_walk_begins_anew_before_the_shop_stops_showing_more(acme: Acme, counts: tuple[int, int]) -> None:
+    at = acme.world.clock.now() - DAY_SECONDS
+    acme.empty()
+    stamps = [at] * counts[0] + [at + 1] * counts[1]
+    acme.shop.load([Customer(id=n, email=None, created_at=t, updated_at=t) for n, t in enumerate(stamps, 1)], [])
+    seen = {customer.id for page in acme.connect().pull({}) for customer in page.customers}
+    assert len(seen) == sum(counts)
+
+
+def test_a_walk_cut_off_within_one_second_goes_on_where_it_was(acme: Acme) -> None:
+    at = acme.world.clock.now() - DAY_SECONDS
+    acme.fill({at: 1_500, at + 60: 3})
+    pages = [page for page in acme.connect().pull({}) if page.resource == "orders"]
+    cursor = pages[3].cursor
+    assert Cursor.read(cursor) != Cursor(at)
+    before, after = order_ids(pages[:4]), order_ids(list(acme.connect().pull({"orders": cursor})))
+    assert set(before) | set(after) == set(order_ids(pages))
+    assert len(before) + len(after) - len(set(before) | set(after)) <= 250
+
+
+def test_a_link_that_is_too_old_costs_nothing_but_time(acme: Acme) -> None:
+    at = acme.world.clock.now() - DAY_SECONDS
+    acme.fill({at: 300})
+    pages = list(acme.connect().pull({"orders": Cursor(at, "worn-out").write()}))
+    assert len(set(order_ids(pages))) == 300
+
+
+def test_without_the_right_to_see_events_everything_else_is_read_and_it_is_told(acme: Acme) -> None:
+    body = '{"errors": "[API] This action requires merchant approval for read_events scope."}'
+    acme.world.faults.add(Fault(kind="status", path="*/events.json", status=403, body=body))
+    pages = list(acme.connect().pull({}))
+    assert {page.resource for page in pages} == {"customers", "orders"}
+    (warning,) = acme.connect().warnings()
+    assert "may not read events" in warning
+
+
+def test_orders_that_are_hidden_after_60_days_are_told(acme: Acme) -> None:
+    acme.shop.switches.scopes = ("read_orders", "read_customers")
+    acme.shop.switches.whole_history = False
+    (warning,) = acme.connect().warnings()
+    assert "60 days" in warning
+    assert "read_all_orders" in warning
+
+
+def test_who_may_write_orders_may_read_them(acme: Acme) -> None:
+    acme.shop.switches.scopes = ("read_orders", "write_orders", "read_all_orders", "read_customers")
+    assert acme.connect().warnings() == []
+
+
+def test_hidden_addresses_are_told(acme: Acme) -> None:
+    for customer in list(acme.shop.customers):
+        acme.shop.change_customer(customer.id, email=None)
+    (warning,) = acme.connect().warnings()
+    assert "protected customer data" in warning
+
+
+def test_another_version_than_ours_is_told(acme: Acme) -> None:
+    acme.world.clock.set(1_900_000_000)
+    (warning,) = acme.connect().warnings()
+    assert warning.startswith("Shopify answers with version 20")
+
+
+def test_above_what_shopify_counts_the_number_of_customers_is_unknown(acme: Acme) -> None:
+    acme.shop.switches.count_limit = 25_000
+    at = acme.world.clock.now() - DAY_SECONDS
+    acme.shop.load([Customer(id=n, email=None, created_at=at, updated_at=at) for n in range(1, 25_003)], [])
+    assert acme.connect().customers_shown() is None
+
+
+def test_a_page_of_a_guest_network_is_no_refusal(acme: Acme) -> None:
+    headers = {"Content-Type": "text/html"}
+    acme.world.faults.add(Fault(kind="status", path="*/shop.json", status=403, headers=headers, count=1))
+    assert acme.connect().profile().currency == "EUR"
+
+
+def test_a_shop_that_does_not_exist_stops_the_connection(acme: Acme) -> None:
+    acme.world.faults.add(Fault(kind="status", path="*/shop.json", status=404, body='{"errors": "Not Found"}'))
+    with pytest.raises(ConnectionBlocked, match="no such shop"):
+        acme.connect().profile()
