@@ -153,8 +153,7 @@ class Ecwid:
             )
         except RecordError as err:
             raise TransientError(f"{self._api.connection}: {err}") from err
-        # What was changed has been changed already, whatever the clock of the server before it says.
-        return _Latest(orders, customers, max(self._api.server_now(reply), orders or 0, customers or 0))
+        return _Latest(orders, customers, self._api.server_now(reply))
 
     def _changes(
         self, what: List, begin: Cursor | None, since: int, latest: int | None, now: int

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from syncd.errors import RecordError, UserError
+from syncd.errors import ConnectionBlocked, RecordError, UserError
 from syncd.http import Http
 from syncd.model import Customer, Order, Page, ShopProfile
 from syncd.sources._records import decode
@@ -194,8 +194,8 @@ class Shopify:
             begin = Cursor.read(cursors.get(resource)) or Cursor(0)
             try:
                 pages = list(self._walk(what, self._api.begin(what, what.between(begin.at)), begin.at))
-            except NotAllowed:
-                # `syncd check` tells it; orders and customers are worth having without.
+            except (ConnectionBlocked, Refused):
+                # `syncd check` tells it; orders and customers, which came before, are worth having without.
                 continue
             gone = tuple(each.id for seen in pages for each in seen.batch.records)
             rejected = tuple(each for seen in pages for each in seen.batch.rejected)
@@ -220,8 +220,8 @@ class Shopify:
             )
         try:
             self._api.begin(DESTROYED_ORDERS, DESTROYED_ORDERS.between(self._now()))
-        except NotAllowed:
-            yield "The key may not read events, so deleted orders and customers stay: let the app read them."
+        except (ConnectionBlocked, Refused):
+            yield "Shopify shows us no events, so deleted orders and customers stay: let the app read events."
 
     def _about_addresses(self) -> Iterator[str]:
         try:
