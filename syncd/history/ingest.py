@@ -65,8 +65,8 @@ def ingest(
         known = _known_orders(db, shop, {*sifted.orders, *page.deleted_orders})
         fresh = {id_: one for id_, one in sifted.orders.items() if _is_news(*one, known.get(id_))}
         gone = [id_ for id_ in dict.fromkeys(page.deleted_orders) if id_ not in known or not known[id_].deleted]
-        spoken = [order for order, _ in fresh.values()]
-        settled = people.settle(db, shop, spoken, sifted.customers.values(), page.deleted_customers)
+        # Old states speak of people too, so that who is known does not depend on what was read first.
+        settled = people.settle(db, shop, sifted.shown, sifted.customers.values(), page.deleted_customers)
         concerned = _store_orders(db, shop, fresh, known, settled)
         concerned |= _mark_deleted(db, shop, gone, known)
         consented = consents.append(db, shop, _statements(sifted, settled), now)

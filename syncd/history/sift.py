@@ -34,19 +34,23 @@ class Sifted:
     """
 
     orders: dict[str, tuple[Order, bytes]]
+    # Every state of an order that the page holds: the older ones still tell of people.
+    shown: list[Order]
     customers: dict[str, Customer]
     rejected: dict[str, Rejected]
 
 
 def sift(page: Page, currencies: Collection[str] | None) -> Sifted:
     """The records of `page` that can be stored; orders in another currency than `currencies` cannot."""
-    sifted = Sifted({}, {}, {rejected.record_id: rejected for rejected in page.rejected})
+    sifted = Sifted({}, [], {}, {rejected.record_id: rejected for rejected in page.rejected})
     for order in page.orders:
         encoded = _encoded(order)
         fault = _fault(order, encoded) or _order_fault(order, currencies)
         if fault:
             sifted.rejected[plain(order.id)] = _kept(order, fault)
-        elif order.id not in sifted.orders or order.updated_at >= sifted.orders[order.id][0].updated_at:
+            continue
+        sifted.shown.append(order)
+        if order.id not in sifted.orders or order.updated_at >= sifted.orders[order.id][0].updated_at:
             sifted.orders[order.id] = (order, blake2b(encoded, digest_size=16).digest())
     for customer in page.customers:
         fault = _fault(customer, _encoded(customer)) or _customer_fault(customer)

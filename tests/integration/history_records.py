@@ -115,7 +115,7 @@ def meaning(history: History) -> dict[str, Any]:
         "identities": ids,
         "items": rows(history, order_items),
         "refunds": rows(history, refunds),
-        "people": [row[1:] for row in rows(history, customers) if row[1] in living],
+        "people": sorted((row[1:] for row in rows(history, customers) if row[1] in living), key=repr),
         "consents": {email: held for email, held in consents_by_email(history).items() if email in living},
         "quarantine": rows(history, quarantine, "shop", "resource", "record_id", "reason"),
     }
