@@ -6,14 +6,15 @@ anywhere, and the next one goes on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import structlog
 from msgspec import Struct, field
 
-from syncd.destinations import Destination, connect
+from syncd.destinations import Destination
 from syncd.errors import ConnectionBlocked, SyncdError, TransientError, UnsafePlan, UserError
 from syncd.history import ledger, outbox
 from syncd.history.shops import set_shop_state, shop_row
@@ -31,6 +32,9 @@ log = structlog.get_logger()
 # come back as it was written, which is no reason to go on for ever.
 MAX_ROUNDS = 4
 
+# A shop's API is slower than one core, and its pages wait on the network most of the time.
+SHOPS_AT_ONCE = 4
+
 # How long the service leaves a blocked connection alone; a reload (SIGHUP) tries it at once.
 REST_SECONDS = 3_600
 
@@ -44,8 +48,15 @@ class Cycle(Struct):
     pushed: dict[str, Pushed] = field(default_factory=dict)
     errors: list[SyncdError] = field(default_factory=list)
 
-    def add(self, name: str, pushed: Pushed) -> None:
-        """What was pushed to an audience in one round more."""
+    def add_judged(self, name: str, judged: Judged) -> None:
+        """What was judged in an audience, in one round more."""
+        before = self.judged.get(name, Judged(0, 0, 0))
+        self.judged[name] = Judged(
+            before.people + judged.people, before.joined + judged.joined, before.left + judged.left
+        )
+
+    def add_pushed(self, name: str, pushed: Pushed) -> None:
+        """What was pushed to an audience, in one round more."""
         before = self.pushed.get(name, Pushed())
         self.pushed[name] = Pushed(
             before.done + pushed.done, before.refused + pushed.refused, before.unknown + pushed.unknown
@@ -55,14 +66,11 @@ class Cycle(Struct):
 def sync(context: Context) -> Cycle:
     """One cycle over every shop and audience; an error stops its own connection only."""
     cycle = Cycle()
-    for shop in context.settings.shops:
-        if context.rests(shop):
-            continue
-        try:
-            cycle.pulled[shop] = pull(context, shop)
-        except (TransientError, ConnectionBlocked) as err:
-            _shop_stopped(context, shop, err)
-            cycle.errors.append(err)
+    for shop, pulled in _pull_each(context, [shop for shop in context.settings.shops if not context.rests(shop)]):
+        if isinstance(pulled, Pulled):
+            cycle.pulled[shop] = pulled
+        else:
+            cycle.errors.append(pulled)
     for name in context.settings.audiences:
         if context.rests(name):
             continue
@@ -85,9 +93,9 @@ def _serve(context: Context, name: str, cycle: Cycle) -> None:
         first_push(context, name, cycle)
     destination, tags = open_audience(context, name)
     read_members(context, name, destination, tags)
-    cycle.judged[name] = judge(context, name, tags)
+    cycle.add_judged(name, judge(context, name, tags))
     # What was approved earlier goes out first; a plan is only made from a settled state.
-    cycle.pushed[name] = push(context, name, destination, tags)
+    cycle.add_pushed(name, push(context, name, destination, tags))
     if outbox.approved_plan(context.history, name) is None:
         _plan_and_push(context, name, destination, tags, cycle)
     ledger.set_audience(context.history, name, state="ok", error="")
@@ -104,13 +112,13 @@ def _plan_and_push(context: Context, name: str, destination: Destination, tags: 
         # A plan that is held already stays as it was shown.
         raise unsafe(outbox.held_plan(context.history, name) or _hold(context, plan, reasons))
     outbox.keep(context.history, plan, state="approved", now=context.clock.now())
-    cycle.pushed[name] = push(context, name, destination, tags)
+    cycle.add_pushed(name, push(context, name, destination, tags))
 
 
 def _hold(context: Context, plan: Plan, reasons: Sequence[str]) -> dict[str, Any]:
     held = replace(plan, reasons=tuple(reasons))
     outbox.keep(context.history, held, state="held", now=context.clock.now())
-    log.warning("plan held", audience=plan.audience, plan=plan.id, reasons=list(reasons))
+    log.info("plan held", audience=plan.audience, plan=plan.id, reasons=list(reasons))
     return held.summary()
 
 
@@ -131,13 +139,30 @@ def pull_all(context: Context, shops: Sequence[str], since: int | None = None) -
     of the orders would be wrong.
     """
     cycle = Cycle()
-    for shop in shops:
-        try:
-            cycle.pulled[shop] = pull(context, shop, since)
-        except (TransientError, ConnectionBlocked) as err:
-            _shop_stopped(context, shop, err)
-            raise
+    for shop, pulled in _pull_each(context, shops, since):
+        if not isinstance(pulled, Pulled):
+            raise pulled
+        cycle.pulled[shop] = pulled
     return cycle
+
+
+def _pull_each(
+    context: Context, shops: Sequence[str], since: int | None = None
+) -> Iterator[tuple[str, Pulled | SyncdError]]:
+    """What came of pulling each shop. They are pulled side by side: a slow one keeps nobody waiting."""
+    with ThreadPoolExecutor(SHOPS_AT_ONCE, thread_name_prefix="pull") as pool:
+        pulls = {shop: pool.submit(pull, context, shop, since) for shop in shops}
+        try:
+            for shop, future in pulls.items():
+                try:
+                    yield shop, future.result()
+                except (TransientError, ConnectionBlocked) as err:
+                    _shop_stopped(context, shop, err)
+                    yield shop, err
+        except BaseException:
+            # The other shops stop after the page that they are at.
+            context.stop.set()
+            raise
 
 
 def complete_audiences(context: Context) -> list[str]:
@@ -160,7 +185,7 @@ def first_plan(context: Context, name: str, cycle: Cycle) -> dict[str, Any] | No
     profile = destination.profile()
     ledger.set_audience(context.history, name, fingerprint=profile.fingerprint)
     read_members(context, name, destination, tags)
-    cycle.judged[name] = judge(context, name, tags)
+    cycle.add_judged(name, judge(context, name, tags))
     plan = plan_stored(context, name, tags)
     if not plan.steps:
         return None
@@ -168,7 +193,7 @@ def first_plan(context: Context, name: str, cycle: Cycle) -> dict[str, Any] | No
 
 
 def first_push(context: Context, name: str, cycle: Cycle) -> None:
-    """Rounds of read, judge, plan and muted push, until the rules want nothing more.
+    """Rounds of muted push, read, judge and plan, until the rules want nothing more.
 
     There is more than one round because those who are created by the first become subscribers, which
     some rules ask for. Only the first plan is shown: all that will be created is in it.
@@ -179,13 +204,13 @@ def first_push(context: Context, name: str, cycle: Cycle) -> None:
         return
     destination, tags = open_audience(context, name)
     for _ in range(MAX_ROUNDS):
-        read_members(context, name, destination, tags)
-        cycle.judged[name] = judge(context, name, tags)
-        cycle.add(name, push(context, name, destination, tags))
+        cycle.add_pushed(name, push(context, name, destination, tags))
         if waiting := outbox.outbox_size(context.history, name):
             raise TransientError(
                 f"{name}: {waiting:,} changes are not confirmed yet", hint="run it again: it goes on from here"
             )
+        read_members(context, name, destination, tags)
+        cycle.add_judged(name, judge(context, name, tags))
         plan = plan_stored(context, name, tags)
         if not plan.steps:
             break
@@ -216,7 +241,7 @@ def send_approved(context: Context, name: str) -> Cycle:
         first_push(context, name, cycle)
         return cycle
     destination, tags = open_audience(context, name)
-    cycle.add(name, push(context, name, destination, tags))
+    cycle.add_pushed(name, push(context, name, destination, tags))
     return cycle
 
 
@@ -234,7 +259,7 @@ def plan_only(context: Context, name: str, today: int, *, live: bool) -> dict[st
     if not live or not plan.steps:
         return plan.summary()
     try:
-        profile = connect(name, audience, context.clock.now).profile()
+        profile = context.destination(name).profile()
     except SyncdError:
         profile = None
     reasons = hold_reasons(context, plan, profile, customers_shown(context, name))
@@ -250,7 +275,7 @@ def open_audience(context: Context, name: str) -> tuple[Destination, Tags]:
     audience = context.settings.audiences[name]
     ledger.audience_row(context.history, name)
     tags = ledger.tags_of(context.history, name, audience.playbook, audience.tag_prefix)
-    return connect(name, audience, context.clock.now), tags
+    return context.destination(name), tags
 
 
 def _shop_stopped(context: Context, shop: str, err: SyncdError) -> None:

@@ -17,10 +17,9 @@ from syncd.history.shops import holdings, shop_row
 from syncd.lifecycle import metrics
 from syncd.model import email_key
 from syncd.plan import Tags
-from syncd.rules import evaluate, figure_of, figure_values, figures_in, parse_rule, parts
+from syncd.rules import evaluate, figure_of, figure_values, figures_in, metrics_of, parse_rule, parts
 from syncd.rules import explain as explain_rules
 from syncd.rules import judge as apply_rules
-from syncd.rules import metrics_of
 from syncd.steps.context import Context
 from syncd.steps.judge import Figures, columns_of, figures_on, judgements
 from syncd.steps.planning import plan_stored
@@ -173,10 +172,9 @@ def preview(context: Context, name: str, rule: str, today: int) -> dict[str, Any
     subscribed: list[np.ndarray] = []
     stand: list[np.ndarray] = []
     for batch, judgement in judgements(context, name, tags, today, figures, None):
-        memberships = {s: (judgement.segments >> bit & 1).astype(bool) for s, bit in tags.bits.items()}
-        holds.append(evaluate(tree, batch, today, figures, memberships))
+        holds.append(evaluate(tree, batch, today, figures, judgement.inside))
         for at, piece in enumerate(pieces):
-            of_parts[at].append(evaluate(piece, batch, today, figures, memberships))
+            of_parts[at].append(evaluate(piece, batch, today, figures, judgement.inside))
         spent.append(metrics.spend_minor(batch, "ever", today))
         subscribed.append(batch.subscribed)
         stand.append(judgement.segments)
@@ -194,7 +192,7 @@ def preview(context: Context, name: str, rule: str, today: int) -> dict[str, Any
         "subscribed": int((np.concatenate(subscribed) & inside).sum()),
         "revenue_share": float(money[inside].sum() / money.sum()) if money.sum() else 0.0,
         "parts": [
-            {"rule": piece.text, "customers": int(np.concatenate(column).sum())}
+            {"rule": str(piece), "customers": int(np.concatenate(column).sum())}
             for piece, column in zip(pieces, of_parts, strict=True)
         ],
         "overlap": [

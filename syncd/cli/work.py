@@ -122,11 +122,12 @@ def _report(cycle: Cycle) -> None:
         pushed = cycle.pushed.get(name)
         sent = f"; {pushed.done:,} members written, {pushed.refused:,} refused" if pushed else ""
         click.echo(f"{name}: {judged.people:,} people judged, {judged.joined:,} joined, {judged.left:,} left{sent}")
-    *others, last = sorted(cycle.errors, key=lambda err: (err.exit_code == 4, err.exit_code == 3)) or [None]
-    for err in others:
-        explain(err)
-    if last:
-        raise last
+    if cycle.errors:
+        # A blocked connection weighs more than a held plan, and that more than what passes by itself.
+        *others, gravest = sorted(cycle.errors, key=lambda err: err.exit_code)
+        for err in others:
+            explain(err)
+        raise gravest
 
 
 @click.command()

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Kind = Literal["create", "fields", "tags", "event"]
 
 BATCH_OPERATIONS = 1000
+# Of the 500 that an account may have waiting; what a crash leaves unsettled grows with it.
+BATCHES_AT_ONCE = 10
 # One member may make the service stumble for ever; three in a row mean that it is the service.
 FAILURES_IN_A_ROW = 3
 FIRST_PAUSE_SECONDS = 0.25
@@ -104,9 +106,13 @@ class Calls:
 
 
 class Batches:
-    """Does operations in Mailchimp's own queue, up to a thousand at a time and in no certain order."""
+    """Does operations in Mailchimp's own queue, in no certain order.
 
-    chunk = BATCH_OPERATIONS
+    Several batches of a thousand wait there at once: it works them off one after the other without a
+    pause for us to ask.
+    """
+
+    chunk = BATCHES_AT_ONCE * BATCH_OPERATIONS
 
     def __init__(self, gateway: Gateway, list_id: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._gateway = gateway
@@ -116,12 +122,15 @@ class Batches:
     def do(self, operations: Sequence[Operation]) -> list[Answer]:
         """The answer to each operation; unknown for those that the results leave out.
 
-        Raises: TransientError where the batch does not end in an hour or its results cannot be had.
+        Raises: TransientError where a batch does not end in an hour or its results cannot be had.
         """
         names = [self._name(n, operation) for n, operation in enumerate(operations)]
         wrapped = [self._wrap(name, operation) for name, operation in zip(names, operations, strict=True)]
-        batch = typed(self._gateway.batches.start({"operations": wrapped}), Batch)
-        results = self._results(batch.id)
+        batches = [
+            typed(self._gateway.batches.start({"operations": wrapped[at : at + BATCH_OPERATIONS]}), Batch)
+            for at in range(0, len(wrapped), BATCH_OPERATIONS)
+        ]
+        results = {name: result for batch in batches for name, result in self._results(batch.id).items()}
         return [_answer(operation, results.get(name)) for name, operation in zip(names, operations, strict=True)]
 
     def settle(self) -> None:

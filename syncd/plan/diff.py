@@ -93,14 +93,14 @@ class Plan:
 
 def step_for(standing: Standing) -> Step:
     """The step that turns known into wanted; false where nothing differs."""
-    return Step(
+    step = Step(
         email=standing.email,
         customer_id=standing.customer_id,
         add=standing.wanted_tags & ~standing.known_tags,
         remove=standing.known_tags & ~standing.wanted_tags,
         set_fields=standing.wanted_fields != standing.known_fields,
-        create=not standing.member,
     )
+    return replace(step, create=True) if step and not standing.member else step
 
 
 def fields_to_set(wanted: str, known: str) -> dict[str, FieldValue]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Event
 from types import FrameType
@@ -64,14 +63,14 @@ def run(load: Callable[[], Settings]) -> None:
         while not signals.stop.is_set():
             if signals.reload:
                 context = _reloaded(context, load, signals)
-            _cycle(context)
-            _pause(context, signals)
+            began_at = context.clock.now()
+            _cycle(context, began_at)
+            _pause(context, signals, began_at + context.settings.poll_every)
     notify("STOPPING=1")
     log.info("stopped")
 
 
-def _cycle(context: Context) -> None:
-    began = datetime.fromtimestamp(context.clock.now(), UTC).isoformat()
+def _cycle(context: Context, began_at: int) -> None:
     try:
         cycle = sync(context)
     except Stopped:
@@ -81,12 +80,12 @@ def _cycle(context: Context) -> None:
         log.error("cycle failed", error=str(err))
         return
     state = f"{len(cycle.errors)} problems, see `syncd status`" if cycle.errors else "ok"
+    began = datetime.fromtimestamp(began_at, UTC).isoformat()
     notify("WATCHDOG=1", f"STATUS=cycle of {began}: {state}")
 
 
-def _pause(context: Context, signals: Signals) -> None:
+def _pause(context: Context, signals: Signals, until: int) -> None:
     """Waits for the next poll, with a sign of life now and then."""
-    until = context.clock.now() + context.settings.poll_every
     while not signals.wake.is_set() and (now := context.clock.now()) < until:
         notify("WATCHDOG=1")
         context.clock.wait_until(min(until, now + HEARTBEAT_SECONDS), signals.wake)
@@ -102,7 +101,7 @@ def _reloaded(context: Context, load: Callable[[], Settings], signals: Signals) 
         settings = load()
         if settings.database != context.settings.database:
             raise UserError("another database needs a restart")
-        context = replace(context, settings=settings, rests_until={})
+        context = Context(settings, context.history, context.clock, context.stop, context.progress)
         log.info("configuration read again")
     except UserError as err:
         log.error("the configuration stays as it was", error=str(err), problems=list(err.problems))

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
 
+from syncd import destinations, sources
 from syncd.calendar import local_day
 from syncd.clock import Clock
+from syncd.destinations import Destination
 from syncd.history.database import History
 from syncd.settings import Audience, Settings
+from syncd.sources import Source
 
 # (what is being done, how many more are done, how many there will be in all if known)
 Progress = Callable[[str, int, int | None], None]
@@ -35,6 +38,23 @@ class Context:
     # A connection that a person must mend is left alone until then: {name: instant}. Hammering with a
     # dead token gets an address blocked (Ecwid: after 20 calls a minute).
     rests_until: dict[str, int] = field(default_factory=dict)
+    # One connection a shop and audience for as long as the configuration stays: with it live the HTTP
+    # session, the token and what is known of the rate limit.
+    _sources: dict[str, Source] = field(default_factory=dict)
+    _destinations: dict[str, Destination] = field(default_factory=dict)
+
+    def source(self, shop: str) -> Source:
+        """The connection to a shop."""
+        if shop not in self._sources:
+            self._sources[shop] = sources.connect(shop, self.settings.shops[shop], self.clock.now)
+        return self._sources[shop]
+
+    def destination(self, audience: str) -> Destination:
+        """The connection to an audience."""
+        if audience not in self._destinations:
+            found = destinations.connect(audience, self.settings.audiences[audience], self.clock.now)
+            self._destinations[audience] = found
+        return self._destinations[audience]
 
     def report(self, task: str, advance: int, expected: int | None = None) -> None:
         """Says that `task` is `advance` further, and raises Stopped when the work shall end here."""

@@ -11,7 +11,6 @@ from syncd.history import ledger, outbox
 from syncd.history.shops import holdings
 from syncd.plan import Plan, Standing, Surroundings, Tags, make_plan, reasons_to_hold
 from syncd.settings import Audience
-from syncd.sources import connect
 from syncd.steps.context import Context
 from syncd.steps.judge import verdicts_as_of
 
@@ -85,7 +84,7 @@ def customers_shown(context: Context, name: str) -> Shown:
 
     def ask(shop: str) -> int | None:
         try:
-            return connect(shop, context.settings.shops[shop], context.clock.now).customers_shown()
+            return context.source(shop).customers_shown()
         except SyncdError:
             # A shop that is down is no accident in its data; the pull has reported it already.
             return None

@@ -6,17 +6,18 @@ from typing import Any
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from syncd.errors import ConnectionBlocked
 from syncd.history.ingest import ingest
 from syncd.history.shops import cursors_of, set_shop_state, shop_row
-from syncd.sources import Source, connect
+from syncd.sources import Source
 from syncd.steps.context import Context
 
 log = structlog.get_logger()
 
 
-class Pulled(Struct):
+class Pulled(Struct, frozen=True):
     """What a pull brought."""
 
     orders_new: int = 0
@@ -25,11 +26,6 @@ class Pulled(Struct):
     deleted: int = 0
     quarantined: int = 0
 
-    @property
-    def anything(self) -> bool:
-        """Whether there was any news at all."""
-        return any((self.orders_new, self.orders_changed, self.customers_changed, self.deleted))
-
 
 def pull(context: Context, name: str, since: int | None = None) -> Pulled:
     """Everything new in the shop `name` is in the history; `since` limits a first import to later orders.
@@ -37,41 +33,24 @@ def pull(context: Context, name: str, since: int | None = None) -> Pulled:
     Raises: TransientError, ConnectionBlocked; whatever was committed before stays, and the next call
     goes on from there.
     """
-    shop = context.settings.shops[name]
-    source = connect(name, shop, context.clock.now)
-    started_at = context.clock.now()
-    _same_shop(context, name, source)
+    source, started_at = context.source(name), context.clock.now()
+    known = _same_shop(context, name, source)
     audiences = audiences_of(context, name)
-    pulled, done = Pulled(), 0
+    currencies = accepted_currencies(context, audiences)
+    pulled = Pulled()
     for page in source.pull(cursors_of(context.history, name), since):
-        result = ingest(
-            context.history,
-            name,
-            page,
-            audiences=audiences,
-            currencies=accepted_currencies(context, audiences),
-            now=context.clock.now(),
-        )
-        for field in Pulled.__struct_fields__:
-            setattr(pulled, field, getattr(pulled, field) + getattr(result, field))
-        done = done + len(page.orders) + len(page.customers)
+        result = ingest(context.history, name, page, audiences=audiences, currencies=currencies, now=started_at)
+        pulled = Pulled(*(before + getattr(result, field) for field, before in asdict(pulled).items()))
         context.report(f"{name}: {page.resource}", len(page.orders) + len(page.customers), page.expected)
-    row = shop_row(context.history, name)
-    set_shop_state(
-        context.history,
-        name,
-        state="ok",
-        error="",
-        pulled_at=started_at,
-        backfilled_at=row["backfilled_at"] or started_at,
-    )
-    if pulled.anything or pulled.quarantined:
-        log.info("pulled", shop=name, records=done, **{f: getattr(pulled, f) for f in Pulled.__struct_fields__})
+    backfilled_at = known["backfilled_at"] or started_at
+    set_shop_state(context.history, name, state="ok", error="", pulled_at=started_at, backfilled_at=backfilled_at)
+    if pulled != Pulled():
+        log.info("pulled", shop=name, **asdict(pulled))
     return pulled
 
 
-def _same_shop(context: Context, name: str, source: Source) -> None:
-    """The shop behind the name is the one that it always was; its profile is stored.
+def _same_shop(context: Context, name: str, source: Source) -> dict[str, Any]:
+    """The shop behind the name is the one that it always was; its profile is stored. Returns the row as it was.
 
     Raises: ConnectionBlocked for another one: its orders would mix with ours.
     """
@@ -90,6 +69,7 @@ def _same_shop(context: Context, name: str, source: Source) -> None:
     }
     if any(known[key] != value for key, value in values.items()):
         set_shop_state(context.history, name, **values)
+    return known
 
 
 def audiences_of(context: Context, shop: str) -> list[str]:

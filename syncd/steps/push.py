@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from syncd.destinations import Destination, FieldType
 from syncd.history import outbox
@@ -16,8 +17,10 @@ from syncd.steps.members import reread
 
 log = structlog.get_logger()
 
-# So many changes are under way at once: what a crash leaves unsettled, and a batch's worth.
+# So many people's changes are under way at once, which is what a crash leaves unsettled. Muted ones go
+# through the service's own queue, which is filled better by many.
 AT_ONCE = 500
+AT_ONCE_MUTED = 5_000
 # So many confirmations are committed together.
 CONFIRM = 200
 
@@ -47,13 +50,11 @@ def push(context: Context, name: str, destination: Destination, tags: Tags) -> P
     total = outbox.outbox_size(context.history, name)
     if total:
         destination.prepare([tags.names[bit] for bit in tags.bits.values()], field_types(audience))
-    while rows := outbox.take(context.history, plan_id, AT_ONCE * (4 if muted else 1)):
+    while rows := outbox.take(context.history, plan_id, AT_ONCE_MUTED if muted else AT_ONCE):
         _send(context, name, destination, tags, plan_id, muted, rows, pushed, total)
     if outbox.outbox_size(context.history, name) == 0:
         outbox.finish(context.history, plan_id, context.clock.now())
-    log.info(
-        "pushed", audience=name, plan=plan_id, muted=muted, **{f: getattr(pushed, f) for f in Pushed.__struct_fields__}
-    )
+    log.info("pushed", audience=name, plan=plan_id, muted=muted, **asdict(pushed))
     return pushed
 
 
@@ -95,6 +96,9 @@ def _send(
             if outcome.result == "done":
                 confirmed.append(row)
                 pushed.done += 1
+                if outcome.reason:
+                    # Written, but for a field: the reason names the field, not the person.
+                    log.warning("not everything was taken", audience=name, reason=outcome.reason)
             else:
                 _note(context, name, row, outcome, pushed)
             if len(confirmed) >= CONFIRM:

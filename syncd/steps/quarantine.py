@@ -10,7 +10,6 @@ from syncd.history.quarantine import Quarantined, quarantined
 from syncd.history.shops import cursors_of
 from syncd.history.sift import recovered
 from syncd.model import Order, Page, Rejected
-from syncd.sources import connect
 from syncd.steps.context import Context
 from syncd.steps.pull import accepted_currencies, audiences_of
 
@@ -50,9 +49,7 @@ def _again(context: Context, one: Quarantined) -> None:
 def _page(context: Context, one: Quarantined, cursor: str) -> Page:
     """A page with this one record, at the place where the resource stands anyway."""
     try:
-        record = recovered(one.raw) or connect(one.shop, context.settings.shops[one.shop], context.clock.now).parse(
-            one.resource, one.raw
-        )
+        record = recovered(one.raw) or context.source(one.shop).parse(one.resource, one.raw)
     except RecordError as err:
         return Page(one.resource, cursor, rejected=(Rejected(one.record_id, str(err), one.raw),))
     if isinstance(record, Order):
