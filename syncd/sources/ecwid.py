@@ -161,29 +161,34 @@ class Ecwid:
         """What changed since `begin` in portions, with the cursor behind each and the rows to expect in all.
 
         Nothing is asked where nothing changed since `begin` (`latest`), which is one call for all
-        resources. A long stretch is cut into windows, which are read side by side.
+        resources.
         """
         if begin and latest is not None and latest < begin.at:
             yield _Chunk((), (), begin.at), begin.write(), None
             return
         cursor = begin or Cursor(since)
-        plan = self._plan(what, cursor.at, max(cursor.at, now))
-        expected = sum(window.rows for window in plan)
-        delivered = cursor.at, cursor.place
-        chains = (self._window(what, window, delivered) for window in plan)
-        for chunk in ahead(chains, WORKERS, depth=WINDOW_ROWS // PAGE_ROWS) if len(plan) > 1 else next(chains):
+        last = max(cursor.at, now)
+        expected = self._api.count(what, cursor.at, last)
+        for chunk in self._chunks(what, cursor, last, expected):
             cursor = cursor.moved_to(chunk.reached, now, chunk.place)
             yield chunk, cursor.write(), expected
 
-    def _plan(self, what: List, first: int, last: int) -> list[Window]:
-        def rows(begin: int, end: int) -> int:
-            return self._api.count(what, begin, end)
+    def _chunks(self, what: List, begin: Cursor, last: int, expected: int) -> Iterator[_Chunk]:
+        """What changed from `begin` to `last`; a long stretch is cut into windows that are read side by side."""
+        if expected <= WINDOW_ROWS:
+            return self._window(what, Window(begin.at, last, expected), begin)
 
-        return list(windows(first, last, rows, most=MOST_ROWS, target=WINDOW_ROWS))
+        def rows(first: int, last: int) -> int:
+            return self._api.count(what, first, last)
 
-    def _window(self, what: List, window: Window, delivered: tuple[int, str]) -> Iterator[_Chunk]:
-        """The rows of a window behind those `delivered`, by instant and id, in portions."""
+        plan = windows(begin.at, last, rows, most=MOST_ROWS, target=WINDOW_ROWS)
+        chains = (self._window(what, window, begin) for window in plan)
+        return ahead(chains, WORKERS, depth=WINDOW_ROWS // PAGE_ROWS)
+
+    def _window(self, what: List, window: Window, begin: Cursor) -> Iterator[_Chunk]:
+        """The rows of a window behind `begin`, by instant and id, in portions."""
         rows = self._api.rows(what, window)
+        delivered = begin.at, begin.place
         new = [record for record in rows.records.values() if (record.updated_at, record.id) > delivered]
         new.sort(key=lambda record: (record.updated_at, record.id))
         for n in range(0, len(new) - PAGE_ROWS, PAGE_ROWS):

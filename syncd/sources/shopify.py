@@ -178,14 +178,12 @@ class Shopify:
         """`seen` and every page behind it; begun anew at the watermark before the shop stops showing more."""
         yield seen
         walked = seen.rows
-        while seen.next or walked >= WALK_ROWS:
+        while (following := seen.next) is not None:
             if walked + PAGE_ROWS > WALK_ROWS and seen.newest > begun_at:
                 begun_at, walked = seen.newest, 0
                 seen = self._api.begin(what, what.between(begun_at, last))
-            elif seen.next:
-                seen = self._api.follow(what, seen.next)
             else:
-                return
+                seen = self._api.follow(what, following)
             walked += seen.rows
             yield seen
 
