@@ -62,11 +62,11 @@ def ingest(
     sifted = sift(page, currencies)
     with history.begin() as db:
         lock(db, "people")
-        known = _known_orders(db, shop, {*sifted.orders, *page.deleted_orders})
+        known = _known_orders(db, shop, {*sifted.orders, *sifted.deleted_orders})
         fresh = {id_: one for id_, one in sifted.orders.items() if _is_news(*one, known.get(id_))}
-        gone = [id_ for id_ in dict.fromkeys(page.deleted_orders) if id_ not in known or not known[id_].deleted]
+        gone = [id_ for id_ in sifted.deleted_orders if id_ not in known or not known[id_].deleted]
         # Old states speak of people too, so that who is known does not depend on what was read first.
-        settled = people.settle(db, shop, sifted.shown, sifted.customers.values(), page.deleted_customers)
+        settled = people.settle(db, shop, sifted.shown, sifted.customers.values(), sifted.deleted_customers)
         concerned = _store_orders(db, shop, fresh, known, settled)
         concerned |= _mark_deleted(db, shop, gone, known)
         consented = consents.append(db, shop, _statements(sifted, settled), now)

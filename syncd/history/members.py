@@ -13,6 +13,7 @@ from sqlalchemy import Connection, and_, delete, func, select, update
 from syncd.history import consents, people
 from syncd.history.consents import Statement
 from syncd.history.database import History, among, lock, put
+from syncd.history.derived import derive
 from syncd.history.fields import canonical_fields
 from syncd.history.schema import audiences, members, standings
 from syncd.model import Consent, ConsentState, Member, MemberStatus, email_key
@@ -71,7 +72,7 @@ def store_members(
         changed = {id_ for id_, (_, row) in found.items() if row != known.get(id_, _NOBODY).row}
         _store(db, audience, found, known)
         consents.append(db, consents.esp_source(audience), _statements(found), now)
-        people.derive(db, changed)
+        derive(db, changed)
         people.mark_news(db, changed | left, [audience])
         if cursor is not None:
             db.execute(update(audiences).where(audiences.c.name == audience).values(member_cursor=cursor))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, exists, func, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from syncd.history.database import History, among, put
-from syncd.history.schema import audiences, customers, identities, members, news, orders
+from syncd.history.derived import derive
+from syncd.history.schema import customers, identities, news, orders
 from syncd.model import Customer, Order, email_key
 
 # Who an order tells it is of weighs less than any record of a customer: its instant is put before them all.
@@ -100,7 +100,7 @@ class Settled:
 
     # What holds now of each shop id of the page.
     identities: dict[str, Identity]
-    # Of whom something other than a date changed, those who lost an id to another person included.
+    # Of whom anything is new, those who lost an id to another person included.
     touched: set[int]
     # The shop ids of which anything but a date changed.
     news_of: set[str]
@@ -125,17 +125,21 @@ def settle(
     news_of = {id_ for id_, new in changed.items() if id_ not in known or not new.says_the_same(known[id_])}
     moved = [id_ for id_ in news_of if id_ in known and known[id_].customer_id != changed[id_].customer_id]
     _move_orders(db, shop, [changed[id_] for id_ in moved])
-    concerned = [one[id_].customer_id for one in (known, changed) for id_ in news_of if id_ in one]
-    touched = {id_ for id_ in concerned if id_ is not None}
-    # A new id that only an order told of adds nothing to what is derived.
-    if moved or gone or any(changed[id_].recorded for id_ in news_of):
-        derive(db, touched)
+    # A new id that only an order told of adds nothing to a person.
+    adding = {id_ for id_, one in changed.items() if one.recorded} | {*moved, *gone}
+    derived = derive(db, _persons(adding, known, changed))
     return Settled(
         identities={**known, **changed},
-        touched=touched,
+        touched=_persons(news_of, known, changed) | derived,
         news_of=news_of,
         deleted=sum(one.deleted and not (id_ in known and known[id_].deleted) for id_, one in changed.items()),
     )
+
+
+def _persons(shop_ids: Iterable[str], *stages: Mapping[str, Identity]) -> set[int]:
+    """The customers whom these ids belong to at any stage."""
+    found = {stage[id_].customer_id for stage in stages for id_ in shop_ids if id_ in stage}
+    return {id_ for id_ in found if id_ is not None}
 
 
 def _changed(known: Mapping[str, Identity], told: Iterable[Identity], gone: Iterable[str]) -> dict[str, Identity]:
@@ -158,11 +162,11 @@ def known_identities(db: Connection, shop: str, shop_ids: Collection[str]) -> di
     if not shop_ids:
         return {}
     query = (
-        select(*(identities.c[name] for name in _COLUMNS), customers.c.email)
+        select(*(customers.c.email if name == "email" else identities.c[name] for name in Identity.__struct_fields__))
         .outerjoin(customers, customers.c.id == identities.c.customer_id)
         .where(identities.c.shop == shop, among(db, identities.c.shop_customer_id, shop_ids))
     )
-    return {row.shop_customer_id: Identity(**row._mapping) for row in db.execute(query)}
+    return {row[0]: Identity(*row) for row in db.execute(query)}
 
 
 _COLUMNS = tuple(name for name in Identity.__struct_fields__ if name != "email")
@@ -196,41 +200,6 @@ _MOVE = (
     update(orders)
     .where(orders.c.shop == bindparam("s"), orders.c.shop_customer_id == bindparam("i"))
     .values(customer_id=bindparam("c"))
-)
-
-
-def derive(db: Connection, ids: Collection[int]) -> None:
-    """What is said of these customers follows from their living shop ids: the earliest sign-up, the newest
-    country, city and language that is known, and wholesale if any says so. Who is in no shop signed up
-    when they joined the first audience.
-    """
-    if ids:
-        db.execute(_DERIVE.where(among(db, customers.c.id, ids)))
-
-
-def _of_identities(column: Any) -> Any:
-    return select(column).where(identities.c.customer_id == customers.c.id, ~identities.c.deleted)
-
-
-def _newest(column: Any) -> Any:
-    order = (identities.c.updated_at.desc(), identities.c.shop, identities.c.shop_customer_id)
-    newest = _of_identities(column).where(column != "").order_by(*order).limit(1)
-    return func.coalesce(newest.scalar_subquery(), "")
-
-
-_DERIVE = update(customers).values(
-    signup_at=func.coalesce(
-        _of_identities(func.min(identities.c.created_at)).scalar_subquery(),
-        # By way of the audiences: with both columns of its key, a member is found at once.
-        select(func.min(members.c.opted_in_at))
-        .select_from(audiences.join(members, members.c.audience == audiences.c.name))
-        .where(members.c.customer_id == customers.c.id)
-        .scalar_subquery(),
-    ),
-    country=_newest(identities.c.country),
-    city=_newest(identities.c.city),
-    language=_newest(identities.c.language),
-    wholesale=exists(_of_identities(identities.c.shop).where(identities.c.wholesale)),
 )
 
 

@@ -93,6 +93,8 @@ identities = Table(
     # The shop's tags, one a line.
     Column("tags", Text, nullable=False, server_default=""),
     Index("ix_identities_customer_id", "customer_id", "shop"),
+    # So that the living are counted without looking at each.
+    Index("ix_identities_deleted", "shop", sqlite_where=text("deleted"), postgresql_where=text("deleted")),
 )
 
 consents = Table(
@@ -138,6 +140,7 @@ orders = Table(
         *("customer_id", "placed_at", "shop", "status", "cancelled", "test", "deleted", "currency"),
         *("paid_minor", "goods_minor", "refunded_minor", "refunded_goods_minor"),
     ),
+    Index("ix_orders_deleted", "shop", sqlite_where=text("deleted"), postgresql_where=text("deleted")),
     # The person first: an index that begins with the shop would tempt PostgreSQL to read the whole shop
     # whenever it is asked for some orders of a shop, as long as it has no statistics.
     Index("ix_orders_shop_customer_id_shop", "shop_customer_id", "shop"),

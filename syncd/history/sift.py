@@ -7,7 +7,8 @@ whose money could not be added up, is kept in the quarantine and never stops the
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -38,11 +39,14 @@ class Sifted:
     shown: list[Order]
     customers: dict[str, Customer]
     rejected: dict[str, Rejected]
+    deleted_orders: list[str]
+    deleted_customers: list[str]
 
 
 def sift(page: Page, currencies: Collection[str] | None) -> Sifted:
     """The records of `page` that can be stored; orders in another currency than `currencies` cannot."""
-    sifted = Sifted({}, [], {}, {rejected.record_id: rejected for rejected in page.rejected})
+    rejected = {one.record_id: one for one in page.rejected}
+    sifted = Sifted({}, [], {}, rejected, _ids(page.deleted_orders), _ids(page.deleted_customers))
     for order in page.orders:
         encoded = _encoded(order)
         fault = _fault(order, encoded) or _order_fault(order, currencies)
@@ -59,6 +63,11 @@ def sift(page: Page, currencies: Collection[str] | None) -> Sifted:
         elif customer.id not in sifted.customers or customer.updated_at >= sifted.customers[customer.id].updated_at:
             sifted.customers[customer.id] = customer
     return sifted
+
+
+def _ids(deleted: Iterable[str]) -> list[str]:
+    """Each once; without those that no record could have."""
+    return [id_ for id_ in dict.fromkeys(deleted) if 0 < len(id_) <= MAX_ID and plain(id_) == id_]
 
 
 def recovered(raw: bytes) -> Order | Customer | None:
@@ -87,12 +96,36 @@ def _encoded(record: Order | Customer) -> bytes:
 def _fault(record: Order | Customer, encoded: bytes) -> str:
     if not encoded:
         return "a text holds half a character (a lone surrogate)"
-    # In JSON a NUL always shows like this; a text that spells it out is as suspect.
-    if b"\\u0000" in encoded:
+    if b"\\u0000" in encoded and _NUL.search(encoded):
         return "a text holds a NUL character"
     if not 0 < len(record.id) <= MAX_ID:
         return f"the id has {len(record.id)} characters, 1 to {MAX_ID} are possible"
+    # Numbers are looked at one by one only where the text shows a long one: nearly never.
+    return _number_fault(record) if _LONG_NUMBER.search(encoded) else ""
+
+
+# NUL as JSON has it; but not a backslash followed by "u0000".
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_LONG_NUMBER = re.compile(rb'":-?\d{13}|"quantity":-?\d{10}')
+
+
+def _number_fault(record: Order | Customer) -> str:
+    if isinstance(record, Customer):
+        instants = [record.created_at, record.updated_at, record.consent.changed_at]
+        return "" if _within(MAX_INSTANT, instants) else "a date is beyond all measure"
+    amounts = [record.paid_minor, record.goods_minor, *(item.price_minor for item in record.items)]
+    amounts += [amount for refund in record.refunds for amount in (refund.amount_minor, refund.goods_minor)]
+    if not _within(MAX_MINOR, amounts):
+        return "an amount is beyond all measure"
+    if not _within(MAX_QUANTITY, [item.quantity for item in record.items]):
+        return "the quantity of an item is beyond all measure"
+    if not _within(MAX_INSTANT, [record.placed_at, record.updated_at, *(one.refunded_at for one in record.refunds)]):
+        return "a date is beyond all measure"
     return ""
+
+
+def _within(limit: int, numbers: Iterable[int]) -> bool:
+    return all(-limit <= number <= limit for number in numbers)
 
 
 def _order_fault(order: Order, currencies: Collection[str] | None) -> str:
@@ -100,39 +133,19 @@ def _order_fault(order: Order, currencies: Collection[str] | None) -> str:
         return "the currency is no code of three letters"
     if currencies is not None and order.currency not in currencies:
         return f"its currency {order.currency} is not the audience's, and no rate for it is configured"
-    if not _within(MAX_MINOR, order.paid_minor, order.goods_minor):
-        return "an amount is beyond all measure"
-    if not _within(MAX_INSTANT, order.placed_at, order.updated_at):
-        return "a date is beyond all measure"
     if order.customer_id is not None and not 0 < len(order.customer_id) <= MAX_ID:
         return f"the customer's id has {len(order.customer_id)} characters, 1 to {MAX_ID} are possible"
-    return _lines_fault(order) if order.items or order.refunds else ""
-
-
-def _lines_fault(order: Order) -> str:
     if len(order.items) > MAX_LINES:
         return f"it has {len(order.items)} lines, {MAX_LINES} are possible"
-    for item in order.items:
-        if not (_within(MAX_QUANTITY, item.quantity) and _within(MAX_MINOR, item.price_minor)):
-            return "the quantity or price of an item is beyond all measure"
-    for refund in order.refunds:
-        if len(refund.id) > MAX_ID or not _within(MAX_MINOR, refund.amount_minor, refund.goods_minor):
-            return "a refund is beyond all measure"
-        if not _within(MAX_INSTANT, refund.refunded_at):
-            return "a date is beyond all measure"
+    if any(len(refund.id) > MAX_ID for refund in order.refunds):
+        return f"a refund's id is longer than {MAX_ID} characters"
     return ""
 
 
 def _customer_fault(customer: Customer) -> str:
-    if not _within(MAX_INSTANT, customer.created_at, customer.updated_at, customer.consent.changed_at):
-        return "a date is beyond all measure"
     if len(customer.country) > 2:
         return "the country is no code of two letters"
     return "the language is no code" if len(customer.language) > 16 else ""
-
-
-def _within(limit: int, *numbers: int) -> bool:
-    return all(-limit <= number <= limit for number in numbers)
 
 
 def plain(text: str) -> str:

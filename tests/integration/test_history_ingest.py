@@ -22,7 +22,7 @@ from syncd.history.database import History
 from syncd.history.ingest import Ingested
 from syncd.history.quarantine import quarantined, quarantined_one, release
 from syncd.history.schema import news, order_items, orders, refunds
-from syncd.history.shops import Holdings, cursors_of, holdings, set_shop_state, shop_row
+from syncd.history.shops import Holdings, cursors_of, customers_held, holdings, set_shop_state, shop_row
 from syncd.history.sift import recovered
 from syncd.model import Item, OrderStatus, Refund, Rejected
 
@@ -213,6 +213,11 @@ def test_a_poisonous_record_is_kept_aside_and_the_rest_of_its_page_goes_on(histo
     assert owners(history) == {"8": "ben@example.com"}
 
 
+def test_a_deletion_of_what_could_never_be_is_passed_over(history: History) -> None:
+    impossible = ("", "\0", "half \ud800", "7" * 65)
+    assert take(history, deleted_orders=impossible, deleted_customers=impossible) == Ingested()
+
+
 def test_a_page_takes_a_dozen_statements_however_many_records_it_has(history: History) -> None:
     statements: list[str] = []
     event.listen(history.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
@@ -237,6 +242,7 @@ def test_the_holdings_of_a_shop_leave_out_what_was_deleted(history: History) -> 
     take(history, deleted_orders=("1",), deleted_customers=("c1",), rejected=(Rejected("9", "odd", b""),))
     take(history, order("1"), shop="cafe")
     assert holdings(history, "acme") == Holdings(orders=1, customers=1, quarantined=1)
+    assert customers_held(history, "acme") == 1
 
 
 def test_a_counter_sale_is_nobodys(history: History) -> None:

@@ -54,6 +54,13 @@ def empty(request: pytest.FixtureRequest, new_url: Callable[[str], str]) -> Iter
         yield history
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def own_history(request: pytest.FixtureRequest, history_url: Callable[[str], str]) -> Iterator[History]:
+    """A history that no other test will see."""
+    with open_history(history_url(request.param)) as history:
+        yield history
+
+
 def catalog(history: History) -> set[tuple[Any, ...]]:
     with history.read() as db:
         found = {tuple(row) for query in _CATALOG[db.dialect.name] for row in db.execute(text(query))}
@@ -113,7 +120,8 @@ def test_an_empty_database_is_not_used(empty: History) -> None:
     assert "syncd backfill" in caught.value.hint
 
 
-def test_a_newer_database_is_refused_and_left_alone(history: History) -> None:
+def test_a_newer_database_is_refused_and_left_alone(own_history: History) -> None:
+    history = own_history
     with history.begin() as db:
         db.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     before = catalog(history)

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -204,3 +205,22 @@ def test_a_killed_program_leaves_rows_and_cursor_of_the_same_page(tmp_path: Path
         last = int(cursors_of(history, "acme")["orders"])
         assert last >= int(told)
         assert holdings(history, "acme").orders == 10 * (last + 1)
+
+
+def test_two_shops_that_are_read_at_once_share_their_people(history: History) -> None:
+    def pull(shop: str) -> None:
+        chance = random.Random(shop)
+        for page in range(8):
+            people = chance.sample(range(40), 20)
+            shown = [customer(f"{shop}{at}", f"{at}@example.com", updated_at=page, city=shop) for at in people]
+            bought = [order(f"{page}-{at}", customer_id=f"{shop}{at}") for at in people]
+            deliver(history, shop, [*shown, *bought], str(page))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(pull, SHOPS))
+    at_once = meaning(history)
+    empty(history)
+    for shop in SHOPS:
+        pull(shop)
+    assert at_once == meaning(history)
+    assert len(at_once["orders"]) == 2 * 8 * 20

@@ -188,6 +188,14 @@ def upgrade() -> None:
     )
 
     op.create_index("ix_identities_customer_id", "identities", ["customer_id", "shop"], unique=False)
+    op.create_index(
+        "ix_identities_deleted",
+        "identities",
+        ["shop"],
+        unique=False,
+        sqlite_where=sa.text("deleted"),
+        postgresql_where=sa.text("deleted"),
+    )
 
     op.create_table(
         "members",
@@ -250,6 +258,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("shop", "id", name="pk_orders"),
     )
 
+    op.create_index(
+        "ix_orders_deleted",
+        "orders",
+        ["shop"],
+        unique=False,
+        sqlite_where=sa.text("deleted"),
+        postgresql_where=sa.text("deleted"),
+    )
     op.create_index(
         "ix_orders_judged",
         "orders",
