@@ -112,6 +112,16 @@ def test_what_is_known_of_a_person_comes_from_all_their_ids(history: History) ->
     assert (found.signup_at, found.country, found.city, found.wholesale) == (200, "PT", "", False)
 
 
+def test_the_shop_that_spoke_last_names_the_city_even_if_it_says_nothing_else_that_is_new(history: History) -> None:
+    take(history, customer("c1", city="Lugo", updated_at=2_000))
+    take(history, customer("9", city="Lyon", updated_at=1_000), shop="cafe")
+    assert person(history).city == "Lugo"
+    forget_news(history)
+    take(history, customer("9", city="Lyon", updated_at=3_000), shop="cafe")
+    assert person(history).city == "Lyon"
+    assert news_of(history) == {"ana@example.com"}
+
+
 def test_who_moves_away_takes_their_facts_along(history: History) -> None:
     take(history, customer("c1", created_at=300, city="Lugo"), customer("c2", created_at=100, city="Vigo"))
     take(history, customer("c2", "ben@example.com", created_at=100, city="Vigo", updated_at=2_000))
