@@ -78,8 +78,7 @@ def judge(context: Context, name: str, tags: Tags) -> Judged:
 
 def verdicts_as_of(context: Context, name: str, tags: Tags, today: int) -> Iterator[Verdict]:
     """How everybody would be judged on a local day, without storing anything; in the order of their ids."""
-    figures = _figures(context, name, today, fresh=True, keep=False)
-    for batch, judgement in judgements(context, name, tags, today, figures, None):
+    for batch, judgement in judgements(context, name, tags, today, figures_on(context, name, today), None):
         yield from _verdicts(context, name, tags, batch, judgement)
 
 

@@ -308,11 +308,12 @@ class Audience:
     def _set_values(self, member: Member, values: Mapping[int, Value]) -> bool:
         changed = {key: value for key, value in values.items() if member.values.get(key, "") != value}
         for key, value in changed.items():
+            if key in member.values or self.switches.first_value_is_a_change:
+                self._journeys.start(member, "field", f"{self.fields.tag_of(key)}={value}")
             if value == "":
                 del member.values[key]
             else:
                 member.values[key] = value
-            self._journeys.start(member, "field", f"{self.fields.tag_of(key)}={value}")
         return bool(changed)
 
 

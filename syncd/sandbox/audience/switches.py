@@ -15,6 +15,9 @@ class Switches:
     bulk_fires_journeys: bool = True
     # Whether a contact may pass the same journey again ("Contacts can re-enter", off in a new journey).
     journeys_reenter: bool = False
+    # Whether the first value of a field is a change of it. No journey can wait for a field that was only
+    # just made, and a field that existed has its values; for one that had none, switch it on.
+    first_value_is_a_change: bool = False
     # Whether archived members stand in a listing that names no status.
     archived_in_listing: bool = False
     # Whether `before_last_changed` includes its own second.
