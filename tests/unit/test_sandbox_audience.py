@@ -205,7 +205,8 @@ def test_a_changed_field_starts_a_journey_and_the_same_value_does_not(audience: 
 @pytest.mark.parametrize("starts", [True, False])
 def test_whether_a_first_value_starts_a_journey_is_a_switch(audience: Audience, starts: bool) -> None:
     audience.switches.first_value_is_a_change = starts
-    audience.add_member("a@shop.test", "subscribed", merge_fields={"SPEND": ""})
+    audience.add_member("b@shop.test", "subscribed", merge_fields={"SPEND": 7})
+    audience.add_member("a@shop.test", "subscribed")
     audience.put("a@shop.test", MemberWrite(merge_fields={"SPEND": 10}))
     assert entries(audience, "field") == ([("a@shop.test", "SPEND=10")] if starts else [])
 
