@@ -61,7 +61,7 @@ def batches(
     spend: Spend,
     pending_counts: bool,
     customers: Collection[int] | None = None,
-    size: int = 50_000,
+    size: int = 20_000,
     as_of_end: int | None = None,
 ) -> Iterator[Batch]:
     """Everyone of the audience (of `customers`, if given) by ascending id, at most `size` at a time.

@@ -123,10 +123,10 @@ def settle(
     changed = _changed(known, told, gone)
     store_identities(db, shop, changed.values())
     news_of = {id_ for id_, new in changed.items() if id_ not in known or not new.says_the_same(known[id_])}
-    moved = [id_ for id_ in news_of if id_ in known and known[id_].customer_id != changed[id_].customer_id]
+    moved = {id_ for id_ in news_of if id_ in known and known[id_].customer_id != changed[id_].customer_id}
     _move_orders(db, shop, [changed[id_] for id_ in moved])
     # A new id that only an order told of adds nothing to a person.
-    adding = {id_ for id_, one in changed.items() if one.recorded} | {*moved, *gone}
+    adding = [id_ for id_, one in changed.items() if one.recorded or one.deleted or id_ in moved]
     derived = derive(db, _persons(adding, known, changed))
     return Settled(
         identities={**known, **changed},
