@@ -40,7 +40,9 @@ class TransientError(SyncdError):
 
     exit_code = 4
 
-    def __init__(self, message: str, *, retry_after: float | None = None, status: int | None = None, hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, status: int | None = None, hint: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
         self.status = status
