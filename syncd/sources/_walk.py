@@ -5,7 +5,6 @@ It knows instants and threads; it knows no platform and makes no calls of its ow
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from queue import Full, Queue
 from threading import Event
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -80,21 +79,26 @@ class Window(Struct, frozen=True):
     rows: int
 
 
-def windows(first: int, last: int, count: Callable[[int, int], int], *, most: int, target: int) -> Iterator[Window]:
+def windows(
+    first: int, last: int, count: Callable[[int, int], int], *, most: int, target: int, rows: int | None = None
+) -> Iterator[Window]:
     """Cuts `first`..`last` into adjoining windows of about `target` rows, earliest first.
 
-    `count` tells the rows of a stretch, both ends included; from `most` on it need not be exact. A
-    stretch with that many is halved until it is known; one that is known is cut evenly. Neighbours
-    share their boundary second, because what was written within it may lie on either side.
+    `count` tells the rows of a stretch, both ends included. A stretch with `most` or more is halved; one
+    with fewer is cut evenly. Neighbours share their boundary second, because what was written within it
+    may lie on either side. `rows`, where given, are those of the whole, and say that counts are exact,
+    so that every other one can be spared; else counts from `most` on need not be.
     """
-    rows = count(first, last)
-    if rows >= most and last - first > 1:
+    known = count(first, last) if rows is None else rows
+    if known >= most and last - first > 1:
         middle = (first + last) // 2
-        yield from windows(first, middle, count, most=most, target=target)
-        yield from windows(middle, last, count, most=most, target=target)
+        left = None if rows is None else count(first, middle)
+        right = None if left is None else max(0, known - left)
+        yield from windows(first, middle, count, most=most, target=target, rows=left)
+        yield from windows(middle, last, count, most=most, target=target, rows=right)
         return
-    pieces = max(1, min(-(-rows // target), last - first))
-    edges = [(first + (last - first) * n // pieces, rows * n // pieces) for n in range(pieces + 1)]
+    pieces = max(1, min(-(-known // target), last - first))
+    edges = [(first + (last - first) * n // pieces, known * n // pieces) for n in range(pieces + 1)]
     for (begin, before), (end, after) in pairwise(edges):
         yield Window(begin, end, after - before)
 
@@ -105,26 +109,30 @@ _END = object()
 def ahead(chains: Iterable[Iterator[T]], workers: int, *, depth: int) -> Iterator[T]:
     """The items of all chains, in order, while `workers` threads read on in the next ones.
 
-    At most `depth` items wait in each chain, and at most twice as many chains as workers are open, so
-    memory is bounded whatever their length. An exception of a chain is raised where its item would be.
+    `chains` itself is read ahead too. At most `depth` items wait in each chain, and at most twice as many
+    chains as workers, so memory is bounded whatever their length. An exception of a chain is raised
+    where its item would be.
     """
     stop = Event()
-    waiting: deque[Queue[object]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="pull")
-    try:
+    pool = ThreadPoolExecutor(workers + 1, thread_name_prefix="pull")
+
+    def begun() -> Iterator[Queue[Any]]:
         for chain in chains:
-            waiting.append(Queue(depth))
-            pool.submit(_fill, waiting[-1], chain, stop)
-            if len(waiting) >= 2 * workers:
-                yield from _drain(waiting.popleft())
-        while waiting:
-            yield from _drain(waiting.popleft())
+            items: Queue[Any] = Queue(depth)
+            pool.submit(_fill, items, chain, stop)
+            yield items
+
+    waiting: Queue[Any] = Queue(2 * workers)
+    try:
+        pool.submit(_fill, waiting, begun(), stop)
+        for items in _drain(waiting):
+            yield from _drain(items)
     finally:
         stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _fill(queue: Queue[object], chain: Iterator[object], stop: Event) -> None:
+def _fill(queue: Queue[Any], chain: Iterator[object], stop: Event) -> None:
     try:
         for item in chain:
             if not _offer(queue, item, stop):
@@ -134,7 +142,7 @@ def _fill(queue: Queue[object], chain: Iterator[object], stop: Event) -> None:
         _offer(queue, err, stop)
 
 
-def _offer(queue: Queue[object], item: object, stop: Event) -> bool:
+def _offer(queue: Queue[Any], item: object, stop: Event) -> bool:
     """Whether `item` went into the queue before `stop`."""
     while not stop.is_set():
         try:
@@ -145,8 +153,8 @@ def _offer(queue: Queue[object], item: object, stop: Event) -> bool:
     return False
 
 
-def _drain(queue: Queue[object]) -> Iterator[T]:
+def _drain(queue: Queue[Any]) -> Iterator[Any]:
     while (item := queue.get()) is not _END:
         if isinstance(item, BaseException):
             raise item
-        yield item  # type: ignore[misc]  # what `_fill` put there came from an Iterator[T]
+        yield item

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 ORIGIN = "https://app.ecwid.com"
 # A window of a backfill: a few pages, all of them in memory at once.
 WINDOW_ROWS = 10 * PAGE_ROWS
-# From so many rows on a stretch of time is halved rather than cut evenly, so that a rush does not end
-# up in one window.
-MOST_ROWS = 10 * WINDOW_ROWS
-# Ten calls a second, an answer a second: so many are on their way at once.
-WORKERS = 12
+# From so many rows on a stretch of time is halved and counted rather than cut evenly: a rush that ended up
+# in one window would keep all others waiting.
+MOST_ROWS = 4 * WINDOW_ROWS
+# Ten calls a second, a second and a half for each answer: so many are on their way at once.
+WORKERS = 15
 
 CUSTOMERS = List("customers", wire.CUSTOMERS, asks={"sortBy": "UPDATED_DATE_ASC"})
 DELETED_ORDERS = List("orders/deleted", wire.DELETED, ("from_date", "to_date"))
@@ -181,7 +181,7 @@ class Ecwid:
         def rows(first: int, last: int) -> int:
             return self._api.count(what, first, last)
 
-        plan = windows(begin.at, last, rows, most=MOST_ROWS, target=WINDOW_ROWS)
+        plan = windows(begin.at, last, rows, most=MOST_ROWS, target=WINDOW_ROWS, rows=expected)
         chains = (self._window(what, window, begin) for window in plan)
         return ahead(chains, WORKERS, depth=WINDOW_ROWS // PAGE_ROWS)
 

@@ -60,7 +60,8 @@ def test_windows_cover_the_stretch_and_share_their_edges(rows, first, length, ta
         exact = sum(begin <= row <= end for row in rows)
         return min(exact, most) if saturates else exact
 
-    cut = list(windows(first, last, count, most=most, target=target))
+    rows_in_all = None if saturates else count(first, last)
+    cut = list(windows(first, last, count, most=most, target=target, rows=rows_in_all))
     assert (cut[0].first, cut[-1].last) == (first, last)
     assert all(before.last == after.first for before, after in pairwise(cut))
     assert all(window.first < window.last for window in cut) or length == 0
