@@ -281,8 +281,8 @@ def open_audience(context: Context, name: str) -> tuple[Destination, Tags]:
 def _shop_stopped(context: Context, shop: str, err: SyncdError) -> None:
     """The shop's error is stored, so that `syncd status` shows it."""
     state = _state(context, shop, err)
-    platform = context.settings.shops[shop].platform
-    set_shop_state(context.history, shop, platform=platform, state=state, error=str(err))
+    shop_row(context.history, shop, platform=context.settings.shops[shop].platform)
+    set_shop_state(context.history, shop, state=state, error=str(err))
     log.error("shop stopped", shop=shop, state=state, error=str(err))
 
 

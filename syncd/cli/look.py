@@ -109,8 +109,14 @@ def _explain_segment(entry: dict[str, Any]) -> None:
     click.echo(f"  {entry['name']}{since}{change}")
     for value in entry["values"]:
         sign = "✓" if value["holds"] else "✗"
-        shown = "" if isinstance(value["value"], bool) else f"   (is {_plain(value['value'])})"
-        click.echo(f"    {sign} {value['expression']}{shown}")
+        click.echo(f"    {sign} {value['expression']}{_measured(value)}")
+
+
+def _measured(value: dict[str, Any]) -> str:
+    if isinstance(value["value"], bool):
+        return ""
+    against = "".join(f" against {_plain(other)}" for other in value.get("against", ()))
+    return f"   (is {_plain(value['value'])}{against})"
 
 
 def _plain(value: object) -> str:

@@ -8,7 +8,7 @@ from syncd.calendar import midnight
 from syncd.destinations import AudienceProfile
 from syncd.errors import SyncdError
 from syncd.history import ledger, outbox
-from syncd.history.shops import holdings
+from syncd.history.shops import customers_held
 from syncd.plan import Plan, Standing, Surroundings, Tags, make_plan, reasons_to_hold
 from syncd.settings import Audience
 from syncd.steps.context import Context
@@ -70,7 +70,7 @@ def hold_reasons(context: Context, plan: Plan, profile: AudienceProfile | None, 
     moved = profile is not None and row["fingerprint"] not in ("", profile.fingerprint)
     around = Surroundings(
         managed=ledger.managed_members(context.history, plan.audience),
-        shops={shop: (holdings(context.history, shop).customers, shown.get(shop)) for shop in audience.shops},
+        shops={shop: (customers_held(context.history, shop), shown.get(shop)) for shop in audience.shops},
         fingerprints=("this is another account or audience than the one written to before",) if moved else (),
         first_push=plan.muted,
         contacts=profile.contacts if profile else 0,

@@ -1,0 +1,143 @@
+"""`syncd run`: it tells its manager how it is, stops cleanly, reads its configuration again, and takes orders along."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import requests
+
+from syncd.sandbox.populate import LIST_ID
+from syncd.sandbox.serve import Running
+from tests.system.conftest import Syncd
+
+
+class Service:
+    """A running service and the messages that its manager gets."""
+
+    def __init__(self, process: subprocess.Popen[bytes], manager: socket.socket, log: Path) -> None:
+        self.process = process
+        self._manager = manager
+        self.log = log
+
+    def message(self, text: str, seconds: float = 20.0) -> str:
+        """The next message with `text` in it."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                message = self._manager.recv(4096).decode()
+            except TimeoutError:
+                continue
+            if text in message:
+                return message
+        raise AssertionError(f"no message with {text!r}; log:\n{self.log.read_text()}")
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(10)
+
+    def events(self) -> list[str]:
+        return [json.loads(line)["event"] for line in self.log.read_text().splitlines()]
+
+
+@pytest.fixture
+def run(config: Path, tmp_path: Path) -> Iterator[Callable[[], Service]]:
+    started: list[Service] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "n"))
+        manager.settimeout(0.2)
+
+        def start() -> Service:
+            log = tmp_path / "service.log"
+            with log.open("w") as lines:
+                environment = {**os.environ, "SYNCD_CONFIG": str(config), "NOTIFY_SOCKET": str(tmp_path / "n")}
+                process = subprocess.Popen([sys.executable, "-m", "syncd", "run"], env=environment, stderr=lines)
+            started.append(Service(process, manager, log))
+            return started[-1]
+
+        yield start
+        for service in started:
+            service.process.kill()
+            service.process.wait()
+
+
+def test_an_order_becomes_a_tag_within_one_poll(syncd: Syncd, sandbox: Running, run: Callable[[], Service]) -> None:
+    syncd("backfill", "--yes")
+    service = run()
+    assert "READY=1" in service.message("READY=1")
+    service.message("STATUS=cycle of")
+    audience = sandbox.world.audiences[LIST_ID]
+    someone = min(m["email"] for m in audience.state() if "syncd:first-time" in m["tags"])
+    url = sandbox.urls["control"]
+    requests.post(f"{url}/shops/acme/orders", json={"email": someone, "amount": "25.00"}, timeout=10).raise_for_status()
+    later = datetime.fromtimestamp(sandbox.world.clock.now() + 120, UTC)
+    requests.post(f"{url}/clock", json={"now": later.isoformat()}, timeout=10).raise_for_status()
+    service.message(f"STATUS=cycle of {later.isoformat()}")
+    (member,) = [m for m in audience.state() if m["email"] == someone]
+    assert "syncd:repeat" in member["tags"]
+    assert service.stop() == 0
+    assert service.events()[-1] == "stopped"
+
+
+def test_the_service_stops_within_ten_seconds_in_the_middle_of_its_work(
+    syncd: Syncd, sandbox: Running, run: Callable[[], Service]
+) -> None:
+    syncd("backfill", "--yes")
+    sandbox.world.throttle.latency = 0.1
+    service = run()
+    service.message("READY=1")
+    time.sleep(0.3)
+    began = time.monotonic()
+    assert service.stop() == 0
+    assert time.monotonic() - began < 10
+
+
+def test_a_reload_takes_the_new_configuration_and_refuses_a_wrong_one(
+    syncd: Syncd, config: Path, run: Callable[[], Service]
+) -> None:
+    syncd("backfill", "--yes")
+    service = run()
+    service.message("STATUS=cycle of")
+    text = config.read_text()
+    config.write_text(text.replace("orders(ever) >= 2", "nonsense("))
+    service.process.send_signal(signal.SIGHUP)
+    service.message("RELOADING=1")
+    service.message("STATUS=cycle of")
+    config.write_text(text.replace("orders(ever) >= 2", "orders(ever) >= 3"))
+    service.process.send_signal(signal.SIGHUP)
+    service.message("RELOADING=1")
+    service.message("STATUS=cycle of")
+    assert service.stop() == 0
+    assert "the configuration stays as it was" in service.events()
+    assert "configuration read again" in service.events()
+
+
+def test_a_second_service_on_the_same_history_is_refused(syncd: Syncd, run: Callable[[], Service]) -> None:
+    syncd("backfill", "--yes")
+    service = run()
+    service.message("READY=1")
+    assert "another syncd is at work" in syncd("sync", code=2).stderr
+    assert service.stop() == 0
+
+
+def test_the_service_refuses_a_history_that_is_not_there(syncd: Syncd) -> None:
+    assert "backfill" in syncd("run", code=2).stderr
+
+
+def test_a_dead_shop_does_not_stop_the_service(syncd: Syncd, sandbox: Running, run: Callable[[], Service]) -> None:
+    syncd("backfill", "--yes")
+    gone = [{"service": "ecwid", "path": "*", "kind": "status", "status": 402}]
+    requests.post(f"{sandbox.urls['control']}/faults", json=gone, timeout=10).raise_for_status()
+    service = run()
+    assert "1 problems" in service.message("STATUS=cycle of")
+    assert "blocked" in syncd("status").stdout
+    assert service.stop() == 0
