@@ -8,6 +8,7 @@ field that it was not told.
 from __future__ import annotations
 
 import pkgutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -52,7 +53,8 @@ class MemberPage(Struct, frozen=True):
 class Destination(Protocol):
     """A connection to one audience.
 
-    Raises TransientError, AmbiguousError (a write of unknown outcome) and ConnectionBlocked.
+    Raises TransientError, AmbiguousError (a write of unknown outcome) and ConnectionBlocked (also where the
+    list is gone).
     """
 
     def profile(self) -> AudienceProfile:
@@ -91,12 +93,15 @@ def services() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
-def connect(name: str, audience: Audience, now: Callable[[], int]) -> Destination:
-    """The destination of the audience called `name`; nothing is called yet.
+def connect(
+    name: str, audience: Audience, now: Callable[[], int], sleep: Callable[[float], None] = time.sleep
+) -> Destination:
+    """The destination of the audience called `name`; nothing is called yet. `sleep` waits, and may raise to end
+    all waiting.
 
     Raises: UserError for a service that does not exist.
     """
     if audience.esp not in services():
         raise UserError(f"audiences.{name}: esp {audience.esp!r} does not exist; known: {', '.join(services())}")
-    destination: Destination = import_module(f"{__name__}.{audience.esp}").connect(name, audience, now)
+    destination: Destination = import_module(f"{__name__}.{audience.esp}").connect(name, audience, now, sleep)
     return destination

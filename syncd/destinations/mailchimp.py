@@ -197,10 +197,12 @@ class Mailchimp:
             )
 
 
-def connect(name: str, audience: Audience, now: Callable[[], int]) -> Mailchimp:
+def connect(
+    name: str, audience: Audience, now: Callable[[], int], sleep: Callable[[float], None] = time.sleep
+) -> Mailchimp:
     """The destination of the audience called `name`; nothing is called yet.
 
     Raises: UserError for a key that is no Mailchimp key.
     """
-    gateway = gateway_module.connect(audience.api_key.get, audience.base_url, f"audiences.{name}")
-    return Mailchimp(gateway, audience.list_id)
+    gateway = gateway_module.connect(audience.api_key.get, audience.base_url, f"audiences.{name}", sleep=sleep)
+    return Mailchimp(gateway, audience.list_id, sleep=sleep)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Say = Callable[[str], object]
 
 # How often the service polls in the demo's time; each step of the clock is one poll.
-STEP = timedelta(hours=3)
+STEP = timedelta(hours=4)
 CYCLE_SECONDS = 60.0
 STOP_SECONDS = 10.0
 LOCAL = ZoneInfo("Europe/Madrid")

@@ -8,6 +8,7 @@ with a function `connect`.
 from __future__ import annotations
 
 import pkgutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
@@ -56,12 +57,13 @@ def platforms() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
-def connect(name: str, shop: Shop, now: Callable[[], int]) -> Source:
-    """The source of the shop called `name`. `now` gives UTC seconds; nothing is called yet.
+def connect(name: str, shop: Shop, now: Callable[[], int], sleep: Callable[[float], None] = time.sleep) -> Source:
+    """The source of the shop called `name`. `now` gives UTC seconds, `sleep` waits (and may raise to
+    end all waiting); nothing is called yet.
 
     Raises: UserError for a platform that does not exist.
     """
     if shop.platform not in platforms():
         raise UserError(f"shops.{name}: platform {shop.platform!r} does not exist; known: {', '.join(platforms())}")
-    source: Source = import_module(f"{__name__}.{shop.platform}").connect(name, shop, now)
+    source: Source = import_module(f"{__name__}.{shop.platform}").connect(name, shop, now, sleep)
     return source

@@ -18,10 +18,13 @@ from syncd.http import Reply, retry_after_seconds
 SHORTEST_WAIT_SECONDS = 0.001
 
 
+Sleep = Callable[[float], None]
+
+
 class _Paced(ABC):
     """Waits its turn: a caller that may not go yet sleeps outside the lock and asks again."""
 
-    def __init__(self, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
+    def __init__(self, clock: Callable[[], float], sleep: Sleep) -> None:
         self._clock = clock
         self._sleep = sleep
         self._lock = Lock()
@@ -66,9 +69,7 @@ class LeakyBucket(_Paced):
     # Drops that are left free: other workers of the same app may add theirs at the same moment.
     FREE = 2
 
-    def __init__(
-        self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, sleep: Sleep = time.sleep) -> None:
         super().__init__(clock, sleep)
         # The smallest plan's, until the first answer tells.
         self._size = 40
@@ -108,7 +109,7 @@ class SlidingWindow(_Paced):
         calls: int,
         per_seconds: float,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Sleep = time.sleep,
     ) -> None:
         super().__init__(clock, sleep)
         self._per_seconds = per_seconds

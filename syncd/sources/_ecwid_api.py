@@ -16,7 +16,7 @@ from msgspec import Struct
 from syncd.errors import ConnectionBlocked, RecordError, SyncdError, TransientError
 from syncd.http import Http, Reply
 from syncd.model import Rejected
-from syncd.sources._budgets import SlidingWindow
+from syncd.sources._budgets import Sleep, SlidingWindow
 from syncd.sources._records import Reader, decode
 from syncd.sources._refusals import NotAllowed, impostor
 from syncd.sources._walk import Window, server_now
@@ -71,17 +71,30 @@ class Api:
     """
 
     def __init__(
-        self, origin: str, connection: str, store_id: int, token: Callable[[], str], now: Callable[[], int]
+        self,
+        origin: str,
+        connection: str,
+        store_id: int,
+        token: Callable[[], str],
+        now: Callable[[], int],
+        sleep: Sleep,
     ) -> None:
         self.connection = connection
         self._base = f"/api/v3/{store_id}"
         self._token = token
         self._refused_token = ""
         self._now = now
-        budget = SlidingWindow(CALLS, PER_SECONDS)
+        budget = SlidingWindow(CALLS, PER_SECONDS, sleep=sleep)
         # Ten calls a second that take a second each are more than one Http keeps connections.
         clients = [
-            Http(origin, connection=connection, headers=self._credentials, budget=budget, classify=self._judge)
+            Http(
+                origin,
+                connection=connection,
+                headers=self._credentials,
+                budget=budget,
+                classify=self._judge,
+                sleep=sleep,
+            )
             for _ in range(2)
         ]
         self._clients = cycle(clients)

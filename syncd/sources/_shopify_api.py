@@ -16,7 +16,7 @@ from msgspec import Struct
 from syncd.errors import ConnectionBlocked, RecordError, SyncdError, TransientError
 from syncd.http import Http, Reply, UnsentError
 from syncd.sources import _shopify_wire as wire
-from syncd.sources._budgets import LeakyBucket
+from syncd.sources._budgets import LeakyBucket, Sleep
 from syncd.sources._records import Batch, Reader, decode
 from syncd.sources._refusals import NotAllowed, impostor
 from syncd.sources._shopify_token import Token
@@ -117,19 +117,24 @@ class Api:
     Raises, in every method: TransientError, ConnectionBlocked (NotAllowed where a scope is missing).
     """
 
-    def __init__(self, origin: str, connection: str, token: Token, now: Callable[[], int]) -> None:
+    def __init__(self, origin: str, connection: str, token: Token, now: Callable[[], int], sleep: Sleep) -> None:
         self.connection = connection
-        self.budget = LeakyBucket()
+        self.budget = LeakyBucket(sleep=sleep)
         # The version that answered last: not the one asked for, once that is no longer served.
         self.version = API_VERSION
         self._token = token
         self._now = now
         self._size = PageSize()
         self._http = Http(
-            origin, connection=connection, headers=token.headers, budget=self.budget, classify=self._judge
+            origin, connection=connection, headers=token.headers, budget=self.budget, classify=self._judge, sleep=sleep
         )
         self._pages = Http(
-            origin, connection=connection, headers=token.headers, budget=self.budget, classify=self._judge_page
+            origin,
+            connection=connection,
+            headers=token.headers,
+            budget=self.budget,
+            classify=self._judge_page,
+            sleep=sleep,
         )
 
     def get(self, path: str, params: Mapping[str, str] | None = None, *, http: Http | None = None) -> Reply:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from syncd.errors import RecordError, TransientError, UserError
 from syncd.model import Customer, Order, Page, Rejected, ShopProfile
 from syncd.sources import _ecwid_wire as wire
+from syncd.sources._budgets import Sleep
 from syncd.sources._ecwid_api import PAGE_ROWS, Api, List
 from syncd.sources._records import decode
 from syncd.sources._refusals import NotAllowed
@@ -79,7 +80,7 @@ class _Chunk(Struct, frozen=True):
     place: str = ""
 
 
-def connect(name: str, shop: Shop, now: Callable[[], int]) -> Ecwid:
+def connect(name: str, shop: Shop, now: Callable[[], int], sleep: Sleep) -> Ecwid:
     """The source of an Ecwid store; nothing is called yet.
 
     Raises: UserError where store or token are not configured.
@@ -87,7 +88,7 @@ def connect(name: str, shop: Shop, now: Callable[[], int]) -> Ecwid:
     connection = f"shops.{name}"
     if not (shop.store_id and shop.token):
         raise UserError(f"{connection}: give store_id and token")
-    return Ecwid(Api(shop.base_url or ORIGIN, connection, shop.store_id, shop.token.get, now), now)
+    return Ecwid(Api(shop.base_url or ORIGIN, connection, shop.store_id, shop.token.get, now, sleep), now)
 
 
 class Ecwid:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from syncd.errors import ConnectionBlocked, RecordError, UserError
 from syncd.http import Http
 from syncd.model import Customer, Order, Page, ShopProfile
+from syncd.sources._budgets import Sleep
 from syncd.sources._records import decode
 from syncd.sources._refusals import NotAllowed
 from syncd.sources._shopify_api import (
@@ -69,7 +70,7 @@ class _Scopes(Struct):
     access_scopes: list[_Scope]
 
 
-def connect(name: str, shop: Shop, now: Callable[[], int]) -> Shopify:
+def connect(name: str, shop: Shop, now: Callable[[], int], sleep: Sleep) -> Shopify:
     """The source of a Shopify shop; nothing is called yet.
 
     Raises: UserError where the credentials are not configured.
@@ -77,13 +78,13 @@ def connect(name: str, shop: Shop, now: Callable[[], int]) -> Shopify:
     connection = f"shops.{name}"
     origin = shop.base_url or f"https://{shop.domain}"
     if shop.token:
-        return Shopify(Api(origin, connection, PermanentToken(shop.token), now), now)
+        return Shopify(Api(origin, connection, PermanentToken(shop.token), now, sleep), now)
     if not (shop.client_id and shop.client_secret):
         raise UserError(f"{connection}: give either token, or client_id and client_secret")
     # One attempt, because the call that needs the token is made again anyway.
-    granting = Http(origin, connection=connection, headers=dict, attempts=1)
+    granting = Http(origin, connection=connection, headers=dict, attempts=1, sleep=sleep)
     token = ClientCredentials(granting, shop.client_id, shop.client_secret)
-    return Shopify(Api(origin, connection, token, now), now)
+    return Shopify(Api(origin, connection, token, now, sleep), now)
 
 
 class Shopify:

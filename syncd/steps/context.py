@@ -42,19 +42,26 @@ class Context:
     # session, the token and what is known of the rate limit.
     _sources: dict[str, Source] = field(default_factory=dict)
     _destinations: dict[str, Destination] = field(default_factory=dict)
+    # What was looked at once over these connections and need not be looked at in every cycle.
+    seen: set[str] = field(default_factory=set)
 
     def source(self, shop: str) -> Source:
         """The connection to a shop."""
         if shop not in self._sources:
-            self._sources[shop] = sources.connect(shop, self.settings.shops[shop], self.clock.now)
+            self._sources[shop] = sources.connect(shop, self.settings.shops[shop], self.clock.now, self._sleep)
         return self._sources[shop]
 
     def destination(self, audience: str) -> Destination:
         """The connection to an audience."""
         if audience not in self._destinations:
-            found = destinations.connect(audience, self.settings.audiences[audience], self.clock.now)
+            found = destinations.connect(audience, self.settings.audiences[audience], self.clock.now, self._sleep)
             self._destinations[audience] = found
         return self._destinations[audience]
+
+    def _sleep(self, seconds: float) -> None:
+        """Waits for a rate limit or a retry; raises Stopped as soon as the work shall end."""
+        if self.stop.wait(seconds):
+            raise Stopped
 
     def report(self, task: str, advance: int, expected: int | None = None) -> None:
         """Says that `task` is `advance` further, and raises Stopped when the work shall end here."""

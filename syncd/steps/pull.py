@@ -34,7 +34,9 @@ def pull(context: Context, name: str, since: int | None = None) -> Pulled:
     goes on from there.
     """
     source, started_at = context.source(name), context.clock.now()
-    known = _same_shop(context, name, source)
+    if name not in context.seen:
+        _same_shop(context, name, source)
+        context.seen.add(name)
     audiences = audiences_of(context, name)
     currencies = accepted_currencies(context, audiences)
     pulled = Pulled()
@@ -42,15 +44,15 @@ def pull(context: Context, name: str, since: int | None = None) -> Pulled:
         result = ingest(context.history, name, page, audiences=audiences, currencies=currencies, now=started_at)
         pulled = Pulled(*(before + getattr(result, field) for field, before in asdict(pulled).items()))
         context.report(f"{name}: {page.resource}", len(page.orders) + len(page.customers), page.expected)
-    backfilled_at = known["backfilled_at"] or started_at
+    backfilled_at = shop_row(context.history, name)["backfilled_at"] or started_at
     set_shop_state(context.history, name, state="ok", error="", pulled_at=started_at, backfilled_at=backfilled_at)
     if pulled != Pulled():
         log.info("pulled", shop=name, **asdict(pulled))
     return pulled
 
 
-def _same_shop(context: Context, name: str, source: Source) -> dict[str, Any]:
-    """The shop behind the name is the one that it always was; its profile is stored. Returns the row as it was.
+def _same_shop(context: Context, name: str, source: Source) -> None:
+    """The shop behind the name is the one that it always was; its profile is stored.
 
     Raises: ConnectionBlocked for another one: its orders would mix with ours.
     """
@@ -69,7 +71,6 @@ def _same_shop(context: Context, name: str, source: Source) -> dict[str, Any]:
     }
     if any(known[key] != value for key, value in values.items()):
         set_shop_state(context.history, name, **values)
-    return known
 
 
 def audiences_of(context: Context, shop: str) -> list[str]:

@@ -48,8 +48,9 @@ def push(context: Context, name: str, destination: Destination, tags: Tags) -> P
     outbox.back_to_waiting(context.history, name, ["retry"])
     audience = context.settings.audiences[name]
     total = outbox.outbox_size(context.history, name)
-    if total:
+    if total and (prepared := f"{name} is prepared for {audience.playbook.digest}") not in context.seen:
         destination.prepare([tags.names[bit] for bit in tags.bits.values()], field_types(audience))
+        context.seen.add(prepared)
     while rows := outbox.take(context.history, plan_id, AT_ONCE_MUTED if muted else AT_ONCE):
         _send(context, name, destination, tags, plan_id, muted, rows, pushed, total)
     if outbox.outbox_size(context.history, name) == 0:
