@@ -34,6 +34,7 @@ def strike(town: Town, kind: str, path: str, **more: object) -> None:
 
 
 def test_a_live_change_writes_fields_then_tags_then_the_event(town: Town) -> None:
+    town.audience.switches.first_value_is_a_change = True
     [ann] = town.people(1, tags=["lapsed", "own"])
     change = Change(ann, add=("loyal",), remove=("lapsed",), fields={"SPEND6M": 37.2}, events=("lapsed",))
     assert town.push(change)[ann].result == "done"
@@ -335,6 +336,7 @@ def test_a_segment_call_without_an_answer_leaves_its_people_unknown(town: Town) 
 
 
 def test_writing_fields_again_is_harmless_and_done_after_a_reset(town: Town) -> None:
+    town.audience.switches.first_value_is_a_change = True
     [ann] = town.people(1)
     strike(town, "reset", "*/members/*", phase="after", count=1)
     assert town.push(Change(ann, fields={"NOTE": "x"}))[ann].result == "done"

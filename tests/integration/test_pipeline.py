@@ -204,6 +204,7 @@ def test_another_shop_behind_the_same_name_is_not_read(house: House) -> None:
     from syncd.history.shops import holdings, set_shop_state
 
     set_shop_state(house.history, "acme", fingerprint="shopify:another")
+    house.configure()
     before = holdings(house.history, "acme")
     house.order("acme", house.subscriber(), "900.00")
     (blocked,) = house.sync().errors
