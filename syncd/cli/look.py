@@ -94,7 +94,7 @@ def explain(email: str, audience: str | None, as_of: str | None, as_json: bool, 
     click.echo(f"{document['email']} in audience {name} as of {document['as_of']}: {document['standing']}")
     click.echo()
     for key, value in document["metrics"].items():
-        click.echo(f"  {key:<24} {'—' if value is None else value}")
+        click.echo(f"  {key:<24} {_plain(value)}")
     for held in (True, False):
         click.echo(f"\n{'In' if held else 'Not in'}:")
         for entry in document["segments"]:
@@ -120,7 +120,16 @@ def _measured(value: dict[str, Any]) -> str:
 
 
 def _plain(value: object) -> str:
-    return "unknown" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+    match value:
+        case None:
+            return "unknown"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:,.2f}"
+        case int():
+            return f"{value:,}"
+    return str(value)
 
 
 @click.command()

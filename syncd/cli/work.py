@@ -146,6 +146,8 @@ def plan(audience: str | None, as_of: str | None, as_json: bool, config: str | N
         print_json(summary)
     else:
         _show_plan(summary)
+        if summary["reasons"]:
+            click.echo(f"To release it: syncd approve {summary['id']}")
 
 
 def _show_plan(summary: Mapping[str, Any]) -> None:
@@ -163,8 +165,6 @@ def _show_plan(summary: Mapping[str, Any]) -> None:
         click.echo(f"{waiting:,} more enter {name} on the next days (max_entries_per_day).")
     for reason in summary["reasons"]:
         click.echo(f"Held: {reason}.")
-    if summary["reasons"]:
-        click.echo(f"To release it: syncd approve {summary['id']}")
 
 
 @click.command()
