@@ -14,6 +14,7 @@ from syncd.errors import SyncdError
 from syncd.model import ShopProfile
 from syncd.settings import Audience, Settings
 from syncd.sources import connect as connect_shop
+from syncd.steps.planning import foreign_tags
 
 
 class Finding(Struct, frozen=True):
@@ -86,14 +87,13 @@ def _fields(name: str, audience: Audience, profile: AudienceProfile) -> Iterator
 
 def _tags(name: str, audience: Audience, profile: AudienceProfile) -> Iterator[Finding]:
     """Tags of our names that were there before us are somebody else's, unless adopted."""
-    ours = {(audience.tag_prefix + segment.tag).lower() for segment in audience.playbook.segments}
-    adopted = {tag.lower() for tag in audience.adopt}
-    foreign = sorted(tag for tag in profile.tags if tag.lower() in ours - adopted)
+    ours = [audience.tag_prefix + segment.tag for segment in audience.playbook.segments]
+    foreign = foreign_tags(audience, ours, profile)
     if foreign and not audience.tag_prefix:
         yield Finding(
             "warning",
-            f"audience {name}: the tags {', '.join(foreign)} exist already and would be changed",
-            "set tag_prefix, or name them in `adopt` if syncd shall own them",
+            f"audience {name}: the tags {', '.join(foreign)} exist already; are they syncd's?",
+            "if not: set tag_prefix, or name them in `adopt` if syncd shall own them from now on",
         )
 
 

@@ -22,7 +22,7 @@ from syncd.plan import Plan, Tags
 from syncd.steps.context import Context
 from syncd.steps.judge import Judged, judge
 from syncd.steps.members import read_members
-from syncd.steps.planning import customers_shown, hold_reasons, plan_as_of, plan_stored
+from syncd.steps.planning import customers_shown, foreign_tags, hold_reasons, plan_as_of, plan_stored
 from syncd.steps.pull import Pulled, pull
 from syncd.steps.push import Pushed, push
 
@@ -66,13 +66,15 @@ class Cycle(Struct):
 def sync(context: Context) -> Cycle:
     """One cycle over every shop and audience; an error stops its own connection only."""
     cycle = Cycle()
-    for shop, pulled in _pull_each(context, [shop for shop in context.settings.shops if not context.rests(shop)]):
+    for shop, pulled in _pull_each(
+        context, [shop for shop in context.settings.shops if not context.rests(f"shops.{shop}")]
+    ):
         if isinstance(pulled, Pulled):
             cycle.pulled[shop] = pulled
         else:
             cycle.errors.append(pulled)
     for name in context.settings.audiences:
-        if context.rests(name):
+        if context.rests(f"audiences.{name}"):
             continue
         try:
             _serve(context, name, cycle)
@@ -92,13 +94,18 @@ def _serve(context: Context, name: str, cycle: Cycle) -> None:
             )
         first_push(context, name, cycle)
     destination, tags = open_audience(context, name)
-    read_members(context, name, destination, tags)
-    cycle.add_judged(name, judge(context, name, tags))
+    _look(context, name, destination, tags, cycle)
     # What was approved earlier goes out first; a plan is only made from a settled state.
     cycle.add_pushed(name, push(context, name, destination, tags))
     if outbox.approved_plan(context.history, name) is None:
         _plan_and_push(context, name, destination, tags, cycle)
     ledger.set_audience(context.history, name, state="ok", error="")
+
+
+def _look(context: Context, name: str, destination: Destination, tags: Tags, cycle: Cycle) -> None:
+    """Who is in the audience and where they stand is known as of now: nothing is ever sent before that."""
+    read_members(context, name, destination, tags)
+    cycle.add_judged(name, judge(context, name, tags))
 
 
 def _plan_and_push(context: Context, name: str, destination: Destination, tags: Tags, cycle: Cycle) -> None:
@@ -184,8 +191,7 @@ def first_plan(context: Context, name: str, cycle: Cycle) -> dict[str, Any] | No
     destination, tags = open_audience(context, name)
     profile = destination.profile()
     ledger.set_audience(context.history, name, fingerprint=profile.fingerprint)
-    read_members(context, name, destination, tags)
-    cycle.add_judged(name, judge(context, name, tags))
+    _look(context, name, destination, tags, cycle)
     plan = plan_stored(context, name, tags)
     if not plan.steps:
         return None
@@ -193,7 +199,7 @@ def first_plan(context: Context, name: str, cycle: Cycle) -> dict[str, Any] | No
 
 
 def first_push(context: Context, name: str, cycle: Cycle) -> None:
-    """Rounds of muted push, read, judge and plan, until the rules want nothing more.
+    """Rounds of read, judge, plan and muted push, until the rules want nothing more.
 
     There is more than one round because those who are created by the first become subscribers, which
     some rules ask for. Only the first plan is shown: all that will be created is in it.
@@ -204,18 +210,17 @@ def first_push(context: Context, name: str, cycle: Cycle) -> None:
         return
     destination, tags = open_audience(context, name)
     for _ in range(MAX_ROUNDS):
+        _look(context, name, destination, tags, cycle)
+        if outbox.approved_plan(context.history, name) is None:
+            plan = plan_stored(context, name, tags)
+            if not plan.steps:
+                break
+            outbox.keep(context.history, plan, state="approved", now=context.clock.now())
         cycle.add_pushed(name, push(context, name, destination, tags))
         if waiting := outbox.outbox_size(context.history, name):
             raise TransientError(
                 f"{name}: {waiting:,} changes are not confirmed yet", hint="run it again: it goes on from here"
             )
-        read_members(context, name, destination, tags)
-        cycle.add_judged(name, judge(context, name, tags))
-        plan = plan_stored(context, name, tags)
-        if not plan.steps:
-            break
-        cycle.plans.setdefault(name, plan)
-        outbox.keep(context.history, plan, state="approved", now=context.clock.now())
     ledger.set_audience(context.history, name, backfilled_at=context.clock.now(), state="ok", error="")
 
 
@@ -241,6 +246,7 @@ def send_approved(context: Context, name: str) -> Cycle:
         first_push(context, name, cycle)
         return cycle
     destination, tags = open_audience(context, name)
+    _look(context, name, destination, tags, cycle)
     cycle.add_pushed(name, push(context, name, destination, tags))
     return cycle
 
@@ -271,16 +277,26 @@ def _backfilled(context: Context, name: str) -> bool:
 
 
 def open_audience(context: Context, name: str) -> tuple[Destination, Tags]:
-    """The connection to an audience, and the tags that syncd owns there. Nothing is called yet."""
-    audience = context.settings.audiences[name]
+    """The connection to an audience, and the tags that syncd owns there.
+
+    Raises: UserError for a new tag without prefix that somebody else has made already.
+    """
+    audience, destination = context.settings.audiences[name], context.destination(name)
     ledger.audience_row(context.history, name)
-    tags = ledger.tags_of(context.history, name, audience.playbook, audience.tag_prefix)
-    return context.destination(name), tags
+    fresh = ledger.fresh_tags(context.history, name, audience.playbook, audience.tag_prefix)
+    if fresh and not audience.tag_prefix:
+        foreign = foreign_tags(audience, fresh, destination.profile())
+        if foreign:
+            raise UserError(
+                f"audience {name}: the tags {', '.join(foreign)} exist already, and not by syncd",
+                hint="set tag_prefix, or name them in `adopt` if syncd shall own them from now on",
+            )
+    return destination, ledger.tags_of(context.history, name, audience.playbook, audience.tag_prefix)
 
 
 def _shop_stopped(context: Context, shop: str, err: SyncdError) -> None:
     """The shop's error is stored, so that `syncd status` shows it."""
-    state = _state(context, shop, err)
+    state = _state(context, f"shops.{shop}", err)
     shop_row(context.history, shop, platform=context.settings.shops[shop].platform)
     set_shop_state(context.history, shop, state=state, error=str(err))
     log.error("shop stopped", shop=shop, state=state, error=str(err))
@@ -288,13 +304,13 @@ def _shop_stopped(context: Context, shop: str, err: SyncdError) -> None:
 
 def _audience_stopped(context: Context, name: str, err: SyncdError) -> None:
     """The audience's error is stored, so that `syncd status` shows it."""
-    state = _state(context, name, err)
+    state = _state(context, f"audiences.{name}", err)
     ledger.set_audience(context.history, name, state=state, error=str(err))
     log.error("audience stopped", audience=name, state=state, error=str(err))
 
 
-def _state(context: Context, name: str, err: SyncdError) -> str:
+def _state(context: Context, connection: str, err: SyncdError) -> str:
     if isinstance(err, ConnectionBlocked):
-        context.rests_until[name] = context.clock.now() + REST_SECONDS
+        context.rests_until[connection] = context.clock.now() + REST_SECONDS
         return "blocked"
     return {UnsafePlan: "held", UserError: "waiting"}.get(type(err), "failing")

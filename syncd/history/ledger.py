@@ -84,6 +84,14 @@ def tags_of(history: History, audience: str, playbook: Playbook, prefix: str, *,
     )
 
 
+def fresh_tags(history: History, audience: str, playbook: Playbook, prefix: str) -> list[str]:
+    """The playbook's tags that have no bit yet: syncd has never written them."""
+    with history.read() as db:
+        rows = db.execute(select(segments.c.name, segments.c.tag).where(segments.c.audience == audience)).all()
+    have = {(row.name, row.tag) for row in rows}
+    return [prefix + s.tag for s in playbook.segments if (s.name, prefix + s.tag) not in have]
+
+
 def people(db: Connection, audience: str, ids: Sequence[int]) -> dict[int, Person]:
     """The customers `ids` as the ledger has them."""
     query = (

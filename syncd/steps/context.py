@@ -35,8 +35,8 @@ class Context:
     clock: Clock
     stop: Event = field(default_factory=Event)
     progress: Progress = _silent
-    # A connection that a person must mend is left alone until then: {name: instant}. Hammering with a
-    # dead token gets an address blocked (Ecwid: after 20 calls a minute).
+    # Until when a connection that a person must mend is left alone ({shops.NAME or audiences.NAME: instant}):
+    # hammering with a dead token gets an address blocked (Ecwid: after 20 calls a minute).
     rests_until: dict[str, int] = field(default_factory=dict)
     # One connection a shop and audience for as long as the configuration stays: with it live the HTTP
     # session, the token and what is known of the rate limit.
@@ -69,9 +69,9 @@ class Context:
         if self.stop.is_set():
             raise Stopped
 
-    def rests(self, name: str) -> bool:
+    def rests(self, connection: str) -> bool:
         """Whether a blocked connection is not to be tried yet."""
-        return self.rests_until.get(name, 0) > self.clock.now()
+        return connection in self.rests_until and self.rests_until[connection] > self.clock.now()
 
     def today(self, audience: Audience) -> int:
         """The local day in the audience's time zone."""

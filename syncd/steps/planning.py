@@ -79,6 +79,12 @@ def hold_reasons(context: Context, plan: Plan, profile: AudienceProfile | None, 
     return reasons_to_hold(plan, around, audience.brake.limits)
 
 
+def foreign_tags(audience: Audience, tags: Iterable[str], profile: AudienceProfile) -> list[str]:
+    """Those of `tags` that the audience has already, and that were not adopted: somebody else's."""
+    existing = {tag.lower() for tag in profile.tags} - {tag.lower() for tag in audience.adopt}
+    return sorted(tag for tag in tags if tag.lower() in existing)
+
+
 def customers_shown(context: Context, name: str) -> Shown:
     """How many customers each of the audience's shops shows now; None where it cannot be asked."""
 

@@ -331,6 +331,36 @@ def test_a_plan_shown_is_the_plan_that_is_carried_out(house: House) -> None:
     assert not any(pipeline.plan_only(house.context, "main", today, live=True)["counts"].values())
 
 
+def test_a_tag_of_the_marketer_is_only_taken_over_when_it_is_adopted(
+    sandbox: Running, sqlite: History, tmp_path: Path
+) -> None:
+    house = House(sandbox, sqlite, tmp_path, {"tag_prefix": ""})
+    someone = min(house.state())
+    house.call("POST", f"/audiences/{LIST_ID}/members/{someone}", {"tags": {"add": ["Repeat"]}})
+    with pytest.raises(UserError, match="the tags repeat exist already"):
+        house.backfill()
+    assert house.writes() == []
+    house.configure(tag_prefix="", adopt=["repeat"])
+    house.backfill()
+    house.sync_in_order()
+
+
+def test_an_unsubscribe_between_plan_and_approval_is_seen_before_anything_is_sent(
+    sandbox: Running, sqlite: History, tmp_path: Path
+) -> None:
+    house = House(sandbox, sqlite, tmp_path)
+    cycle = pipeline.pull_all(house.context, ["acme", "cafe"])
+    held = pipeline.first_plan(house.context, "main", cycle)
+    assert held is not None
+    someone = min(e for e, m in house.state().items() if m["status"] == "subscribed")
+    house.later(60)
+    house.call("POST", f"/audiences/{LIST_ID}/members/{someone}", {"status": "unsubscribed"})
+    pipeline.approve(house.context, held["id"])
+    pipeline.send_approved(house.context, "main")
+    assert house.tags(someone) == set()
+    assert house.state()[someone]["merge_fields"].get("ORDERS") is None
+
+
 def test_only_one_syncd_writes_at_a_time(history: History) -> None:
     with only_writer(history), pytest.raises(UserError, match="another syncd"), only_writer(history):
         pass
