@@ -62,6 +62,8 @@ class _Bars:
         self._begun: dict[str, float] = {}
 
     def __call__(self, task: str, advance: int, expected: int | None) -> None:
+        if not advance and expected is None:
+            return
         if task not in self._tasks:
             self._tasks[task] = self._bars.add_task(task, total=expected, rate="")
             self._begun[task] = time.monotonic()

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from sqlite3 import OperationalError
 from typing import Any
 
 from sqlalchemy import (
@@ -31,6 +32,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random
 
 from syncd.errors import UserError
 from syncd.history.faults import explained
@@ -266,7 +268,6 @@ def _engine(url: URL) -> Engine:
 
 
 _PRAGMAS = (
-    "journal_mode = WAL",
     # NORMAL would lose the last commits with the power: a confirmed tag would be sent again.
     "synchronous = FULL",
     "foreign_keys = ON",
@@ -279,8 +280,22 @@ _PRAGMAS = (
 def _configure_sqlite(connection: Any, _: object) -> None:
     # The driver's own transactions begin too late and end too early: `_begin_sqlite` begins ours.
     connection.isolation_level = None
+    _use_wal(connection)
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+@retry(
+    retry=retry_if_exception_type(OperationalError),
+    wait=wait_random(0.01, 0.1),
+    stop=stop_after_delay(10),
+    reraise=True,
+)
+def _use_wal(connection: Any) -> None:
+    """The file keeps its journal beside it. While somebody else writes for the first time, SQLite refuses the
+    change at once, without the waiting that it does for everything else.
+    """
+    connection.execute("PRAGMA journal_mode = WAL").close()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -6,7 +6,7 @@ change, because every rule speaks in local days.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import structlog
 from msgspec import Struct
@@ -21,7 +21,7 @@ from syncd.history.shops import shop_row
 from syncd.lifecycle.columns import Batch
 from syncd.plan import Tags
 from syncd.plan.want import Reach, control_bits, reach, wanted_tags
-from syncd.rules import Judgement, figure_of, figure_values
+from syncd.rules import Figure, Judgement, figure_of, figure_values
 from syncd.rules import judge as apply_rules
 from syncd.settings import Audience
 from syncd.steps.context import Context
@@ -116,17 +116,22 @@ def figures_on(context: Context, name: str, today: int) -> Figures:
 
 def _figures(context: Context, name: str, day: int, *, fresh: bool, keep: bool = True) -> Figures:
     wanted = context.settings.audiences[name].playbook.figures
-    if not wanted:
-        return {}
     if not fresh:
         frozen = ledger.figures_of(context.history, name, day)
         if all(figure.text in frozen for figure in wanted):
             return frozen
-    parts = [[figure_values(figure, batch, day) for figure in wanted] for batch in columns_of(context, name, day, None)]
-    values = {figure.text: figure_of(figure, [part[at] for part in parts]) for at, figure in enumerate(wanted)}
+    values = work_out(context, name, wanted, day)
     if keep:
         ledger.freeze_figures(context.history, name, day, values)
     return values
+
+
+def work_out(context: Context, name: str, wanted: Sequence[Figure], day: int) -> Figures:
+    """These figures of the whole audience, from everybody's orders up to a local day."""
+    if not wanted:
+        return {}
+    parts = [[figure_values(figure, batch, day) for figure in wanted] for batch in columns_of(context, name, day, None)]
+    return {figure.text: figure_of(figure, [part[at] for part in parts]) for at, figure in enumerate(wanted)}
 
 
 def _verdicts(context: Context, name: str, tags: Tags, batch: Batch, judgement: Judgement) -> Iterator[Verdict]:

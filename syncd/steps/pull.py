@@ -43,7 +43,8 @@ def pull(context: Context, name: str, since: int | None = None) -> Pulled:
     for page in source.pull(cursors_of(context.history, name), since):
         result = ingest(context.history, name, page, audiences=audiences, currencies=currencies, now=started_at)
         pulled = Pulled(*(before + getattr(result, field) for field, before in asdict(pulled).items()))
-        context.report(f"{name}: {page.resource}", len(page.orders) + len(page.customers), page.expected)
+        rows = sum(map(len, (page.orders, page.customers, page.deleted_orders, page.deleted_customers)))
+        context.report(f"{name}: {page.resource.replace('_', ' ')}", rows, page.expected)
     backfilled_at = shop_row(context.history, name)["backfilled_at"] or started_at
     set_shop_state(context.history, name, state="ok", error="", pulled_at=started_at, backfilled_at=backfilled_at)
     if pulled != Pulled():

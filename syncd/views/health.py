@@ -1,0 +1,72 @@
+"""How shops and audiences are, and what lies in quarantine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from syncd.history import ledger, outbox
+from syncd.history.quarantine import quarantined as quarantined_rows
+from syncd.history.quarantine import quarantined_one
+from syncd.history.shops import holdings, shop_row
+from syncd.steps.context import Context
+from syncd.steps.planning import plan_stored
+from syncd.views.common import iso, tags_of
+
+
+def status(context: Context) -> dict[str, Any]:
+    """The health of each shop and audience."""
+    return {
+        "shops": [_shop_status(context, name) for name in context.settings.shops],
+        "audiences": [_audience_status(context, name) for name in context.settings.audiences],
+    }
+
+
+def _shop_status(context: Context, name: str) -> dict[str, Any]:
+    row, held = shop_row(context.history, name), holdings(context.history, name)
+    pulled_at = row["pulled_at"]
+    return {
+        "name": name,
+        "state": row["state"],
+        "error": row["error"],
+        "watermark": iso(pulled_at),
+        "lag_seconds": None if pulled_at is None else max(0, context.clock.now() - pulled_at),
+        "orders": held.orders,
+        "customers": held.customers,
+        "quarantined": held.quarantined,
+    }
+
+
+def _audience_status(context: Context, name: str) -> dict[str, Any]:
+    row = ledger.audience_row(context.history, name)
+    held = outbox.held_plan(context.history, name)
+    live = row["backfilled_at"] is not None
+    return {
+        "name": name,
+        "state": row["state"],
+        "error": row["error"],
+        "outbox": outbox.outbox_size(context.history, name),
+        "held_plan": held["id"] if held else None,
+        "last_push": iso(row["pushed_at"]),
+        "dripping": dict(plan_stored(context, name, tags_of(context, name)).waiting) if live else {},
+    }
+
+
+def quarantined(context: Context, shop: str | None) -> list[dict[str, Any]]:
+    """The quarantined records with their reasons, without their content."""
+    return [
+        {
+            "id": row.id,
+            "shop": row.shop,
+            "resource": row.resource,
+            "record_id": row.record_id,
+            "reason": row.reason,
+            "first_seen": iso(row.first_seen_at),
+            "attempts": row.attempts,
+        }
+        for row in quarantined_rows(context.history, shop)
+    ]
+
+
+def quarantined_raw(context: Context, number: int) -> str:
+    """A quarantined record as the shop sent it. Raises: UserError for a number that is not there."""
+    return quarantined_one(context.history, number).raw.decode("utf-8", "replace")

@@ -1,0 +1,77 @@
+"""One person explained: the figures, each segment with the values behind it, and what changes next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from syncd.calendar import date_of
+from syncd.errors import UserError
+from syncd.history import ledger
+from syncd.history.people import customer_of
+from syncd.lifecycle.columns import Batch
+from syncd.model import email_key
+from syncd.plan import Tags
+from syncd.rules import Playbook, judge, metrics_of
+from syncd.rules import explain as explain_rules
+from syncd.steps.context import Context
+from syncd.steps.judge import Figures, columns_of, figures_on
+from syncd.views.common import iso, tags_of
+
+# So far ahead the next change is looked for.
+AHEAD_DAYS = 400
+
+
+def explain(context: Context, name: str, email: str, today: int) -> dict[str, Any]:
+    """One person: the figures, and each segment with the values behind it.
+
+    Raises: UserError for an address that is not known in the audience.
+    """
+    audience, tags = context.settings.audiences[name], tags_of(context, name)
+    key = email_key(email)
+    id_ = customer_of(context.history, key) if key else None
+    batch = None if id_ is None else next(iter(columns_of(context, name, today, [id_])), None)
+    if id_ is None or batch is None or not len(batch):
+        raise UserError(f"{email} is not known in audience {name}", hint="check the spelling; names are not searched")
+    figures = figures_on(context, name, today)
+    since = ledger.since_of(context.history, name, id_)
+    changes = _next_changes(audience.playbook, tags, batch, today, figures)
+    rows = [
+        {
+            "name": entry["name"],
+            "in": entry["in"],
+            "since": iso(since.get(tags.bits[entry["name"]])) if entry["in"] else None,
+            "when": segment.when_text,
+            "values": entry["values"],
+            "next_change": changes.get(entry["name"]),
+        }
+        for entry, segment in zip(
+            explain_rules(audience.playbook, batch, today, figures, tags.bits),
+            audience.playbook.segments,
+            strict=True,
+        )
+    ]
+    with context.history.read() as db:
+        person = ledger.people(db, name, [id_])[id_]
+    return {
+        "email": person.email,
+        "audience": name,
+        "as_of": date_of(today).isoformat(),
+        "standing": f"refused by the service: {person.refused}" if person.refused else person.status or "not a member",
+        "metrics": metrics_of(batch, today),
+        "segments": rows,
+    }
+
+
+def _next_changes(playbook: Playbook, tags: Tags, batch: Batch, today: int, figures: Figures) -> dict[str, str]:
+    """For each segment the first local day on which the person joins or leaves it, if nothing happens."""
+    changes: dict[str, str] = {}
+    before: int | None = None
+    for day in range(today, today + AHEAD_DAYS + 1):
+        judged = judge(playbook, batch, day, figures, tags.bits).segments
+        moved = 0 if before is None else before ^ int(judged[0])
+        for segment, bit in tags.bits.items():
+            if moved >> bit & 1:
+                changes.setdefault(segment, date_of(day).isoformat())
+        before, batch = int(judged[0]), replace(batch, was_in=judged)
+    return changes
