@@ -34,6 +34,11 @@ def findings(settings: Settings) -> Iterator[Finding]:
         yield from _audience(name, audience, shops)
 
 
+def _blocked(what: str, connection: str, err: SyncdError) -> Finding:
+    # Errors of a connection begin with its name, which stands here already.
+    return Finding("blocked", f"{what}: {str(err).removeprefix(connection)}", err.hint)
+
+
 def _now() -> int:
     return int(time.time())
 
@@ -48,14 +53,14 @@ def _shop(settings: Settings, name: str, profiles: dict[str, ShopProfile]) -> It
         for warning in source.warnings():
             yield Finding("warning", f"shop {name}: {warning}")
     except SyncdError as err:
-        yield Finding("blocked", f"shop {name}: {err}", err.hint)
+        yield _blocked(f"shop {name}", f"shops.{name}: ", err)
 
 
 def _audience(name: str, audience: Audience, shops: dict[str, ShopProfile]) -> Iterator[Finding]:
     try:
         profile = connect_audience(name, audience, _now).profile()
     except SyncdError as err:
-        yield Finding("blocked", f"audience {name}: {err}", err.hint)
+        yield _blocked(f"audience {name}", f"audiences.{name}: ", err)
         return
     opt_in = "double opt-in: new members confirm by mail" if profile.double_optin else "single opt-in"
     yield Finding("ok", f"audience {name}: {profile.title}, {profile.contacts:,} contacts, {opt_in}")

@@ -49,9 +49,13 @@ def holdings(history: History, shop: str) -> Holdings:
 
 
 def customers_held(history: History, shop: str) -> int:
-    """How many customers the history holds of the shop; deleted ones are not counted."""
+    """How many customers with a record of the shop's own the history holds, without deleted ones.
+
+    That is what the shop counts, too: guests and those of whom only orders tell are not among them.
+    """
+    recorded = (identities.c.shop == shop) & (identities.c.updated_at >= 0) & ~identities.c.deleted
     with history.read() as db:
-        return _count(db, identities, shop) - _count(db, identities, shop, deleted=True)
+        return db.execute(select(func.count()).select_from(identities).where(recorded)).scalar_one()
 
 
 def _count(db: Connection, table: Table, shop: str, *, deleted: bool = False) -> int:

@@ -245,6 +245,12 @@ def test_the_holdings_of_a_shop_leave_out_what_was_deleted(history: History) -> 
     assert customers_held(history, "acme") == 1
 
 
+def test_only_people_with_a_record_are_held_against_the_shops_own_count(history: History) -> None:
+    take(history, customer("c1"), order("1", customer_id="c1"))
+    take(history, order("2", customer_id=None, email="guest@example.com"), order("3", customer_id="c7"))
+    assert customers_held(history, "acme") == 1
+
+
 def test_a_counter_sale_is_nobodys(history: History) -> None:
     take(history, order("1"), order("2", email="not an address"))
     assert owners(history) == {"1": None, "2": None}
