@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--shop", "shops", multiple=True, metavar="NAME", help="Only this shop (may be repeated).")
-@click.option("--since", metavar="DATE", help="Only orders since this date.")
+@click.option("--since", metavar="DATE", help="Only orders since this date; later: read those once more.")
 @click.option("--yes", is_flag=True, help="Do not ask: push what the plan shows (unattended use).")
 @config_option
 def backfill(shops: tuple[str, ...], since: str | None, yes: bool, config: str | None) -> None:

@@ -215,7 +215,8 @@ class Shopify:
         if "read_all_orders" not in granted:
             yield (
                 "The key lacks the scope read_all_orders: Shopify shows only the orders of the last 60 days and hides"
-                " later refunds of older ones without a word. Add the scope to the app and run `syncd backfill` again."
+                " later refunds of older ones without a word. Add the scope to the app, then run"
+                " `syncd backfill --since` with the date of your first order."
             )
         try:
             self._api.begin(DESTROYED_ORDERS, DESTROYED_ORDERS.between(self._now()))

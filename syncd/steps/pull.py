@@ -28,7 +28,10 @@ class Pulled(Struct, frozen=True):
 
 
 def pull(context: Context, name: str, since: int | None = None) -> Pulled:
-    """Everything new in the shop `name` is in the history; `since` limits a first import to later orders.
+    """Everything new in the shop `name` is in the history.
+
+    `since` (UTC seconds) limits a first import to later orders; afterwards it reads the orders since then
+    once more, for example when the shop shows more than it did.
 
     Raises: TransientError, ConnectionBlocked; whatever was committed before stays, and the next call
     goes on from there.
@@ -39,13 +42,16 @@ def pull(context: Context, name: str, since: int | None = None) -> Pulled:
         context.seen.add(name)
     audiences = audiences_of(context, name)
     currencies = accepted_currencies(context, audiences)
+    row, cursors = shop_row(context.history, name), cursors_of(context.history, name)
+    if since is not None and row["backfilled_at"]:
+        cursors.pop("orders", None)
     pulled = Pulled()
-    for page in source.pull(cursors_of(context.history, name), since):
+    for page in source.pull(cursors, since):
         result = ingest(context.history, name, page, audiences=audiences, currencies=currencies, now=started_at)
         pulled = Pulled(*(before + getattr(result, field) for field, before in asdict(pulled).items()))
         rows = sum(map(len, (page.orders, page.customers, page.deleted_orders, page.deleted_customers)))
         context.report(f"{name}: {page.resource.replace('_', ' ')}", rows, page.expected)
-    backfilled_at = shop_row(context.history, name)["backfilled_at"] or started_at
+    backfilled_at = row["backfilled_at"] or started_at
     set_shop_state(context.history, name, state="ok", error="", pulled_at=started_at, backfilled_at=backfilled_at)
     if pulled != Pulled():
         log.info("pulled", shop=name, **asdict(pulled))

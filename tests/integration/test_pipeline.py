@@ -361,6 +361,16 @@ def test_an_unsubscribe_between_plan_and_approval_is_seen_before_anything_is_sen
     assert house.state()[someone]["merge_fields"].get("ORDERS") is None
 
 
+def test_orders_that_a_shop_did_not_show_at_first_are_read_with_since(
+    sandbox: Running, sqlite: History, tmp_path: Path
+) -> None:
+    house = House(sandbox, sqlite, tmp_path)
+    newest = house.world.clock.now() - 30 * DAY
+    before = pipeline.pull_all(house.context, ["acme"], newest).pulled["acme"].orders_new
+    assert pipeline.pull_all(house.context, ["acme"]).pulled["acme"].orders_new == 0
+    assert pipeline.pull_all(house.context, ["acme"], 1).pulled["acme"].orders_new > before
+
+
 def test_only_one_syncd_writes_at_a_time(history: History) -> None:
     with only_writer(history), pytest.raises(UserError, match="another syncd"), only_writer(history):
         pass
