@@ -320,7 +320,6 @@ outbox = Table(
     Column("remove_tags", BigInteger, nullable=False),
     Column("set_fields", Boolean, nullable=False),
     Column("create_member", Boolean, nullable=False),
-    Column("events", Text, nullable=False, server_default=""),
     # waiting | sending (an answer is outstanding: after a crash, read before writing)
     Column("state", Name, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),

@@ -82,6 +82,11 @@ def test_a_file_of_the_wrong_shape_says_what_is_expected(tmp_path: Path, rules: 
     assert problems(tmp_path, rules) == (said,)
 
 
+def test_moments_are_refused_rather_than_silently_never_announced(tmp_path: Path) -> None:
+    (said,) = problems(tmp_path, '[moments.a]\non = "order"\nevent = "ordered"\n')
+    assert said.startswith("lifecycle.toml:1: moments.a: moments are not available yet")
+
+
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No such file"):
         read_playbook(tmp_path / "gone.toml", "EUR", "")

@@ -297,7 +297,6 @@ def upgrade() -> None:
         sa.Column("remove_tags", sa.BigInteger(), nullable=False),
         sa.Column("set_fields", sa.Boolean(), nullable=False),
         sa.Column("create_member", sa.Boolean(), nullable=False),
-        sa.Column("events", sa.Text(), server_default="", nullable=False),
         sa.Column("state", sa.String(length=64), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(["plan_id"], ["plans.id"], name="fk_outbox_plan_id"),
