@@ -37,6 +37,7 @@ lock: .venv/dev.installed
 
 .venv/%.installed: requirements/%.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "syncd needs Python 3.11 or newer")'
+	$(PYTHON) -c 'import ensurepip' || { apt-get update -qq && apt-get install -qq --no-install-recommends python3-venv; }
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
