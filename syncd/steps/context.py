@@ -18,6 +18,10 @@ from syncd.sources import Source
 Progress = Callable[[str, int, int | None], None]
 
 
+# The longest silence while something is waited for; a service manager's watchdog waits longer.
+SIGN_OF_LIFE_SECONDS = 20.0
+
+
 class Stopped(Exception):
     """The service was asked to stop; everything committed so far is in order."""
 
@@ -59,9 +63,15 @@ class Context:
         return self._destinations[audience]
 
     def _sleep(self, seconds: float) -> None:
-        """Waits for a rate limit or a retry; raises Stopped as soon as the work shall end."""
-        if self.stop.wait(seconds):
-            raise Stopped
+        """Waits for a rate limit or a retry, with a sign of life now and then.
+
+        Raises: Stopped as soon as the work shall end.
+        """
+        while seconds > 0:
+            if self.stop.wait(min(seconds, SIGN_OF_LIFE_SECONDS)):
+                raise Stopped
+            seconds -= SIGN_OF_LIFE_SECONDS
+            self.progress("waiting", 0, None)
 
     def report(self, task: str, advance: int, expected: int | None = None) -> None:
         """Says that `task` is `advance` further, and raises Stopped when the work shall end here."""
