@@ -65,9 +65,9 @@ def raw_purchases(yesterday: date) -> dict[str, list[Purchase]]:
     days = [datetime.strptime(row[1], "%Y%m%d").date() for row in rows]  # noqa: DTZ007 -- a date has no zone
     shift = yesterday - max(days)
     found: dict[str, list[Purchase]] = {}
+    emails = {number: person(SEED, int(number))[0].email for number in {row[0] for row in rows}}
     for row, day in zip(rows, days, strict=True):
-        email = person(SEED, int(row[0]))[0].email
-        found.setdefault(email, []).append((day + shift, round(float(row[3]) * 100)))
+        found.setdefault(emails[row[0]], []).append((day + shift, round(float(row[3]) * 100)))
     return found
 
 
