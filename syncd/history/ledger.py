@@ -60,9 +60,7 @@ def tags_of(history: History, audience: str, playbook: Playbook, prefix: str, *,
 
     Raises: UserError when an audience has used up its 62 bits.
     """
-    with history.read() as db:
-        rows = db.execute(select(segments).where(segments.c.audience == audience).order_by(segments.c.bit)).all()
-    have = {(row.name, row.tag): row.bit for row in rows}
+    have = _bits(history, audience)
     wanted = [(segment.name, prefix + segment.tag) for segment in playbook.segments]
     fresh = {key: len(have) + at for at, key in enumerate(key for key in wanted if key not in have)}
     if len(have) + len(fresh) > MAX_BITS:
@@ -86,10 +84,15 @@ def tags_of(history: History, audience: str, playbook: Playbook, prefix: str, *,
 
 def fresh_tags(history: History, audience: str, playbook: Playbook, prefix: str) -> list[str]:
     """The playbook's tags that have no bit yet: syncd has never written them."""
-    with history.read() as db:
-        rows = db.execute(select(segments.c.name, segments.c.tag).where(segments.c.audience == audience)).all()
-    have = {(row.name, row.tag) for row in rows}
+    have = _bits(history, audience)
     return [prefix + s.tag for s in playbook.segments if (s.name, prefix + s.tag) not in have]
+
+
+def _bits(history: History, audience: str) -> dict[tuple[str, str], int]:
+    """The bit of each (segment, full tag) that was ever in use, in the order of the bits."""
+    query = select(segments).where(segments.c.audience == audience).order_by(segments.c.bit)
+    with history.read() as db:
+        return {(row.name, row.tag): row.bit for row in db.execute(query)}
 
 
 def people(db: Connection, audience: str, ids: Sequence[int]) -> dict[int, Person]:

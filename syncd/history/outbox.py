@@ -287,15 +287,15 @@ def refuse(history: History, audience: str, refused: Iterable[tuple[Waiting, str
             )
 
 
-def unsettled(history: History, audience: str) -> list[tuple[int, str]]:
-    """(customer, e-mail) of the rows that were being sent when an answer stayed out: read before writing again."""
+def unsettled(history: History, audience: str) -> list[str]:
+    """The addresses whose changes were being sent when an answer stayed out: read before writing again."""
     query = (
-        select(outbox.c.customer_id, customers.c.email)
+        select(customers.c.email)
         .join(customers, customers.c.id == outbox.c.customer_id)
         .where(outbox.c.audience == audience, outbox.c.state == "sending")
     )
     with history.read() as db:
-        return [(row[0], row[1]) for row in db.execute(query)]
+        return list(db.execute(query).scalars())
 
 
 def back_to_waiting(history: History, audience: str, states: Sequence[str]) -> None:

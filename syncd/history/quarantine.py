@@ -48,12 +48,6 @@ def quarantined_one(history: History, id_: int) -> Quarantined:
     return Quarantined(**row._mapping)
 
 
-def release(history: History, id_: int) -> None:
-    """The record is no longer in quarantine; whether it is lost is for the caller to know."""
-    with history.begin() as db:
-        db.execute(delete(quarantine).where(quarantine.c.id == id_))
-
-
 def settle_quarantine(
     db: Connection, shop: str, resource: str, taken: Collection[str], rejected: Collection[Rejected], now: int
 ) -> None:

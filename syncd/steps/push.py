@@ -64,7 +64,7 @@ def settle(context: Context, name: str, destination: Destination, tags: Tags) ->
     unsettled = outbox.unsettled(context.history, name)
     if unsettled:
         log.info("settling", audience=name, members=len(unsettled))
-        reread(context, name, destination, tags, [email for _, email in unsettled])
+        reread(context, name, destination, tags, unsettled)
         outbox.back_to_waiting(context.history, name, ["sending"])
 
 

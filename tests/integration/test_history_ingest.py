@@ -20,7 +20,7 @@ from sqlalchemy import event
 from syncd.errors import UserError
 from syncd.history.database import History
 from syncd.history.ingest import Ingested
-from syncd.history.quarantine import quarantined, quarantined_one, release
+from syncd.history.quarantine import quarantined, quarantined_one
 from syncd.history.schema import news, order_items, orders, refunds
 from syncd.history.shops import Holdings, cursors_of, customers_held, holdings, set_shop_state, shop_row
 from syncd.history.sift import recovered
@@ -175,11 +175,11 @@ def test_a_record_that_arrives_in_order_leaves_the_quarantine_of_its_resource(hi
     assert [kept.resource for kept in quarantined(history)] == ["carts"]
 
 
-def test_a_record_is_released_by_its_number(history: History) -> None:
+def test_a_record_is_found_by_its_number_for_as_long_as_it_waits(history: History) -> None:
     take(history, rejected=(Rejected("7", "no total", b"{"), Rejected("8", "no total", b"{")))
     first, second = quarantined(history)
     assert quarantined_one(history, first.id) == first
-    release(history, first.id)
+    take(history, order("7"))
     assert quarantined(history) == [second]
     with pytest.raises(UserError, match=f"under {first.id}"):
         quarantined_one(history, first.id)

@@ -121,8 +121,11 @@ def test_a_finished_batch_obeys_the_published_schema(api: Api) -> None:
     while batch["status"] != "finished":
         batch = api.get(f"/batches/{batch['id']}")
         jsonschema.Draft4Validator(schema).validate(batch)
+    assert batch["finished_operations"] == batch["total_operations"] > 0
 
 
 def test_a_problem_document_has_the_published_members(api: Api) -> None:
     schema = spec()["paths"]["/lists/{list_id}"]["get"]["responses"]["default"]["schema"]
-    jsonschema.Draft4Validator(schema).validate(api.refused("GET", "/lists/other"))
+    problem = api.refused("GET", "/lists/other")
+    jsonschema.Draft4Validator(schema).validate(problem)
+    assert problem["status"] == 404

@@ -462,7 +462,9 @@ def test_an_origin_must_be_https_or_this_machine(origin: str) -> None:
     "origin", ["https://shop.example", "https://shop.example:8443/", "http://localhost:1", "http://[::1]:1"]
 )
 def test_an_origin_over_https_or_on_this_machine_is_taken(origin: str) -> None:
-    Client(origin).close()
+    client = Client(origin)
+    assert client.is_local == ("shop.example" not in origin)
+    client.close()
 
 
 @pytest.mark.parametrize(

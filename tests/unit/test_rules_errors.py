@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.rules import RuleError, parse_rule
+from syncd.rules import RuleError, parse_rule, parts
 from syncd.rules.parser import parse_value
 
 SEGMENTS = ("loyal", "come-back", "bought-14d")
@@ -366,7 +366,8 @@ def test_a_rule_too_deep_or_too_long_is_refused_with_a_sentence(rule: str) -> No
 
 
 def test_a_long_list_of_alternatives_is_no_depth() -> None:
-    parse_rule(" or ".join(f'country == "{number}"' for number in range(100)))
+    tree = parse_rule(" or ".join(f'country == "{number}"' for number in range(100)))
+    assert len(parts(tree)) == 100
 
 
 @pytest.mark.parametrize(
