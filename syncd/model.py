@@ -118,6 +118,24 @@ class Customer(Struct, frozen=True):
     language: str = ""
     tags: tuple[str, ...] = ()
     wholesale: bool = False
+    # The shop erased the person on request: nothing may be done with them any more.
+    redacted: bool = False
+
+
+class Cart(Struct, frozen=True):
+    """A checkout or cart that somebody began and has not ordered yet; `id` is the shop's key of it (Shopify: the token).
+
+    `closed`: it became an order, or can no longer be bought.
+    """
+
+    id: str
+    begun_at: int
+    updated_at: int
+    currency: str
+    value_minor: int
+    customer_id: str | None = None
+    email: str | None = None
+    closed: bool = False
 
 
 class ShopProfile(Struct, frozen=True):
@@ -148,6 +166,7 @@ class Page(Struct, frozen=True):
     cursor: str
     orders: tuple[Order, ...] = ()
     customers: tuple[Customer, ...] = ()
+    carts: tuple[Cart, ...] = ()
     deleted_orders: tuple[str, ...] = ()
     deleted_customers: tuple[str, ...] = ()
     rejected: tuple[Rejected, ...] = ()
@@ -172,6 +191,7 @@ class Change(Struct, frozen=True, order=True):
     """What shall be written for one person. Names are the service's: full tag names, merge-field names.
 
     `create` makes the person a member first (only ever with consent); `events` are announced once.
+    `rename_to`: the contact gets this address and keeps all else; it comes alone. `archive` comes after all else.
     """
 
     email: str
@@ -180,6 +200,8 @@ class Change(Struct, frozen=True, order=True):
     fields: dict[str, str | int | float] = {}
     create: bool = False
     events: tuple[str, ...] = ()
+    rename_to: str = ""
+    archive: bool = False
 
 
 class Outcome(Struct, frozen=True):
