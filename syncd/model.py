@@ -123,7 +123,7 @@ class Customer(Struct, frozen=True):
 
 
 class Cart(Struct, frozen=True):
-    """A checkout or cart that somebody began and has not ordered yet; `id` is the shop's key of it (Shopify: the token).
+    """A checkout that somebody began and has not ordered yet; `id` is the shop's key of it (Shopify: its token).
 
     `closed`: it became an order, or can no longer be bought.
     """
