@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 from starlette.responses import HTMLResponse, Response
 
+from syncd.sandbox.witness import Heard
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -73,7 +75,7 @@ class Frame:
     ) -> None:
         self.world = world
         self.service = service
-        self.app = app
+        self.app = Heard(service, app)
         self.connections = connections
         self.limiter = limiter
 
@@ -81,7 +83,8 @@ class Frame:
         """Answers one request: limit, latency, fault, application, in that order."""
         watch = _Watch(send)
         limiter = self.limiter if self.world.throttle.enforce else None
-        refusal = limiter.enter(scope) if limiter else None
+        refused = limiter.enter(scope) if limiter else None
+        refusal = Heard(self.service, refused) if refused else None
         # The services' own clock: a client must not compare it with the local one.
         watch.headers = {"Date": formatdate(self.world.clock.now(), usegmt=True)}
         if limiter:
