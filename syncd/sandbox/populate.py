@@ -65,7 +65,7 @@ def populate(world: World, buyers: list[Buyer]) -> None:
     acme = ShopState("acme", "shopify", clock, title="Acme Records", store_id=STORE_IDS["acme"])
     cafe = ShopState("cafe", "ecwid", clock, title="Café Discos", store_id=STORE_IDS["cafe"])
     world.shops = {"acme": acme, "cafe": cafe}
-    world.audiences[LIST_ID] = Audience(LIST_ID, "Acme & Café", clock, timezone=acme.timezone)
+    world.audiences[LIST_ID] = Audience(LIST_ID, "Acme & Café", clock, timezone=acme.timezone, switches=world.mailchimp)
     intake = {name: _Intake(shop, world.clock.start) for name, shop in world.shops.items()}
     for buyer in buyers:
         _settle(world, intake, buyer)

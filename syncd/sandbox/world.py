@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from syncd.sandbox.audience.switches import Switches
 from syncd.sandbox.faults import Faults
 
 if TYPE_CHECKING:
@@ -92,3 +93,5 @@ class World:
         self.faults = Faults(seed)
         self.shops: dict[str, ShopState] = {}
         self.audiences: dict[str, Audience] = {}
+        # How the account behind the audiences behaves; each of them is given it.
+        self.mailchimp = Switches()

@@ -12,7 +12,7 @@ from typing import Any
 import requests
 
 from syncd.sandbox import populate, serve
-from syncd.sandbox.audience import Audience
+from syncd.sandbox.audience import Audience, Switches
 from syncd.sandbox.world import World
 
 NOW = 1_790_000_000
@@ -23,12 +23,22 @@ LIST = "/lists/a1b2c3d4e5"
 class Api:
     """The API as a client calls it; `audience` and `world` are the truth behind it."""
 
-    def __init__(self, world: World, audience: Audience, url: str) -> None:
+    audience: Audience
+
+    def __init__(self, world: World, url: str) -> None:
         self.world = world
-        self.audience = audience
         self.url = url
         self.session = requests.Session()
         self.session.auth = ("any", KEY)
+        self.fresh()
+
+    def fresh(self) -> None:
+        """Afterwards the audience is empty, every switch and the clock are as in the beginning, and nothing fails."""
+        self.world.clock.set(NOW)
+        self.world.faults.clear()
+        self.world.mailchimp = Switches()
+        self.audience = Audience("a1b2c3d4e5", "Customers", self.world.clock, switches=self.world.mailchimp)
+        self.world.audiences["a1b2c3d4e5"] = self.audience
 
     def call(self, method: str, path: str, body: Any = None, **query: Any) -> requests.Response:
         return self.session.request(method, f"{self.url}/3.0{path}", params=query, json=body, timeout=30)
@@ -75,6 +85,5 @@ def running() -> Iterator[Api]:
     world = World(seed=1, start=NOW)
     world.clock.set(NOW)
     populate.populate(world, [])
-    audience = world.audiences["a1b2c3d4e5"] = Audience("a1b2c3d4e5", "Customers", world.clock)
     with serve.start(world) as sandbox:
-        yield Api(world, audience, sandbox.urls["mailchimp"])
+        yield Api(world, sandbox.urls["mailchimp"])

@@ -82,7 +82,8 @@ class Town:
         """Afterwards audience, clock and connection are new."""
         self.world.clock.set(NOW)
         self.world.faults.clear()
-        self.audience = Audience(LIST, "Sandbox", self.world.clock, switches=Switches())
+        self.world.mailchimp = Switches()
+        self.audience = Audience(LIST, "Sandbox", self.world.clock, switches=self.world.mailchimp)
         self.world.audiences = {LIST: self.audience}
         self.connect()
 

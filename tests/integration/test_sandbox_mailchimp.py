@@ -30,8 +30,7 @@ def server() -> Iterator[Api]:
 @pytest.fixture
 def api(server: Api) -> Api:
     """The running server with an audience of its own for each test."""
-    server.world.clock.set(NOW)
-    server.audience = server.world.audiences["a1b2c3d4e5"] = Audience("a1b2c3d4e5", "Customers", server.world.clock)
+    server.fresh()
     return server
 
 
@@ -148,8 +147,7 @@ def test_the_eleventh_connection_is_refused_until_one_ends() -> None:
 @pytest.mark.parametrize("bare", [False, True])
 def test_the_429_comes_with_or_without_a_body(bare: bool) -> None:
     world = World(start=NOW)
-    audience = world.audiences["x"] = Audience("x", "x", world.clock)
-    audience.switches.bare_429 = bare
+    world.mailchimp.bare_429 = bare
     limit = mailchimp.limiter(world)
     answers = [limit.enter({"path": "/3.0/ping"}) for _ in range(11)]
     assert answers[:10] == [None] * 10

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from syncd.sandbox.audience.problems import Problem
-from syncd.sandbox.mailchimp.account import Account, switches_of
+from syncd.sandbox.mailchimp.account import Account
 from syncd.sandbox.mailchimp.operations import execute, run_batches
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class ConnectionLimit:
         return {}
 
     def _refusal(self) -> Response:
-        if switches_of(self._world).bare_429:
+        if self._world.mailchimp.bare_429:
             return Response(None, 429)
         detail = f"You have exceeded the limit of {MAX_CONNECTIONS} simultaneous connections."
         return problem_response(Problem(429, "Too Many Requests", detail), next(self._ids))

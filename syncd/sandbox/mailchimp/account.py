@@ -7,11 +7,10 @@ from hashlib import md5
 from typing import TYPE_CHECKING, Any
 
 from syncd.sandbox.audience.problems import Problem, not_found
-from syncd.sandbox.audience.switches import Switches
 from syncd.sandbox.mailchimp.batches import Batches
 
 if TYPE_CHECKING:
-    from syncd.sandbox.audience import Audience
+    from syncd.sandbox.audience import Audience, Switches
     from syncd.sandbox.world import World
 
 
@@ -25,7 +24,7 @@ class Account:
     @property
     def switches(self) -> Switches:
         """The switches of the account."""
-        return switches_of(self.world)
+        return self.world.mailchimp
 
     def audience(self, list_id: str) -> Audience:
         """The audience. Raises: Problem 404."""
@@ -67,11 +66,6 @@ class Account:
             "total_subscribers": sum(each.stats()["subscribed"] for each in audiences),
             "industry_stats": {"open_rate": 0, "bounce_rate": 0, "click_rate": 0},
         }
-
-
-def switches_of(world: World) -> Switches:
-    """The switches of the world's account: those of its first audience, as all of them share one object."""
-    return next((each.switches for each in world.audiences.values()), Switches())
 
 
 def _password(secret: str) -> str:
