@@ -199,7 +199,8 @@ def differing(history: History, audience: str) -> Iterator[Standing]:
             standings.c.audience == audience,
             # Spelled as in the partial index, so that only the differing rows are read.
             text(
-                "(standings.wanted_tags <> standings.known_tags OR standings.wanted_fields <> standings.known_fields)"
+                "(standings.wanted_tags <> standings.known_tags OR standings.wanted_fields <> standings.known_fields"
+                " OR standings.leaving <> '')"
             ),
         )
         .order_by(standings.c.customer_id)

@@ -72,6 +72,14 @@ customers = Table(
     Column("city", Text, nullable=False, server_default=""),
     Column("language", String(16), nullable=False, server_default=""),
     Column("wholesale", Boolean, nullable=False, server_default=text("false")),
+    # When a shop erased the person on request. Kept, so that nothing read later brings them back.
+    Column("erased_at", BigInteger),
+    Index(
+        "ix_customers_erased",
+        "id",
+        sqlite_where=text("erased_at IS NOT NULL"),
+        postgresql_where=text("erased_at IS NOT NULL"),
+    ),
 )
 
 identities = Table(
@@ -95,6 +103,17 @@ identities = Table(
     Index("ix_identities_customer_id", "customer_id", "shop"),
     # So that the living are counted without looking at each.
     Index("ix_identities_deleted", "shop", sqlite_where=text("deleted"), postgresql_where=text("deleted")),
+)
+
+former_customers = Table(
+    "former_customers",
+    metadata,
+    # Whose a shop id was before its address changed, or before another id was merged into it: that
+    # customer's contact follows the id. Never the id's customer of now by itself; join to tell.
+    Column("shop", Name, primary_key=True),
+    Column("shop_customer_id", String(300), primary_key=True),
+    Column("customer_id", RowId, ForeignKey("customers.id"), primary_key=True),
+    Index("ix_former_customers_customer_id", "customer_id"),
 )
 
 consents = Table(
@@ -243,12 +262,16 @@ standings = Table(
     Column("known_fields", Text, nullable=False, server_default=""),
     # The service refused this person for good, and why: nothing is sent again until that changes.
     Column("refused", Text, nullable=False, server_default=""),
+    # What becomes of the contact of somebody who is gone from the shops: strip (of what is ours) |
+    # archive | rename (to the successor's address); "" for everybody else.
+    Column("leaving", Name, nullable=False, server_default=""),
+    Column("successor_id", RowId, ForeignKey("customers.id")),
     Index(
         "ix_standings_differing",
         "audience",
         "customer_id",
-        sqlite_where=text("wanted_tags <> known_tags OR wanted_fields <> known_fields"),
-        postgresql_where=text("wanted_tags <> known_tags OR wanted_fields <> known_fields"),
+        sqlite_where=text("wanted_tags <> known_tags OR wanted_fields <> known_fields OR leaving <> ''"),
+        postgresql_where=text("wanted_tags <> known_tags OR wanted_fields <> known_fields OR leaving <> ''"),
     ),
 )
 
@@ -320,6 +343,8 @@ outbox = Table(
     Column("remove_tags", BigInteger, nullable=False),
     Column("set_fields", Boolean, nullable=False),
     Column("create_member", Boolean, nullable=False),
+    # archive | rename; "" where the contact stays what it is.
+    Column("leaving", Name, nullable=False, server_default=""),
     # waiting | sending (an answer is outstanding: after a crash, read before writing)
     Column("state", Name, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -340,6 +365,7 @@ writes = Table(
     Column("fields_before", Text, nullable=False),
     Column("fields_after", Text, nullable=False),
     Column("created", Boolean, nullable=False),
+    Column("leaving", Name, nullable=False, server_default=""),
     Index("ix_writes_audience_at", "audience", "at"),
     Index("ix_writes_plan_id", "plan_id"),
 )

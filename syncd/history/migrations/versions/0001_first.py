@@ -40,9 +40,20 @@ def upgrade() -> None:
         sa.Column("city", sa.Text(), server_default="", nullable=False),
         sa.Column("language", sa.String(length=16), server_default="", nullable=False),
         sa.Column("wholesale", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("erased_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_customers"),
         sa.UniqueConstraint("email", name="uq_customers_email"),
     )
+
+    op.create_index(
+        "ix_customers_erased",
+        "customers",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("erased_at IS NOT NULL"),
+        postgresql_where=sa.text("erased_at IS NOT NULL"),
+    )
+
     op.create_table(
         "figures",
         sa.Column("audience", sa.String(length=64), nullable=False),
@@ -148,6 +159,7 @@ def upgrade() -> None:
         sa.Column("fields_before", sa.Text(), nullable=False),
         sa.Column("fields_after", sa.Text(), nullable=False),
         sa.Column("created", sa.Boolean(), nullable=False),
+        sa.Column("leaving", sa.String(length=64), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_writes"),
     )
 
@@ -169,6 +181,17 @@ def upgrade() -> None:
     )
 
     op.create_index("ix_consents_customer_id", "consents", ["customer_id", "source"], unique=False)
+
+    op.create_table(
+        "former_customers",
+        sa.Column("shop", sa.String(length=64), nullable=False),
+        sa.Column("shop_customer_id", sa.String(length=300), nullable=False),
+        sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name="fk_former_customers_customer_id"),
+        sa.PrimaryKeyConstraint("shop", "shop_customer_id", "customer_id", name="pk_former_customers"),
+    )
+
+    op.create_index("ix_former_customers_customer_id", "former_customers", ["customer_id"], unique=False)
 
     op.create_table(
         "identities",
@@ -297,6 +320,7 @@ def upgrade() -> None:
         sa.Column("remove_tags", sa.BigInteger(), nullable=False),
         sa.Column("set_fields", sa.Boolean(), nullable=False),
         sa.Column("create_member", sa.Boolean(), nullable=False),
+        sa.Column("leaving", sa.String(length=64), server_default="", nullable=False),
         sa.Column("state", sa.String(length=64), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(["plan_id"], ["plans.id"], name="fk_outbox_plan_id"),
@@ -316,7 +340,10 @@ def upgrade() -> None:
         sa.Column("wanted_fields", sa.Text(), server_default="", nullable=False),
         sa.Column("known_fields", sa.Text(), server_default="", nullable=False),
         sa.Column("refused", sa.Text(), server_default="", nullable=False),
+        sa.Column("leaving", sa.String(length=64), server_default="", nullable=False),
+        sa.Column("successor_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name="fk_standings_customer_id"),
+        sa.ForeignKeyConstraint(["successor_id"], ["customers.id"], name="fk_standings_successor_id"),
         sa.PrimaryKeyConstraint("audience", "customer_id", name="pk_standings"),
     )
 
@@ -325,6 +352,6 @@ def upgrade() -> None:
         "standings",
         ["audience", "customer_id"],
         unique=False,
-        sqlite_where=sa.text("wanted_tags <> known_tags OR wanted_fields <> known_fields"),
-        postgresql_where=sa.text("wanted_tags <> known_tags OR wanted_fields <> known_fields"),
+        sqlite_where=sa.text("wanted_tags <> known_tags OR wanted_fields <> known_fields OR leaving <> ''"),
+        postgresql_where=sa.text("wanted_tags <> known_tags OR wanted_fields <> known_fields OR leaving <> ''"),
     )
