@@ -6,7 +6,7 @@ anywhere, and the next one goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -63,18 +63,23 @@ class Cycle(Struct):
         )
 
 
-def sync(context: Context) -> Cycle:
-    """One cycle over every shop and audience; an error stops its own connection only."""
+def sync(context: Context, only: Collection[str] | None = None) -> Cycle:
+    """One cycle over every shop and audience; an error stops its own connection only.
+
+    `only` names the shops that said they have news: the rest, and audiences without them, wait for the next poll.
+    """
     cycle = Cycle()
-    for shop, pulled in _pull_each(
-        context, [shop for shop in context.settings.shops if not context.rests(f"shops.{shop}")]
-    ):
+    shops = [
+        shop for shop in context.settings.shops if (only is None or shop in only) and not context.rests(f"shops.{shop}")
+    ]
+    for shop, pulled in _pull_each(context, shops):
         if isinstance(pulled, Pulled):
             cycle.pulled[shop] = pulled
         else:
             cycle.errors.append(pulled)
-    for name in context.settings.audiences:
-        if context.rests(f"audiences.{name}"):
+    for name, audience in context.settings.audiences.items():
+        unconcerned = only is not None and not {*audience.shops} & {*shops}
+        if unconcerned or context.rests(f"audiences.{name}"):
             continue
         try:
             _serve(context, name, cycle)
