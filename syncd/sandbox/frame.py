@@ -12,17 +12,22 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, Response
 
 from syncd.sandbox.witness import Heard
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from syncd.sandbox.faults import Fault
     from syncd.sandbox.world import World
 
 PORTAL = "<!doctype html><title>Sign in</title><h1>Sign in to the guest network</h1>"
+# An answer shorter than this is not worth compressing. (bytes)
+GZIP_FROM = 1_024
 HANG_SECONDS = 120.0
 DRIP_SECONDS = 1.0
 # A close with this linger time sends RST instead of FIN.
@@ -68,20 +73,23 @@ class Connections:
 
 
 class Frame:
-    """`app` as the outside sees it: logged, slowed, limited and faulty as the world says."""
+    """`app` as the outside sees it: compressed, logged, slowed, limited and faulty as the world says.
+
+    An application that lists records leaves their number in its scope as "rows".
+    """
 
     def __init__(
         self, world: World, service: str, app: ASGIApp, connections: Connections, limiter: Limiter | None = None
     ) -> None:
         self.world = world
         self.service = service
-        self.app = Heard(service, app)
+        self.app = GZipMiddleware(Heard(service, app), GZIP_FROM, compresslevel=1)
         self.connections = connections
         self.limiter = limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request: limit, latency, fault, application, in that order."""
-        watch = _Watch(send)
+        watch = _Watch(send, lambda: self._pause(self.world.throttle.per_row * scope.get("rows", 0)))
         limiter = self.limiter if self.world.throttle.enforce else None
         refused = limiter.enter(scope) if limiter else None
         refusal = Heard(self.service, refused) if refused else None
@@ -90,14 +98,17 @@ class Frame:
         if limiter:
             watch.headers |= limiter.headers(scope)
         try:
-            if self.world.throttle.latency:
-                await self.connections.pause(self.world.throttle.latency)
+            await self._pause(self.world.throttle.latency)
             await (refusal(scope, receive, watch) if refusal else self._answer(scope, receive, watch))
         finally:
             if limiter and not refusal:
                 limiter.leave()
             query = scope.get("query_string", b"").decode("latin-1")
             self.world.log.record(self.service, scope["method"], scope["path"], watch.status, query)
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds:
+            await self.connections.pause(seconds)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         fault = self.world.faults.pick(self.service, scope["method"], scope["path"])
@@ -137,15 +148,17 @@ class Frame:
 
 
 class _Watch:
-    """A `send` that notes the status and adds headers."""
+    """A `send` that notes the status, adds headers, and waits for `delay` before an answer begins."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, delay: Callable[[], Awaitable[None]]) -> None:
         self._send = send
+        self._delay = delay
         self.status = 0
         self.headers: dict[str, str] = {}
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            await self._delay()
             self.status = message["status"]
             added = [(name.lower().encode(), value.encode()) for name, value in self.headers.items()]
             message = {**message, "headers": [*message["headers"], *added]}

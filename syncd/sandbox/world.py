@@ -76,10 +76,12 @@ class RequestLog:
 
 
 class Throttle(Struct):
-    """Whether the services' rate limits apply, and how many seconds each answer takes."""
+    """Whether the services' rate limits apply, and how many seconds each answer takes, with `per_row` for each
+    record that it lists."""
 
     enforce: bool = True
     latency: float = 0.0
+    per_row: float = 0.0
 
 
 class World:

@@ -266,7 +266,7 @@ def test_people_act_in_the_audience(control: Control) -> None:
 
 
 def test_the_throttle_is_changed_in_part(control: Control) -> None:
-    assert control.post("/throttle", {"latency": 0.05}) == {"enforce": False, "latency": 0.05}
+    assert control.post("/throttle", {"latency": 0.05}) == {"enforce": False, "latency": 0.05, "per_row": 0.0}
     answer = control.shopify("shop.json")
     assert answer.elapsed.total_seconds() >= 0.05
     assert control.call("POST", "/throttle", {"latency": "slow"}).status_code == 400

@@ -258,6 +258,7 @@ def _page(request: Request, found: Sequence[Any], default_limit: int, render: Ca
     limit = whole(params, "limit", default_limit, low=1, high=MAX_LIMIT)
     offset = whole(params, "offset", 0)
     items = [render(each) for each in found[offset : offset + limit]]
+    request.scope["rows"] = len(items)
     body = {"total": len(found), "count": len(items), "offset": offset, "limit": limit, "items": items}
     return _answer(prune(body, response_fields(params.get("responseFields"))))
 

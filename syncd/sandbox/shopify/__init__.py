@@ -204,6 +204,7 @@ class _Shopify:
         if heavy is not None and query.limit > heavy:
             return _answer({"errors": "Internal Server Error"}, 500)
         rows, following, previous = page(records, query, wanted(query.filters), self.shop.switches.walk_limit)
+        request.scope["rows"] = len(rows)
         body = [render(self.shop, row) for row in rows]
         if query.fields:
             body = [{field: row[field] for field in query.fields if field in row} for row in body]
