@@ -270,7 +270,7 @@ def test_the_throttle_is_changed_in_part(control: Control) -> None:
     answer = control.shopify("shop.json")
     assert answer.elapsed.total_seconds() >= 0.05
     assert control.call("POST", "/throttle", {"latency": "slow"}).status_code == 400
-    assert control.call("GET", "/throttle").json() == {"enforce": False, "latency": 0.05}
+    assert control.call("GET", "/throttle").json() == {"enforce": False, "latency": 0.05, "per_row": 0.0}
 
 
 def test_switches_change_how_a_shop_behaves(control: Control) -> None:
