@@ -79,7 +79,8 @@ class Order(Struct, frozen=True):
 
     `paid_minor` is what the customer paid, refunds not yet subtracted; `goods_minor` leaves out tax
     and shipping. `placed_at` is when the person ordered, not when the shop imported it.
-    `customer_id` and `email` are the shop's own; both may be missing (a counter sale).
+    `customer_id` and `email` are the shop's own; both may be missing (a counter sale). `cart_id` is the
+    `Cart` that it was, where the shop tells.
     """
 
     id: str
@@ -95,6 +96,7 @@ class Order(Struct, frozen=True):
     test: bool = False
     refunds: tuple[Refund, ...] = ()
     items: tuple[Item, ...] = ()
+    cart_id: str | None = None
 
 
 class Consent(Struct, frozen=True):
@@ -120,6 +122,10 @@ class Customer(Struct, frozen=True):
     wholesale: bool = False
     # The shop erased the person on request: nothing may be done with them any more.
     redacted: bool = False
+
+
+# Shopify shows a checkout for so long; nobody comes back to an older one.
+CART_DAYS = 90
 
 
 class Cart(Struct, frozen=True):

@@ -191,6 +191,26 @@ refunds = Table(
     Column("moved", Boolean, nullable=False),
 )
 
+carts = Table(
+    "carts",
+    metadata,
+    Column("shop", Name, primary_key=True),
+    Column("id", Name, primary_key=True),
+    # Of the shop's id where that is known, else of the address; a cart alone makes nobody known in the shop.
+    Column("customer_id", RowId, ForeignKey("customers.id")),
+    Column("shop_customer_id", String(300)),
+    Column("begun_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("value_minor", BigInteger, nullable=False),
+    # What the cart's own newest state says.
+    Column("closed", Boolean, nullable=False),
+    # An order says that it was this cart. That is final, whichever of the two was read first.
+    Column("ordered", Boolean, nullable=False, server_default=text("false")),
+    Index("ix_carts_customer_id", "customer_id"),
+    Index("ix_carts_shop_customer_id_shop", "shop_customer_id", "shop"),
+)
+
 quarantine = Table(
     "quarantine",
     metadata,

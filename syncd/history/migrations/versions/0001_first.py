@@ -167,6 +167,25 @@ def upgrade() -> None:
     op.create_index("ix_writes_plan_id", "writes", ["plan_id"], unique=False)
 
     op.create_table(
+        "carts",
+        sa.Column("shop", sa.String(length=64), nullable=False),
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("shop_customer_id", sa.String(length=300), nullable=True),
+        sa.Column("begun_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("value_minor", sa.BigInteger(), nullable=False),
+        sa.Column("closed", sa.Boolean(), nullable=False),
+        sa.Column("ordered", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name="fk_carts_customer_id"),
+        sa.PrimaryKeyConstraint("shop", "id", name="pk_carts"),
+    )
+
+    op.create_index("ix_carts_customer_id", "carts", ["customer_id"], unique=False)
+    op.create_index("ix_carts_shop_customer_id_shop", "carts", ["shop_customer_id", "shop"], unique=False)
+
+    op.create_table(
         "consents",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
