@@ -1,5 +1,7 @@
 """`syncd run`: a cycle each poll interval, until SIGTERM; SIGHUP reads the configuration again.
 
+In between, a hint has the shop that it is about looked at at once; the polls come as if there were none.
+
 Start-up and shutdown are readable here in one screen. A cycle commits its own work step by step, so
 stopping between two pages or two changes leaves everything in order.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from threading import Event
 from types import FrameType
@@ -20,7 +22,9 @@ from syncd.errors import TransientError, UserError
 from syncd.history.database import open_history
 from syncd.history.writer import only_writer
 from syncd.pipeline import sync
+from syncd.service.hints import Hints
 from syncd.service.notify import notify
+from syncd.service.webhooks import Receiver, receiving
 from syncd.settings import Settings
 from syncd.steps.context import Context, Stopped
 
@@ -28,16 +32,23 @@ log = structlog.get_logger()
 
 # The longest time between two signs of life; the unit's WatchdogSec is a multiple of it.
 HEARTBEAT_SECONDS = 20
+# After a hint was followed the next ones wait so long, and are followed together.
+HINTS_REST_SECONDS = 5.0
 
 
 class Signals:
-    """What the operator asks for: `stop` ends the service, `wake` ends a pause early."""
+    """What the operator asks for: `stop` ends the service, `wake` has a pause look whether there is something."""
 
     def __init__(self) -> None:
         self.stop, self.wake, self.reload = Event(), Event(), False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, self._reload)
+
+    @property
+    def asked(self) -> bool:
+        """Whether the operator waits for something."""
+        return self.reload or self.stop.is_set()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.stop.set()
@@ -54,25 +65,27 @@ def run(load: Callable[[], Settings]) -> None:
     Raises: UserError for a configuration or a database that cannot be used at the start.
     """
     signals = Signals()
+    hints = Hints(signals.wake)
     settings = load()
     history = open_history(settings.database)
-    with only_writer(history):
+    with only_writer(history), receiving(settings, hints) as receiver:
         context = Context(settings, history, clock_for(settings.sandbox), signals.stop, _Heartbeat())
         notify("READY=1", f"STATUS=serving {len(settings.shops)} shops")
         log.info("started", shops=sorted(settings.shops), audiences=sorted(settings.audiences))
         while not signals.stop.is_set():
             if signals.reload:
-                context = _reloaded(context, load, signals)
+                context = _reloaded(context, load, signals, receiver)
             began_at = context.clock.now()
+            hints.take()  # every shop is looked at now
             _cycle(context, began_at)
-            _pause(context, signals, began_at + context.settings.poll_every)
+            _pause(context, signals, hints, began_at + context.settings.poll_every)
     notify("STOPPING=1")
     log.info("stopped")
 
 
-def _cycle(context: Context, began_at: int) -> None:
+def _cycle(context: Context, began_at: int, only: Collection[str] | None = None) -> None:
     try:
-        cycle = sync(context)
+        cycle = sync(context, only)
     except Stopped:
         return
     except TransientError as err:
@@ -84,16 +97,20 @@ def _cycle(context: Context, began_at: int) -> None:
     notify("WATCHDOG=1", f"STATUS=cycle of {began}: {state}")
 
 
-def _pause(context: Context, signals: Signals, until: int) -> None:
-    """Waits for the next poll, with a sign of life now and then."""
-    while not signals.wake.is_set() and (now := context.clock.now()) < until:
+def _pause(context: Context, signals: Signals, hints: Hints, until: int) -> None:
+    """Waits for the next poll, with a sign of life now and then; hints are followed meanwhile."""
+    while not signals.asked and (now := context.clock.now()) < until:
         notify("WATCHDOG=1")
         context.clock.wait_until(min(until, now + HEARTBEAT_SECONDS), signals.wake)
-    if not signals.stop.is_set():
         signals.wake.clear()
+        if not signals.asked and (shops := hints.take()):
+            log.info("hint", shops=sorted(shops))
+            _cycle(context, context.clock.now(), shops)
+            # What comes in now belongs together: a flood of hints is no more than a look now and then.
+            signals.stop.wait(HINTS_REST_SECONDS)
 
 
-def _reloaded(context: Context, load: Callable[[], Settings], signals: Signals) -> Context:
+def _reloaded(context: Context, load: Callable[[], Settings], signals: Signals, receiver: Receiver | None) -> Context:
     """The context with the configuration as it is now; with the old one where the new one is wrong."""
     signals.reload = False
     notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
@@ -101,7 +118,11 @@ def _reloaded(context: Context, load: Callable[[], Settings], signals: Signals) 
         settings = load()
         if settings.database != context.settings.database:
             raise UserError("another database needs a restart")
+        if settings.listen != context.settings.listen:
+            raise UserError("another address to listen on needs a restart")
         context = Context(settings, context.history, context.clock, context.stop, context.progress)
+        if receiver:
+            receiver.configure(settings)
         log.info("configuration read again")
     except UserError as err:
         log.error("the configuration stays as it was", error=str(err), problems=list(err.problems))

@@ -35,6 +35,7 @@ class Settings:
     database: str = field(repr=False)
     poll_every: int
     stale_after: int
+    listen: str | None
     sandbox: str | None
     shops: dict[str, Shop]
     audiences: dict[str, Audience]
@@ -57,6 +58,7 @@ def load(path: Path | None = None) -> Settings:
         database=general.database,
         poll_every=general.poll_every,
         stale_after=general.stale_after,
+        listen=general.listen,
         sandbox=general.sandbox,
         shops=file.shops,
         audiences=file.audiences,

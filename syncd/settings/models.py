@@ -98,6 +98,17 @@ def _database(value: str, info: ValidationInfo) -> str:
     return value
 
 
+def _listen(value: str) -> str:
+    """host:port, the host in brackets where it is an IPv6 address; port 0 means any free one."""
+    if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}", value, re.ASCII) or _port_of(value) > 65_535:
+        raise ValueError('expected host:port, such as "127.0.0.1:8780"')
+    return value
+
+
+def _port_of(value: str) -> int:
+    return int(value.rpartition(":")[2])
+
+
 def one_of(known: Callable[[], Iterable[str]], what: str) -> AfterValidator:
     """A check that a word is among the known ones, which are only asked for when needed."""
 
@@ -175,6 +186,7 @@ class General(Table):
     database: Annotated[str, AfterValidator(_database)] = Field(default="sqlite:///syncd.db", validate_default=True)
     poll_every: Duration = 120
     stale_after: Duration = 6 * 3_600
+    listen: Annotated[str, AfterValidator(_listen)] | None = None
     sandbox: Annotated[str, AfterValidator(_loopback_url)] | None = None
 
 
@@ -188,6 +200,7 @@ class Shop(Table):
     client_id: str | None = None
     client_secret: SecretPlace | None = None
     token: SecretPlace | None = None
+    webhook_secret: SecretPlace | None = None
 
     @field_validator("domain")
     @classmethod
@@ -234,6 +247,7 @@ class Audience(Table):
     spend: Literal["paid", "goods"] = "paid"
     pending_counts: bool = False
     create: Literal["consented", "never"] = "consented"
+    follow_shops: bool = True
     rates: dict[Currency, Annotated[Decimal, BeforeValidator(_rate)]] = Field(default_factory=dict)
     brake: Brake = Brake()
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from syncd.errors import UserError
 from syncd.model import Customer, Order, Page, ShopProfile
+from syncd.sources._hints import WEBHOOKS as WEBHOOKS
 
 if TYPE_CHECKING:
     from syncd.settings import Shop

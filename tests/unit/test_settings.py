@@ -155,6 +155,12 @@ def test_times_are_written_in_words(tmp_path: Path, written: str, meant: int) ->
     assert load(write(tmp_path, GOOD.replace("90 seconds", written))).poll_every == meant
 
 
+@pytest.mark.parametrize("listen", ["127.0.0.1:8780", "0.0.0.0:80", "[::1]:8780", "localhost:0"])
+def test_webhooks_are_taken_where_the_file_says_and_nowhere_by_default(tmp_path: Path, listen: str) -> None:
+    assert load(write(tmp_path)).listen is None
+    assert load(write(tmp_path, GOOD.replace("[syncd]", f'[syncd]\nlisten = "{listen}"'))).listen == listen
+
+
 def test_against_the_sandbox_secrets_may_stand_in_the_file(tmp_path: Path) -> None:
     text = GOOD.replace('{ env = "SHOPIFY_TOKEN" }', '"shpat_x"\nbase_url = "http://127.0.0.1:8701/"')
     text = text.replace("[syncd]", '[syncd]\nsandbox = "http://[::1]:8700"').replace("acme.myshopify.com", "acme.test")
@@ -290,6 +296,9 @@ def test_a_mistake_in_an_audience_is_said_in_words(
         ("[syncd]", '[syncd]\ndatabase = "sqlite:///"', "name the file: sqlite:///syncd.db"),
         ("[syncd]", '[syncd]\nsandbox = "https://example.com"', "the sandbox runs on this machine only"),
         ("[syncd]", "[sincd]", "sincd: there is no such key here; did you mean 'syncd'?"),
+        ("[syncd]", '[syncd]\nlisten = "8780"', 'syncd.listen: expected host:port, such as "127.0.0.1:8780"'),
+        ("[syncd]", '[syncd]\nlisten = "127.0.0.1:65536"', "expected host:port"),
+        ("[syncd]", '[syncd]\nlisten = "http://127.0.0.1:80"', "expected host:port"),
         ("90 seconds", "0 seconds", "expected a time such as"),
         ('{ env = "SHOPIFY_TOKEN" }', '{ var = "X" }', "expected one of { env ="),
     ],
@@ -322,6 +331,15 @@ def test_a_secret_written_out_is_refused_and_never_repeated(tmp_path: Path, old:
     assert key in only
     assert "a secret is never written here" in only
     assert "shpat_0123456789" not in only
+
+
+def test_the_secret_of_webhooks_is_one_like_any_other(tmp_path: Path) -> None:
+    token = '{ env = "SHOPIFY_TOKEN" }'
+    kept = load(write(tmp_path, GOOD.replace(token, f'{token}\nwebhook_secret = {{ env = "HOOKS" }}')))
+    assert kept.shops["acme"].webhook_secret == Secret("env", "HOOKS")
+    assert (
+        "a secret is never written here" in problems(tmp_path, GOOD.replace(token, f'{token}\nwebhook_secret = "s"'))[0]
+    )
 
 
 def test_a_password_in_the_database_address_is_refused_and_never_repeated(tmp_path: Path) -> None:
