@@ -14,7 +14,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from syncd.model import Customer, Order, Page, Rejected
+from syncd.model import Cart, Customer, Order, Page, Rejected
 
 # Sums of so many minor units stay exact in 64 bits, and in the numbers of JSON.
 MAX_MINOR = 2**53
@@ -25,6 +25,9 @@ MAX_ID = 64
 
 # Begins what we kept ourselves; no platform's record begins so.
 _OURS = b"\0syncd "
+
+Kept = Order | Customer | Cart
+_KINDS: dict[bytes, type[Kept]] = {b"order": Order, b"customer": Customer, b"cart": Cart}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Sifted:
     # Every state of an order that the page holds: the older ones still tell of people.
     shown: list[Order]
     customers: dict[str, Customer]
+    carts: dict[str, Cart]
     rejected: dict[str, Rejected]
     deleted_orders: list[str]
     deleted_customers: list[str]
@@ -46,10 +50,10 @@ class Sifted:
 def sift(page: Page, currencies: Collection[str] | None) -> Sifted:
     """The records of `page` that can be stored; orders in another currency than `currencies` cannot."""
     rejected = {one.record_id: one for one in page.rejected}
-    sifted = Sifted({}, [], {}, rejected, _ids(page.deleted_orders), _ids(page.deleted_customers))
+    sifted = Sifted({}, [], {}, {}, rejected, _ids(page.deleted_orders), _ids(page.deleted_customers))
     for order in page.orders:
         encoded = _encoded(order)
-        fault = _fault(order, encoded) or _order_fault(order, currencies)
+        fault = _fault(order, encoded) or _currency_fault(order, currencies) or _order_fault(order)
         if fault:
             sifted.rejected[plain(order.id)] = _kept(order, fault)
             continue
@@ -62,6 +66,12 @@ def sift(page: Page, currencies: Collection[str] | None) -> Sifted:
             sifted.rejected[plain(customer.id)] = _kept(customer, fault)
         elif customer.id not in sifted.customers or customer.updated_at >= sifted.customers[customer.id].updated_at:
             sifted.customers[customer.id] = customer
+    for cart in page.carts:
+        fault = _fault(cart, _encoded(cart)) or _currency_fault(cart, currencies) or _customer_id_fault(cart)
+        if fault:
+            sifted.rejected[plain(cart.id)] = _kept(cart, fault)
+        elif cart.id not in sifted.carts or cart.updated_at >= sifted.carts[cart.id].updated_at:
+            sifted.carts[cart.id] = cart
     return sifted
 
 
@@ -70,22 +80,22 @@ def _ids(deleted: Iterable[str]) -> list[str]:
     return [id_ for id_ in dict.fromkeys(deleted) if 0 < len(id_) <= MAX_ID and plain(id_) == id_]
 
 
-def recovered(raw: bytes) -> Order | Customer | None:
+def recovered(raw: bytes) -> Kept | None:
     """The record that was quarantined after it had been read; None where `raw` is the platform's own text."""
     if not raw.startswith(_OURS):
         return None
     kind, _, text = raw.removeprefix(_OURS).partition(b"\n")
-    return msgspec.convert(json.loads(text), Order) if kind == b"order" else msgspec.convert(json.loads(text), Customer)
+    return msgspec.convert(json.loads(text), _KINDS[kind])
 
 
-def _kept(record: Order | Customer, reason: str) -> Rejected:
-    kind = b"order" if isinstance(record, Order) else b"customer"
+def _kept(record: Kept, reason: str) -> Rejected:
+    kind = next(name for name, kind in _KINDS.items() if isinstance(record, kind))
     # Not msgspec: half a character has no place in UTF-8, and is exactly what may have to be kept.
     text = json.dumps(msgspec.to_builtins(record)).encode("ascii")
     return Rejected(plain(record.id), reason, _OURS + kind + b"\n" + text)
 
 
-def _encoded(record: Order | Customer) -> bytes:
+def _encoded(record: Kept) -> bytes:
     """The record as JSON; empty where it has none."""
     try:
         return msgspec.json.encode(record)
@@ -93,7 +103,7 @@ def _encoded(record: Order | Customer) -> bytes:
         return b""
 
 
-def _fault(record: Order | Customer, encoded: bytes) -> str:
+def _fault(record: Kept, encoded: bytes) -> str:
     if not encoded:
         return "a text holds half a character (a lone surrogate)"
     if b"\\u0000" in encoded and _NUL.search(encoded):
@@ -109,10 +119,14 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _LONG_NUMBER = re.compile(rb'":-?\d{13}|"quantity":-?\d{10}')
 
 
-def _number_fault(record: Order | Customer) -> str:
+def _number_fault(record: Kept) -> str:
     if isinstance(record, Customer):
         instants = [record.created_at, record.updated_at, record.consent.changed_at]
         return "" if _within(MAX_INSTANT, instants) else "a date is beyond all measure"
+    if isinstance(record, Cart):
+        if not _within(MAX_MINOR, [record.value_minor]):
+            return "an amount is beyond all measure"
+        return "" if _within(MAX_INSTANT, [record.begun_at, record.updated_at]) else "a date is beyond all measure"
     amounts = [record.paid_minor, record.goods_minor, *(item.price_minor for item in record.items)]
     amounts += [amount for refund in record.refunds for amount in (refund.amount_minor, refund.goods_minor)]
     if not _within(MAX_MINOR, amounts):
@@ -128,13 +142,25 @@ def _within(limit: int, numbers: Iterable[int]) -> bool:
     return all(-limit <= number <= limit for number in numbers)
 
 
-def _order_fault(order: Order, currencies: Collection[str] | None) -> str:
-    if len(order.currency) != 3:
+def _currency_fault(record: Order | Cart, currencies: Collection[str] | None) -> str:
+    if len(record.currency) != 3:
         return "the currency is no code of three letters"
-    if currencies is not None and order.currency not in currencies:
-        return f"its currency {order.currency} is not the audience's, and no rate for it is configured"
-    if order.customer_id is not None and not 0 < len(order.customer_id) <= MAX_ID:
-        return f"the customer's id has {len(order.customer_id)} characters, 1 to {MAX_ID} are possible"
+    if currencies is not None and record.currency not in currencies:
+        return f"its currency {record.currency} is not the audience's, and no rate for it is configured"
+    return ""
+
+
+def _customer_id_fault(record: Order | Cart) -> str:
+    if record.customer_id is not None and not 0 < len(record.customer_id) <= MAX_ID:
+        return f"the customer's id has {len(record.customer_id)} characters, 1 to {MAX_ID} are possible"
+    return ""
+
+
+def _order_fault(order: Order) -> str:
+    if fault := _customer_id_fault(order):
+        return fault
+    if order.cart_id is not None and not 0 < len(order.cart_id) <= MAX_ID:
+        return f"the cart's id has {len(order.cart_id)} characters, 1 to {MAX_ID} are possible"
     if len(order.items) > MAX_LINES:
         return f"it has {len(order.items)} lines, {MAX_LINES} are possible"
     if any(len(refund.id) > MAX_ID for refund in order.refunds):

@@ -9,7 +9,7 @@ from syncd.history.ingest import ingest
 from syncd.history.quarantine import Quarantined, quarantined
 from syncd.history.shops import cursors_of
 from syncd.history.sift import recovered
-from syncd.model import Order, Page, Rejected
+from syncd.model import Cart, Order, Page, Rejected
 from syncd.steps.context import Context
 from syncd.steps.pull import accepted_currencies, audiences_of
 
@@ -54,4 +54,6 @@ def _page(context: Context, one: Quarantined, cursor: str) -> Page:
         return Page(one.resource, cursor, rejected=(Rejected(one.record_id, str(err), one.raw),))
     if isinstance(record, Order):
         return Page(one.resource, cursor, orders=(record,))
+    if isinstance(record, Cart):
+        return Page(one.resource, cursor, carts=(record,))
     return Page(one.resource, cursor, customers=(record,))

@@ -1,0 +1,102 @@
+"""Carts that were begun: the newest state of each, whose it is, and whether it became an order.
+
+What writes works inside a transaction of its caller. Whose a cart is follows `people`; a cart alone
+makes nobody known in a shop, so no rule judges a person for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, and_, func, or_, select, update
+
+from syncd.history.database import History, among, put
+from syncd.history.people import NEVER_SEEN, customer_ids, known_identities
+from syncd.history.schema import carts, identities
+from syncd.model import CART_DAYS, Cart, Order, email_key
+
+KEPT_SECONDS = CART_DAYS * 86_400
+
+_CART = ("shop", "id", "customer_id", "shop_customer_id", "begun_at", "updated_at", "currency", "value_minor", "closed")
+
+
+def store(db: Connection, shop: str, shown: Collection[Cart]) -> None:
+    """The newest state of each cart is stored; of two as new as each other the later read one."""
+    if not shown:
+        return
+    mine = (carts.c.shop == shop, among(db, carts.c.id, [cart.id for cart in shown]))
+    known = {row[0]: row[1] for row in db.execute(select(carts.c.id, carts.c.updated_at).where(*mine))}
+    fresh = [cart for cart in shown if cart.updated_at >= known.get(cart.id, NEVER_SEEN)]
+    people = known_identities(db, shop, {cart.customer_id for cart in fresh if cart.customer_id})
+    keys = {cart.id: email_key(cart.email) for cart in fresh if cart.customer_id not in people}
+    ids = customer_ids(db, {key for key in keys.values() if key})
+
+    def owner(cart: Cart) -> int | None:
+        if cart.customer_id in people:
+            return people[cart.customer_id].customer_id
+        key = keys[cart.id]
+        return ids[key] if key else None
+
+    put(db, carts, _CART, [_row(shop, cart, owner(cart)) for cart in fresh])
+
+
+def _row(shop: str, cart: Cart, owner: int | None) -> tuple[Any, ...]:
+    return (
+        *(shop, cart.id, owner, cart.customer_id, cart.begun_at, cart.updated_at),
+        *(cart.currency, cart.value_minor, cart.closed),
+    )
+
+
+def close_ordered(db: Connection, shop: str, orders: Iterable[Order], now: int) -> None:
+    """The carts that became these orders are open no more, also those that are not known yet.
+
+    Of orders older than any cart that a shop still shows, nothing is kept.
+    """
+    became = {one.cart_id for one in orders if one.cart_id and one.placed_at > now - KEPT_SECONDS}
+    never_seen = (None, None, 0, NEVER_SEEN, "", 0, False)
+    put(db, carts, (*_CART, "ordered"), [(shop, id_, *never_seen, True) for id_ in sorted(became)], keep=_CART)
+
+
+def follow(db: Connection, shop: str, shop_ids: Collection[str]) -> None:
+    """The carts of these shop ids are those of the people whom the ids belong to now."""
+    if not shop_ids:
+        return
+    now_of = (
+        select(identities.c.customer_id)
+        .where(identities.c.shop == carts.c.shop, identities.c.shop_customer_id == carts.c.shop_customer_id)
+        .scalar_subquery()
+    )
+    mine = (carts.c.shop == shop, among(db, carts.c.shop_customer_id, shop_ids))
+    db.execute(update(carts).where(*mine).values(customer_id=now_of))
+
+
+class OpenCart(NamedTuple):
+    """A cart that waits for its owner."""
+
+    shop: str
+    begun_at: int
+    updated_at: int
+    currency: str
+    value_minor: int
+
+
+def open_carts(history: History, shops: Sequence[str], customer_id: int, now: int) -> list[OpenCart]:
+    """The carts of a person that can still become an order, the latest first.
+
+    Not those of a shop id that the shop deleted.
+    """
+    same = and_(identities.c.shop == carts.c.shop, identities.c.shop_customer_id == carts.c.shop_customer_id)
+    query = (
+        select(*(carts.c[name] for name in OpenCart._fields))
+        .outerjoin(identities, same)
+        .where(
+            carts.c.customer_id == customer_id,
+            carts.c.shop.in_(shops),
+            carts.c.updated_at > now - KEPT_SECONDS,
+            ~or_(carts.c.closed, carts.c.ordered, func.coalesce(identities.c.deleted, False)),
+        )
+        .order_by(carts.c.updated_at.desc(), carts.c.id)
+    )
+    with history.read() as db:
+        return [OpenCart(*row) for row in db.execute(query)]
