@@ -70,6 +70,11 @@ def subscriber_hash(email: str) -> str:
     return md5(email.strip().lower().encode(), usedforsecurity=False).hexdigest()
 
 
+def unique_email_id(member_hash: str) -> str:
+    """The service's key of an address over all its lists."""
+    return md5(member_hash.encode(), usedforsecurity=False).hexdigest()[:10]
+
+
 @dataclass(frozen=True)
 class Listing:
     """Which members are asked for, in the API's terms; instants may be fractions of a second."""
@@ -81,6 +86,7 @@ class Listing:
     opted_before: float | None = None
     unsubscribed_since: float | None = None
     vip_only: bool = False
+    unique_email_id: str = ""
     sort_field: str = "last_changed"
     descending: bool = False
     offset: int = 0
@@ -90,7 +96,8 @@ class Listing:
     def plain(self) -> bool:
         """Whether the order of change alone answers it, without looking at every member."""
         bounds = (self.opted_since, self.opted_before, self.unsubscribed_since)
-        return self.sort_field == "last_changed" and not self.vip_only and all(bound is None for bound in bounds)
+        unfiltered = not self.vip_only and not self.unique_email_id and all(bound is None for bound in bounds)
+        return self.sort_field == "last_changed" and unfiltered
 
     def holds(self, member: Member) -> bool:
         """Whether the member passes what the order of change does not decide."""
@@ -98,6 +105,7 @@ class Listing:
             _within(member.opted_in_at, self.opted_since, self.opted_before)
             and _within(member.unsubscribed_at, self.unsubscribed_since, None)
             and (member.vip or not self.vip_only)
+            and self.unique_email_id in ("", unique_email_id(member.hash))
         )
 
 

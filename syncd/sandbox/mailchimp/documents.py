@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hashlib import md5
 from typing import TYPE_CHECKING, Any
 
 from syncd.sandbox.audience.instants import iso
+from syncd.sandbox.audience.members import unique_email_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ def member(audience: Audience, shown: Member) -> Document:
     document = {
         "id": shown.hash,
         "email_address": shown.email,
-        "unique_email_id": md5(shown.hash.encode(), usedforsecurity=False).hexdigest()[:10],
+        "unique_email_id": unique_email_id(shown.hash),
         "contact_id": shown.contact_id,
         "full_name": f"{fields.get('FNAME', '')} {fields.get('LNAME', '')}".strip(),
         "web_id": shown.web_id,
@@ -133,8 +133,8 @@ def merge_field(audience: Audience, shown: MergeField) -> Document:
     }
 
 
-def audience(shown: Audience) -> Document:
-    """A list with its counts, which are as old as the service's cache."""
+def audience(shown: Audience, *, contacts: bool = False) -> Document:
+    """A list with its counts, which are as old as the service's cache; `contacts`: also of all of them."""
     counts = shown.stats()
     return {
         "id": shown.list_id,
@@ -166,7 +166,7 @@ def audience(shown: Audience) -> Document:
         "has_welcome": False,
         "marketing_permissions": False,
         "modules": [],
-        "stats": _stats(shown, counts),
+        "stats": _stats(shown, counts) | ({"total_contacts": sum(counts.values())} if contacts else {}),
         "_links": links(f"/lists/{shown.list_id}"),
     }
 
@@ -174,7 +174,6 @@ def audience(shown: Audience) -> Document:
 def _stats(shown: Audience, counts: Any) -> Document:
     return {
         "member_count": counts["subscribed"],
-        "total_contacts": sum(counts.values()) - counts["archived"],
         "unsubscribe_count": counts["unsubscribed"],
         "cleaned_count": counts["cleaned"],
         "member_count_since_send": 0,

@@ -33,14 +33,15 @@ def root(call: Call) -> Document:
 def list_audiences(call: Call) -> Document:
     """The audiences of the account."""
     audiences = list(call.account.world.audiences.values())
-    shown = [documents.audience(each) for each in call.cut(audiences)]
+    contacts = call.flag("include_total_contacts")
+    shown = [documents.audience(each, contacts=contacts) for each in call.cut(audiences)]
     constraints = {"may_create": False, "max_instances": 1, "current_total_instances": len(audiences)}
     return collection("lists", shown, len(audiences), "/lists", constraints=constraints)
 
 
 def get_audience(call: Call) -> Document:
     """One audience."""
-    return documents.audience(call.audience)
+    return documents.audience(call.audience, contacts=call.flag("include_total_contacts"))
 
 
 def subscribe(call: Call) -> Document:
@@ -84,12 +85,18 @@ def _subscribe_error(audience: Audience, write: MemberWrite, problem: Problem) -
     email = write.email_address or ""
     field, message = problem.errors[0] if problem.errors else ("", "")
     return {
-        "email_address": f'"{email}"' if audience.switches.quoted_error_addresses else email,
+        "email_address": _named_in_error(audience, email),
         "error": problem.detail,
         "error_code": "ERROR_CONTACT_EXISTS" if problem.title == "Member Exists" else "ERROR_GENERIC",
         "field": field,
         "field_message": message,
     }
+
+
+def _named_in_error(audience: Audience, email: str) -> str:
+    member = audience.members.at(email)
+    shown = member.email if member and audience.switches.first_spelling_in_errors else email
+    return f'"{shown}"' if audience.switches.quoted_error_addresses else shown
 
 
 # Segments and tags.
@@ -140,7 +147,10 @@ def write_segment(call: Call) -> Document:
     return {
         "members_added": [documents.member(audience, each) for each in added],
         "members_removed": [documents.member(audience, each) for each in removed],
-        "errors": [{"email_addresses": emails, "error": reason} for reason, emails in refused.items()],
+        "errors": [
+            {"email_addresses": [_named_in_error(audience, email) for email in emails], "error": reason}
+            for reason, emails in refused.items()
+        ],
         "total_added": len(added),
         "total_removed": len(removed),
         "error_count": sum(len(emails) for emails in refused.values()),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from syncd.sandbox.audience.instants import instant, iso
 from syncd.sandbox.audience.members import STATUSES, Listing
-from syncd.sandbox.audience.problems import invalid, not_found, required
+from syncd.sandbox.audience.problems import invalid, journey_refusal, required
 from syncd.sandbox.audience.writes import EventWrite, MemberWrite, TagsWrite
 from syncd.sandbox.mailchimp import documents
 from syncd.sandbox.mailchimp.documents import collection
@@ -30,6 +30,8 @@ def _listing(call: Call) -> Listing:
     status = _one_of(call, "status", STATUSES, "")
     if "unsubscribed_since" in call.query and status != "unsubscribed":
         raise invalid(("unsubscribed_since", "This filter needs the status unsubscribed."))
+    if "since_last_campaign" in call.query and not status:
+        raise invalid(("since_last_campaign", "This filter needs a status."))
     return Listing(
         status=status,
         changed_since=_instant(call, "since_last_changed"),
@@ -38,6 +40,7 @@ def _listing(call: Call) -> Listing:
         opted_before=_instant(call, "before_timestamp_opt"),
         unsubscribed_since=_instant(call, "unsubscribed_since"),
         vip_only=call.flag("vip_only"),
+        unique_email_id=call.query.get("unique_email_id", ""),
         sort_field=_one_of(call, "sort_field", SORT_FIELDS, "last_changed"),
         descending=_one_of(call, "sort_dir", ("ASC", "DESC"), "ASC") == "DESC",
         offset=offset,
@@ -135,10 +138,11 @@ def trigger_journey(call: Call) -> None:
     email = call.read(MemberWrite).email_address
     if not email:
         raise required("email_address")
+    unknown = journey_refusal(call.account.switches.journey_refusal_status)
     if not (call.params["journey_id"].isdecimal() and call.params["step_id"].isdecimal()):
-        raise not_found()
+        raise unknown
     for audience in call.account.world.audiences.values():
         if audience.members.at(email):
             audience.trigger_journey(email, f"{call.params['journey_id']}/{call.params['step_id']}")
             return
-    raise not_found()
+    raise unknown
