@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, select
 
-from syncd.history import carts, consents, people
+from syncd.history import consents, people
 from syncd.history.consents import Statement
 from syncd.history.database import History, among, lock, put
 from syncd.history.people import Settled
@@ -54,10 +54,10 @@ def ingest(
 
     An older state never replaces a newer one; of two states as new as each other the later read wins.
     A deleted record stays deleted. Whoever is concerned is judged again in each of `audiences`.
-    Orders and carts in a currency that is not in `currencies` (None: any) go to the quarantine.
+    Orders in a currency that is not in `currencies` (None: any) go to the quarantine.
 
     1. What cannot be stored is sifted out. 2. Which orders are news. 3. Who the people are.
-    4. Orders with their parts, consents, and carts. 5. Who is concerned; quarantine and cursor.
+    4. Orders with their parts, and consents. 5. Who is concerned; quarantine and cursor.
     """
     sifted = sift(page, currencies)
     with history.begin() as db:
@@ -67,15 +67,12 @@ def ingest(
         gone = [id_ for id_ in sifted.deleted_orders if id_ not in known or not known[id_].deleted]
         # Old states speak of people too, so that who is known does not depend on what was read first.
         settled = people.settle(db, shop, sifted.shown, sifted.customers.values(), sifted.deleted_customers)
-        carts.follow(db, shop, settled.news_of)
         concerned = _store_orders(db, shop, fresh, known, settled)
         concerned |= _mark_deleted(db, shop, gone, known)
         consented = consents.append(db, shop, _statements(sifted, settled), now)
-        carts.store(db, shop, sifted.carts.values())
-        carts.close_ordered(db, shop, sifted.shown, now)
         concerned |= settled.touched | {one.customer_id for one in consented}
         people.mark_news(db, concerned, audiences)
-        taken = {*sifted.orders, *sifted.customers, *sifted.carts}
+        taken = {*sifted.orders, *sifted.customers}
         settle_quarantine(db, shop, page.resource, taken, sifted.rejected.values(), now)
         put(db, cursors, ("shop", "resource", "cursor", "committed_at"), [(shop, page.resource, page.cursor, now)])
     return Ingested(

@@ -19,6 +19,7 @@ from syncd.sandbox.audience.problems import (
     already_in_list,
     already_member,
     invalid,
+    journey_refusal,
     not_allowed,
     not_found,
     not_updated,
@@ -172,8 +173,12 @@ class Audience:
         """Afterwards the member is as `write` says. A new one is that of the body's address: `key` is not checked."""
         member = self.members.find(key)
         if member is None:
-            return self._create(write, write.status_if_new or write.status, skip_required=skip_required)
-        return self._change(member, write, skip_required=skip_required)
+            member = self._create(write, write.status_if_new or write.status, skip_required=skip_required)
+        else:
+            self._change(member, write, skip_required=skip_required)
+        if self.switches.put_takes_tags:
+            self.tags.add_in_bulk(member, write.tags)
+        return member
 
     def patch(self, key: str, write: MemberWrite, *, skip_required: bool = False) -> Member:
         """Afterwards the member, which exists, is as `write` says."""
@@ -241,8 +246,11 @@ class Audience:
             self._journeys.start(member, "event", write.name)
 
     def trigger_journey(self, email: str, step: str) -> None:
-        """Afterwards the member has entered the journey at this step. Raises: Problem 404."""
-        self._journeys.start(self.get(email), "api", step)
+        """Afterwards the member has entered the journey at this step. Raises: Problem for who is none."""
+        member = self.members.at(email)
+        if member is None:
+            raise journey_refusal(self.switches.journey_refusal_status)
+        self._journeys.start(member, "api", step)
 
     def stats(self) -> Mapping[str, int]:
         """How many members have each status, as old as the service's cache lets it be."""
@@ -250,6 +258,10 @@ class Audience:
         if not self._stats[1] or not 0 <= now - self._stats[0] < self.switches.stats_lag_seconds:
             self._stats = (now, self.members.counts())
         return self._stats[1]
+
+    def billed(self) -> int:
+        """How many members the bill counts."""
+        return sum(self.members.count(status) for status in self.switches.billed)
 
     # How one member is written.
 
@@ -268,6 +280,8 @@ class Audience:
         for name, value in described.items():
             setattr(member, name, value)
         self._standing.settle(member, "admin", self.clock.now())
+        if self.switches.signups_start_journeys:
+            self._journeys.start(member, "signup", "")
         return member
 
     def _change(self, member: Member, write: MemberWrite, *, skip_required: bool = True) -> Member:

@@ -63,6 +63,11 @@ def invalid(*errors: tuple[str, str], detail: str = SEE_ERRORS) -> Problem:
     return Problem(400, "Invalid Resource", detail, errors=errors)
 
 
+def journey_refusal(status: int) -> Problem:
+    """The trigger of a journey does not know the contact or the step; which of the two statuses it has is unknown."""
+    return not_found() if status == 404 else invalid(detail="The customer journey could not be triggered.")
+
+
 def required(field: str) -> Problem:
     """A field is missing."""
     return invalid(("", f"Required fields were not provided: {field}"))
@@ -85,11 +90,10 @@ def already_in_list(email: str, status: str) -> Problem:
     return invalid(("email address", f'"{email}" is already in this list with a status of "{status.capitalize()}".'))
 
 
-def in_compliance_state(email: str) -> Problem:
-    """The person left, or the address bounced for good: only the person can come back."""
-    detail = (
-        f"{email} is in a compliance state due to unsubscribe, bounce, or compliance review and cannot be subscribed."
-    )
+def in_compliance_state(email: str, *, older: bool = False) -> Problem:
+    """The person left, or the address bounced for good: only the person can come back. `older`: as it once was put."""
+    why = "compliance state due to unsubscribe, bounce, or compliance review and cannot be subscribed."
+    detail = f"{email} is already a list member in {why}" if older else f"{email} is in a {why}"
     return Problem(400, "Member In Compliance State", detail, typed=False)
 
 

@@ -43,7 +43,7 @@ class Standing:
     def check(self, member: Member, status: str) -> None:
         """Raises: Problem where the API cannot give the member this status: only the person can come back."""
         if (member.lock and status == "subscribed") or (member.lock == "bounce" and status == "pending"):
-            raise in_compliance_state(member.email)
+            raise in_compliance_state(member.email, older=self._switches.older_compliance_wording)
 
     def turn(self, member: Member, status: str, by: By) -> bool:
         """Whether the status changed, which it has afterwards. A person who subscribes is free again."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
-from syncd.sandbox.audience.problems import invalid, required
+from syncd.sandbox.audience.problems import Problem, invalid, required
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from syncd.sandbox.audience.writes import SegmentBatch, SegmentWrite, TagsWrite
 
 UNKNOWN = "Email addresses are not members of this list."
-NOT_SUBSCRIBED = "Email addresses are not subscribed to this list."
 
 
 class Tagging:
@@ -43,9 +42,8 @@ class Tagging:
 
     def write(self, member: Member, write: TagsWrite) -> None:
         """Afterwards the tags are as `write` says. What the member lacks is not removed, what is missing is made."""
-        limit = self._switches.tag_name_limit
-        if any(not each.name.strip() or len(each.name) > limit for each in write.tags):
-            raise invalid(("tags", f"Tag names have 1 to {limit} characters."))
+        self._check_names("tags", [each.name for each in write.tags])
+        self._check_room([each.name for each in write.tags if each.status == "active"])
         for each in write.tags:
             if each.status == "active":
                 self.add(member, [each.name], fires=not write.is_syncing)
@@ -89,8 +87,11 @@ class Tagging:
         if not write.name:
             raise required("name")
         options: dict[str, Any] = write.options or {}
-        kind = "saved" if options else "static"
-        segment = self._segments.create(write.name, kind, self._clock.now(), options)
+        self._check_names("name", [write.name])
+        if options:
+            return self._segments.create(write.name, "saved", self._clock.now(), options)
+        self._check_room([write.name])
+        segment = self._new_tag(write.name)
         self._fill(segment, write.static_segment or ())
         return segment
 
@@ -137,13 +138,27 @@ class Tagging:
             if member is None:
                 refused.setdefault(UNKNOWN, []).append(email)
             elif member.status in self._switches.segment_batch_refuses:
-                refused.setdefault(NOT_SUBSCRIBED, []).append(email)
+                refused.setdefault(self._switches.segment_refusal, []).append(email)
             else:
                 found.append(member)
         return found
 
     def _tag(self, name: str) -> Segment:
-        return self._segments.tag(name) or self._segments.create(name, "static", self._clock.now())
+        return self._segments.tag(name) or self._new_tag(name)
+
+    def _new_tag(self, name: str) -> Segment:
+        spelled = name.lower() if self._switches.lower_case_tags else name
+        return self._segments.create(spelled, "static", self._clock.now())
+
+    def _check_names(self, field: str, names: Iterable[str]) -> None:
+        limit = self._switches.tag_name_limit
+        if any(not name.strip() or len(name) > limit for name in names):
+            raise invalid((field, f"Tag names have 1 to {limit} characters."))
+
+    def _check_room(self, names: Iterable[str]) -> None:
+        new = {name.strip().lower() for name in names if not self._segments.tag(name)}
+        if new and len(self._segments.tags()) + len(new) > self._switches.tag_limit:
+            raise Problem(400, "Bad Request", f"This list already has the maximum of {self._switches.tag_limit} tags.")
 
     def _fill(self, segment: Segment, emails: Iterable[str]) -> None:
         for email in emails:
@@ -151,12 +166,12 @@ class Tagging:
                 self._activate(member, segment, fires=self._switches.bulk_fires_journeys)
 
     def _activate(self, member: Member, segment: Segment, *, fires: bool) -> None:
-        if segment.id in member.tags:
-            return
-        now = self._clock.now()
-        self._join(member, segment, now)
-        self._members.touch(member, now)
-        if fires:
+        present = segment.id in member.tags
+        if not present:
+            now = self._clock.now()
+            self._join(member, segment, now)
+            self._members.touch(member, now)
+        if fires and (not present or self._switches.present_tag_fires):
             self._journeys.start(member, "tag", segment.name)
 
     def _deactivate(self, member: Member, segment: Segment) -> None:

@@ -114,10 +114,14 @@ class ConnectionLimit:
         return {}
 
     def _refusal(self) -> Response:
-        if self._world.mailchimp.bare_429:
-            return Response(None, 429)
+        switches = self._world.mailchimp
         detail = f"You have exceeded the limit of {MAX_CONNECTIONS} simultaneous connections."
-        return problem_response(Problem(429, "Too Many Requests", detail), next(self._ids))
+        refusal = problem_response(Problem(429, switches.too_many_title, detail), next(self._ids))
+        if switches.bare_429:
+            refusal = Response(None, 429)
+        if switches.retry_after:
+            refusal.headers["Retry-After"] = switches.retry_after
+        return refusal
 
 
 def problem_response(problem: Problem, request_id: str) -> Response:

@@ -78,7 +78,7 @@ class Batches:
         if not 1 <= len(write.operations) <= MAX_OPERATIONS:
             raise invalid(("operations", f"A batch takes 1 to {MAX_OPERATIONS} operations."))
         if len(self._waiting) >= MAX_PENDING:
-            raise Problem(429, "Too Many Requests", f"You have more than {MAX_PENDING} pending batches.")
+            raise Problem(429, switches.too_many_title, f"You have more than {MAX_PENDING} pending batches.")
         self._submitted += 1
         batch_id = md5(f"batch:{self._seed}:{self._submitted}".encode(), usedforsecurity=False).hexdigest()[:10]
         batch = Batch(batch_id, write.operations, self._clock.now(), switches.result_refusals)
@@ -90,11 +90,14 @@ class Batches:
         """Whether there is a batch to run."""
         return bool(self._waiting)
 
-    def run(self, execute: Execute) -> None:
-        """Afterwards every operation submitted so far had its effect, in order."""
+    def run(self, execute: Execute, switches: Switches) -> None:
+        """Afterwards every operation submitted so far had its effect; within a batch no order is promised."""
         while self._waiting:
             batch = self._waiting.pop(0)
-            batch.rows = [self._row(batch, operation, execute) for operation in batch.operations]
+            operations = list(batch.operations)
+            if switches.batches_are_shuffled:
+                dice(self._seed, "order", batch.id).shuffle(operations)
+            batch.rows = [self._row(batch, operation, execute) for operation in operations]
 
     def _row(self, batch: Batch, operation: BatchOperation, execute: Execute) -> bytes:
         status, response = execute(operation)

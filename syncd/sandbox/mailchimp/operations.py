@@ -101,7 +101,7 @@ def execute(
 def run_batches(account: Account) -> None:
     """Afterwards all submitted batches have run, unless they are stuck."""
     if not account.switches.batches_stuck:
-        account.batches.run(lambda operation: _execute_in_batch(account, operation))
+        account.batches.run(lambda operation: _execute_in_batch(account, operation), account.switches)
 
 
 def _execute_in_batch(account: Account, operation: BatchOperation) -> tuple[int, str]:
@@ -111,7 +111,10 @@ def _execute_in_batch(account: Account, operation: BatchOperation) -> tuple[int,
         answer = execute(account, operation.method, path, query, operation.body)
     except Problem as problem:
         # In batches `instance` is empty.
-        return problem.status, msgspec.json.encode(problem.document("")).decode()
+        document = problem.document("")
+        if not account.switches.batch_problems_have_type:
+            document.pop("type", None)
+        return problem.status, msgspec.json.encode(document).decode()
     return (204, "") if answer is None else (200, msgspec.json.encode(answer).decode())
 
 
