@@ -23,7 +23,7 @@ CONNECTIONS = 8
 
 def new_session() -> requests.Session:
     """A session whose read timeout is the total for one answer, headers and body."""
-    session = requests.Session()
+    session = _Session()
     # No proxies and no .netrc, which would replace our own credentials.
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -32,6 +32,13 @@ def new_session() -> requests.Session:
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """No redirect is looked into: requests would do so even where it must not follow, and for that read
+        a body without end.
+        """
 
 
 class _Bounded(io.RawIOBase):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import time
+import zlib
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -32,6 +33,8 @@ from syncd.errors import AmbiguousError, ConnectionBlocked, RecordError, SyncdEr
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from urllib3 import BaseHTTPResponse
+
 MIB = 1 << 20
 CONNECT_SECONDS = 10.0
 LONGEST_WAIT_SECONDS = 300.0
@@ -48,6 +51,7 @@ _BLOCKING: dict[int, tuple[str, str]] = {
 }
 # About this one record or request; repeating it unchanged gives the same answer.
 RECORD_STATUSES = frozenset({400, 404, 405, 406, 409, 410, 411, 412, 413, 414, 415, 422})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # The service turned the request away at the door, so a write certainly had no effect.
 _TURNED_AWAY = frozenset({403, 429})
 
@@ -215,12 +219,11 @@ class Http:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                # One read of the whole body: a third faster than `content`, and the cap holds for
-                # what comes out of the decompressor.
-                body = response.raw.read(exchange.max_bytes + 1, decode_content=True)
-        except (requests.RequestException, HTTPError, OSError) as err:
+                packed = _body(response.raw, exchange.max_bytes + 1)
+                body = _unpacked(packed, response.headers.get("content-encoding", ""), exchange.max_bytes + 1)
+        except (requests.RequestException, HTTPError, OSError, zlib.error) as err:
             raise self._failed(exchange, err) from None
-        except ValueError:
+        except UnicodeEncodeError:
             raise self._blocked("the credentials hold a character that cannot be sent", _BLOCKING[401][1]) from None
         if len(body) > exchange.max_bytes:
             raise OversizeError(
@@ -232,8 +235,9 @@ class Http:
         if isinstance(err, requests.exceptions.InvalidHeader):
             return self._blocked("the credentials hold a character that cannot be sent", _BLOCKING[401][1])
         kind = UnsentError if _never_sent(err) else TransientError
+        why = "damaged" if isinstance(err, zlib.error) else type(err).__name__
         return kind(
-            f"{self.connection}: {exchange} got no whole answer ({type(err).__name__})",
+            f"{self.connection}: {exchange} got no whole answer ({why})",
             hint="syncd tries again in the next cycle. If it stays, check the network and the service's status page.",
         )
 
@@ -241,10 +245,10 @@ class Http:
         status = reply.status
         if 200 <= status < 300:
             return None
-        if 300 <= status < 400:
+        if status in _REDIRECTS:
             return self._blocked(
-                f"{exchange} is redirected elsewhere, and syncd does not follow",
-                "Check the address of this connection in the configuration: the shop may have moved.",
+                f"{exchange} is redirected to {_host(reply.headers.get('location', ''))}, and syncd does not follow",
+                "Check the address of this connection in the configuration: it may have moved. Nothing was sent there.",
             )
         if status in _BLOCKING:
             says, hint = _BLOCKING[status]
@@ -271,6 +275,31 @@ class _Exchange(Struct, frozen=True):
     def __str__(self) -> str:
         segments = urlsplit(self.url).path.split("/")
         return f"{self.method} {'/'.join('…' if _may_name_a_person(s) else s for s in segments)}"
+
+
+def _body(raw: BaseHTTPResponse, most: int) -> bytes:
+    """The body as it was sent, at most so many bytes of it. Raises: HTTPError where it was cut off."""
+    # In one read, which is faster than the library's own small ones; what is missing shows in the next.
+    body = raw.read(most, decode_content=False)
+    while len(body) < most and (more := raw.read(most - len(body), decode_content=False)):
+        body += more
+    return body
+
+
+def _unpacked(body: bytes, packing: str, most: int) -> bytes:
+    """What was packed into `body`, at most so many bytes of it.
+
+    urllib3 would do it too, but goes on through any number of gzip streams in one body, and takes the
+    square of that number: minutes for a body of empty ones.
+    Raises: zlib.error where it is not one whole gzip stream, the only packing that we ask for.
+    """
+    if not body or packing.strip().lower() in ("", "identity"):
+        return body
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    text = unpacker.decompress(body, most)
+    if len(text) < most and (unpacker.unused_data or not unpacker.eof):
+        raise zlib.error("not one whole stream")
+    return text
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
@@ -320,6 +349,15 @@ def _never_sent(err: Exception) -> bool:
 
 def _may_name_a_person(segment: str) -> bool:
     return "@" in unquote(segment) or re.fullmatch(r"[0-9a-f]{32,}", segment) is not None
+
+
+def _host(location: str) -> str:
+    """The host that a `Location` names, where it is one that can be shown."""
+    try:
+        host = urlsplit(location).hostname or ""
+    except ValueError:
+        host = ""
+    return host if re.fullmatch(r"[a-z0-9.-]{1,253}", host) else "another place"
 
 
 def _answer(exchange: _Exchange, reply: Reply) -> str:

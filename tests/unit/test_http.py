@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import socket
 import threading
 import time
 import traceback
+import zlib
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from syncd.errors import AmbiguousError, ConnectionBlocked, RecordError, SyncdError, TransientError, UserError
 from syncd.http import Http, Reply, retry_after_seconds
@@ -91,12 +95,12 @@ class Client(Http):
 
     def __init__(self, origin: str, **options: object) -> None:
         self.waits: list[float] = []
-        settings: dict[str, object] = {
+        defaults: dict[str, object] = {
             "connection": "shops.acme",
             "headers": lambda: {"X-Token": SECRET},
             "sleep": self.waits.append,
         }
-        super().__init__(origin, **(settings | options))  # type: ignore[arg-type]
+        super().__init__(origin, **(defaults | options))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -193,7 +197,7 @@ def test_a_status_about_one_record_is_not_asked_again(call: Call, status: int) -
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("status", [408, 418, 425, 429, 430, 500, 502, 503, 504, 520, 599])
+@pytest.mark.parametrize("status", [300, 304, 408, 418, 425, 429, 430, 500, 502, 503, 504, 520, 599])
 def test_any_other_status_is_tried_again_and_then_transient(call: Call, status: int) -> None:
     server, http = call(answer(status), attempts=3)
     with pytest.raises(TransientError) as caught:
@@ -206,9 +210,28 @@ def test_any_other_status_is_tried_again_and_then_transient(call: Call, status: 
 def test_a_redirect_is_not_followed(call: Call, serve: Callable[..., Server], status: int) -> None:
     elsewhere = serve(answer())
     _, http = call(answer(status, b"", f"Location: {elsewhere.origin}/\r\n"))
-    with pytest.raises(ConnectionBlocked, match="redirected"):
+    with pytest.raises(ConnectionBlocked, match=r"redirected to 127\.0\.0\.1"):
         http.request("GET", "/orders")
     assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize(
+    ("location", "named"),
+    [
+        ("https://new.myshopify.com/admin?token=x", "new.myshopify.com"),
+        ("//new.myshopify.com", "new.myshopify.com"),
+        ("https://ann@evil.example:8/x", "evil.example"),
+        ("/elsewhere", "another place"),
+        ("https://[::1", "another place"),
+        ("https://a\x1b[31m.example/", "another place"),
+        ("", "another place"),
+    ],
+)
+def test_a_redirect_names_the_host_it_leads_to_and_nothing_else(call: Call, location: str, named: str) -> None:
+    _, http = call(answer(301, b"", f"Location: {location}\r\n"))
+    with pytest.raises(ConnectionBlocked) as caught:
+        http.request("GET", "/orders")
+    assert str(caught.value) == f"shops.acme: GET /orders is redirected to {named}, and syncd does not follow"
 
 
 def test_a_connector_can_read_a_status_its_own_way(call: Call) -> None:
@@ -398,10 +421,59 @@ def test_a_gzip_bomb_stops_at_the_cap(call: Call) -> None:
     assert peak < 8 << 20
 
 
-def test_bytes_that_are_not_gzip_are_transient(call: Call) -> None:
-    _, http = call(answer(200, b"not gzip", "Content-Encoding: gzip\r\n"), attempts=1)
+@pytest.mark.parametrize(
+    ("body", "packing"),
+    [
+        (b"not gzip", "gzip"),
+        (gzip.compress(b"[1]")[:-9], "gzip"),
+        (gzip.compress(b"[1]") + b"more", "gzip"),
+        (gzip.compress(b"[1]") * 2, "gzip"),
+        (gzip.compress(gzip.compress(b"[1]")), "gzip, gzip"),
+        (zlib.compress(b"[1]"), "deflate"),
+        (b"[1]", "br"),
+        (b"[1]", "gzip"),
+    ],
+    ids=["no gzip", "cut", "more behind", "two streams", "twice", "deflate", "brotli", "not packed"],
+)
+def test_a_body_that_is_not_one_whole_gzip_stream_is_transient(call: Call, body: bytes, packing: str) -> None:
+    _, http = call(answer(200, body, f"Content-Encoding: {packing}\r\n"), attempts=1)
     with pytest.raises(TransientError):
+        http.request("GET", "/orders").json()
+
+
+@pytest.mark.parametrize("packing", ["identity", "", " GZIP "])
+def test_the_name_of_the_packing_is_read_leniently(call: Call, packing: str) -> None:
+    body = gzip.compress(b"[1]") if "GZIP" in packing else b"[1]"
+    _, http = call(answer(200, body, f"Content-Encoding: {packing}\r\n"), attempts=1)
+    assert http.request("GET", "/orders").json() == [1]
+
+
+def test_a_body_of_very_many_gzip_streams_costs_no_more_than_its_length(call: Call) -> None:
+    # Gone through one after the other they would take the square of their number: here minutes of work.
+    _, http = call(answer(200, gzip.compress(b"") * 800_000, "Content-Encoding: gzip\r\n"), attempts=1)
+    began = time.process_time()
+    with pytest.raises(TransientError, match="damaged"):
         http.request("GET", "/orders")
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 500])
+def test_a_stream_without_end_is_read_up_to_the_cap_and_no_further(call: Call, status: int) -> None:
+    sent = 0
+    head = f"HTTP/1.1 {status} X\r\nLocation: /\r\nContent-Type: application/json\r\n\r\n".encode()
+
+    def flood(sock: socket.socket) -> None:
+        nonlocal sent
+        sock.sendall(head)
+        while True:
+            sent += sock.send(bytes(1 << 16))
+
+    server, http = call(flood, max_bytes=1 << 20)
+    with pytest.raises(TransientError, match="larger than"):
+        http.request("GET", "/orders")
+    assert len(server.requests) == 1
+    # What the operating system holds for both sides was sent, but never read.
+    assert sent < 32 << 20
 
 
 def drip(sock: socket.socket, text: bytes) -> None:
@@ -410,13 +482,29 @@ def drip(sock: socket.socket, text: bytes) -> None:
         time.sleep(0.02)
 
 
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
 @pytest.mark.parametrize(
-    "begin", [b"", b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"]
+    ("begin", "rest"),
+    [
+        (b"", OK + b"x" * 500),
+        (OK + b"X-Slow: ", b"x" * 500),
+        (OK + b"Content-Length: 500\r\n\r\n", b"x" * 500),
+        (OK + b"\r\n", b"x" * 500),
+        (OK + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(random.Random(1).randbytes(500))),
+        (CHUNKED, b"1\r\nx\r\n" * 100),
+        (CHUNKED, b"1;" + b"x" * 500),
+        (CHUNKED + b"0\r\n", b"x: y\r\n" * 100),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 20),
+    ],
+    ids=["status", "header", "length", "no length", "gzip", "chunks", "extension", "trailer", "continue"],
 )
-def test_an_answer_that_drips_ends_at_the_deadline(call: Call, begin: bytes) -> None:
+def test_an_answer_that_drips_ends_at_the_deadline(call: Call, begin: bytes, rest: bytes) -> None:
     def act(sock: socket.socket) -> None:
         sock.sendall(begin)
-        drip(sock, b"HTTP/1.1 200 OK\r\n" + b"x" * 500 if not begin else b"x" * 500)
+        drip(sock, rest)
 
     _, http = call(act, attempts=1)
     started = time.monotonic()
@@ -431,6 +519,37 @@ def test_a_service_that_never_answers_ends_at_the_deadline(call: Call) -> None:
     with pytest.raises(TransientError):
         http.request("GET", "/orders", deadline=0.1)
     assert time.monotonic() - started < 1.0
+
+
+GARBAGE = st.binary(max_size=40) | st.sampled_from([b"\r\n", b"\r\n\r\n", b": ", b"HTTP/1.1 200 OK\r\n", b"\0", b"-1"])
+NAMES = [
+    "Content-Length",
+    "Transfer-Encoding",
+    "Content-Encoding",
+    "Location",
+    "Retry-After",
+    "Date",
+    "Link",
+    "Set-Cookie",
+]
+
+
+@settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    status=st.sampled_from([b"200", b"302", b"429", b"099", b"1e3", b"99999", b"-1"]) | GARBAGE,
+    headers=st.lists(st.tuples(st.sampled_from(NAMES), GARBAGE), max_size=4),
+    body=GARBAGE,
+)
+def test_whatever_bytes_answer_the_error_is_one_of_ours(
+    call: Call, status: bytes, headers: list[tuple[str, bytes]], body: bytes
+) -> None:
+    lines = b"".join(name.encode() + b": " + value + b"\r\n" for name, value in headers)
+    text = b"HTTP/1.1 " + status + b" X\r\n" + lines + b"\r\n" + body
+    _, http = call(lambda sock: sock.sendall(text), attempts=1, deadline=5)
+    with suppress(SyncdError):
+        http.request("GET", "/orders").json()
 
 
 # Addresses
