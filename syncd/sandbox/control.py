@@ -6,9 +6,10 @@ Knows HTTP and the world. Source: DESIGN "Sandbox".
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+from msgspec import Meta, Struct
 from msgspec.structs import asdict
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -51,6 +52,9 @@ def app(world: World, urls: Mapping[str, str]) -> Starlette:
         Route("/throttle", control.show_throttle, methods=["GET"]),
         Route("/throttle", control.set_throttle, methods=["POST"]),
         Route("/shops/{shop}/switches", control.set_switches, methods=["POST"]),
+        Route("/shops/{shop}/profile", control.set_profile, methods=["POST"]),
+        Route("/shops/{shop}/calls", control.spend_calls, methods=["POST"]),
+        Route("/shops/{shop}/tokens", control.revoke_tokens, methods=["DELETE"]),
         Route("/shops/{shop}/orders", control.place_order, methods=["POST"]),
         Route("/shops/{shop}/orders/{id}", control.edit_order, methods=["POST"]),
         Route("/shops/{shop}/orders/{id}", control.delete_order, methods=["DELETE"]),
@@ -59,6 +63,7 @@ def app(world: World, urls: Mapping[str, str]) -> Starlette:
         Route("/shops/{shop}/customers/{id:int}", control.edit_customer, methods=["POST"]),
         Route("/shops/{shop}/customers/{id:int}", control.delete_customer, methods=["DELETE"]),
         Route("/shops/{shop}/customers/{id:int}/merge", control.merge_customer, methods=["POST"]),
+        Route("/shops/{shop}/customers/{id:int}/redact", control.redact_customer, methods=["POST"]),
         Route("/audiences/{list_id}/members/{email:path}", control.act, methods=["POST"]),
     ]
     handlers: Any = {
@@ -69,6 +74,16 @@ def app(world: World, urls: Mapping[str, str]) -> Starlette:
         404: _unknown,
     }
     return Starlette(routes=routes, exception_handlers=handlers)
+
+
+class _Profile(Struct, forbid_unknown_fields=True):
+    title: str = ""
+    currency: str = ""
+    timezone: str = ""
+
+
+class _Calls(Struct, forbid_unknown_fields=True):
+    count: Annotated[int, Meta(ge=1)]
 
 
 class _Control:
@@ -145,6 +160,24 @@ class _Control:
         shop.switches = msgspec.convert(asdict(shop.switches) | await _object(request), Switches)
         return _answer(asdict(shop.switches))
 
+    async def set_profile(self, request: Request) -> Response:
+        """Afterwards the shop counts in another currency or lives in another time zone; old orders stay as they are."""
+        shop, wanted = self._shop(request), msgspec.convert(await _object(request), _Profile)
+        for field, value in asdict(wanted).items():
+            setattr(shop, field, value or getattr(shop, field))
+        return _answer({field: getattr(shop, field) for field in _Profile.__struct_fields__})
+
+    async def spend_calls(self, request: Request) -> Response:
+        """Other workers of the same app have just made `count` calls."""
+        shop, wanted = self._shop(request), msgspec.convert(await _object(request), _Calls)
+        shop.calls_elsewhere += wanted.count
+        return _answer(asdict(wanted), 201)
+
+    async def revoke_tokens(self, request: Request) -> Response:
+        """Afterwards no token that was granted is good any more."""
+        self._shop(request).granted.clear()
+        return Response(status_code=204)
+
     async def place_order(self, request: Request) -> Response:
         """Somebody buys; the answer is the platform's own order."""
         shop = self._shop(request)
@@ -180,6 +213,11 @@ class _Control:
         """The merchant deletes a customer."""
         self._shop(request).delete_customer(request.path_params["id"])
         return Response(status_code=204)
+
+    async def redact_customer(self, request: Request) -> Response:
+        """The shop erases a customer, who asked for it."""
+        shop = self._shop(request)
+        return _customer(shop, shop.redact_customer(request.path_params["id"]))
 
     async def merge_customer(self, request: Request) -> Response:
         """The merchant merges this customer into the one that `into` numbers."""

@@ -31,6 +31,11 @@ class Records(Generic[R]):
         self._by_id: dict[int, R] = {}
         self._sorted: dict[str, list[Position]] = {key: [] for key in ("id", *keys)}
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """The fields by which the records are sorted."""
+        return frozenset(self._sorted)
+
     def __getitem__(self, record_id: int) -> R:
         return self._by_id[record_id]
 

@@ -14,6 +14,26 @@ Json = dict[str, Any]
 COUNTRIES = {"ES": "Spain", "PT": "Portugal", "FR": "France", "DE": "Germany", "IT": "Italy", "US": "United States"}
 
 
+# What an app does not see that has no access to protected customer data.
+_PROTECTED: Json = {
+    "email": None,
+    "contact_email": None,
+    "phone": None,
+    "first_name": None,
+    "last_name": None,
+    "addresses": [],
+    "default_address": None,
+    "billing_address": None,
+    "shipping_address": None,
+}
+
+
+def veiled(record: Json) -> Json:
+    """The order or customer without anything that tells who it is."""
+    shown = {**record, **{name: nothing for name, nothing in _PROTECTED.items() if name in record}}
+    return shown | {"customer": veiled(record["customer"])} if record.get("customer") else shown
+
+
 def embedded_customer(shop: ShopState, customer: Customer) -> Json:
     """Inside an order: no counts and no consent, since 2022-07."""
     return {
@@ -42,15 +62,15 @@ def customer_json(shop: ShopState, customer: Customer) -> Json:
     last = max(orders, key=lambda each: each.placed_at, default=None)
     spent = sum(each.total_minor - each.refunded_minor for each in orders if each.cancelled_at is None)
     consented = None if customer.consent_at is None else offset_text(customer.consent_at, shop.timezone)
-    where = default_address(customer)
-    return {
+    where = None if customer.consent == "redacted" else default_address(customer)
+    shown = {
         **embedded_customer(shop, customer),
         "orders_count": len(orders),
         "total_spent": decimal_text(spent, shop.currency),
         "last_order_id": last.id if last else None,
         "last_order_name": f"#{last.number}" if last else None,
         "tags": ", ".join(customer.tags),
-        "addresses": [where],
+        "addresses": [where] if where else [],
         "email_marketing_consent": {
             "state": customer.consent,
             "opt_in_level": "single_opt_in" if consented else None,
@@ -59,6 +79,7 @@ def customer_json(shop: ShopState, customer: Customer) -> Json:
         "sms_marketing_consent": None,
         "default_address": where,
     }
+    return shown if shop.switches.protected_data else veiled(shown)
 
 
 def address(customer: Customer) -> Json:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from syncd.sandbox.shopify.customers import address, customer_json, embedded_customer
+from syncd.sandbox.shopify.customers import address, customer_json, embedded_customer, veiled
 from syncd.sandbox.shopify.lines import line_json, shipping_line, tax_line
 from syncd.sandbox.shopify.purse import Purse
 from syncd.sandbox.shopify.refunds import refund_json
@@ -59,9 +59,10 @@ _NOT_PAID = ("pending", "voided", "expired", "authorized")
 def order_json(shop: ShopState, order: Order) -> Json:
     """The order as `GET /orders/{id}.json` shows it."""
     purse = Purse(order)
+    shown_until = shop.now() - shop.switches.child_lag_seconds
     customer = shop.customers.get(order.customer_id) if order.customer_id is not None else None
     where = address(customer) if customer else None
-    return {
+    shown = {
         **_order_head(shop, order),
         **_order_money(order, purse),
         "billing_address": where,
@@ -70,12 +71,13 @@ def order_json(shop: ShopState, order: Order) -> Json:
         "fulfillments": [],
         "line_items": [line_json(order, n, line, purse) for n, line in enumerate(order.lines)],
         "payment_terms": None,
-        "refunds": [refund_json(shop, order, refund, purse) for refund in order.refunds],
+        "refunds": [refund_json(shop, order, refund, purse) for refund in order.refunds if refund.at <= shown_until],
         "shipping_address": where,
         "shipping_lines": [shipping_line(order, purse)] if order.shipping_minor else [],
         "returns": [],
         "line_item_groups": [],
     }
+    return shown if shop.switches.protected_data else veiled(shown)
 
 
 def _order_head(shop: ShopState, order: Order) -> Json:

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from syncd.sandbox.texts import zone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from syncd.sandbox.records import Records
 
@@ -25,6 +26,7 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 250
 _WITH_CURSOR = ("limit", "fields", "page_info")
 _DATES = {"created_at": "created_at", "updated_at": "updated_at", "processed_at": "placed_at"}
+_VALUE = "%Y-%m-%d %H:%M:%S"
 _SORTS = {"id": "id", **_DATES}
 
 
@@ -37,6 +39,15 @@ class BadQuery(Exception):
         self.fault = fault
 
 
+class _Place(Struct):
+    """What a cursor holds besides the filters. `last_value` is a number, or an instant without its zone."""
+
+    direction: Literal["next", "prev"]
+    last_value: int | str
+    last_id: int
+    walked: int
+
+
 class Cursor(Struct):
     """Where a walk stands: everything that the first request asked for, and the last record shown."""
 
@@ -47,15 +58,25 @@ class Cursor(Struct):
     walked: int
 
     def encode(self) -> str:
-        """As `page_info`."""
-        return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
+        """As `page_info`: `{"status": "any", "last_id": 1, "last_value": "2019-11-25 09:36:59", …}` in base64."""
+        value = self.last_value
+        # Of one id the value is the id itself.
+        shown = value if value == self.last_id else datetime.fromtimestamp(value, UTC).strftime(_VALUE)
+        place = _Place(self.direction, shown, self.last_id, self.walked)
+        return base64.urlsafe_b64encode(msgspec.json.encode(self.filters | asdict(place))).decode().rstrip("=")
 
     @classmethod
     def decode(cls, text: str) -> Cursor:
         """Raises: BadQuery."""
         try:
-            return msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=cls)
-        except (msgspec.DecodeError, binascii.Error, ValueError) as err:
+            told = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=dict[str, Any])
+            place = msgspec.convert(told, _Place)
+            value = place.last_value
+            if isinstance(value, str):
+                value = int(datetime.strptime(value, _VALUE).replace(tzinfo=UTC).timestamp())
+            kept = {name: each for name, each in told.items() if name not in _Place.__struct_fields__}
+            return cls(msgspec.convert(kept, dict[str, str]), place.direction, value, place.last_id, place.walked)
+        except (msgspec.MsgspecError, binascii.Error, ValueError) as err:
             raise BadQuery("page_info", "Invalid value.") from err
 
 
@@ -71,8 +92,11 @@ class Query(Struct):
     cursor: Cursor | None = None
 
 
-def read_query(params: Mapping[str, str], timezone: str) -> Query:
-    """The request that `params` make. Raises: BadQuery."""
+def read_query(params: Mapping[str, str], timezone: str, keys: Collection[str]) -> Query:
+    """The request that `params` make of a list that is sorted by `keys`; a bound on anything else is passed over.
+
+    Raises: BadQuery.
+    """
     limit = _limit(params.get("limit"))
     fields = tuple(part.strip() for part in params.get("fields", "").split(",") if part.strip())
     cursor = None
@@ -83,7 +107,10 @@ def read_query(params: Mapping[str, str], timezone: str) -> Query:
         cursor = Cursor.decode(params["page_info"])
         filters = cursor.filters
     key, ascending = _order(filters)
-    return Query(filters, limit, fields, key, ascending, _bounds(filters, timezone), cursor)
+    if keys and key not in keys:
+        raise BadQuery("order", "is not a valid sort order")
+    bounds = {field: bound for field, bound in _bounds(filters, timezone).items() if field in keys}
+    return Query(filters, limit, fields, key, ascending, bounds, cursor)
 
 
 def _limit(text: str | None) -> int:

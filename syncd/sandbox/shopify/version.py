@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+_RELEASED = timedelta(hours=17)
 
 
 def serve_version(asked: str, now: int) -> str | None:
     """The API version that answers a request for `asked`; None where there is no such version.
 
-    Versions come on the first of each quarter; the newest five are served, an older one falls
+    Versions come at 17:00 UTC on the first of each quarter; the newest five are served, an older one falls
     forward to the oldest of them.
     """
     if asked == "unstable":
         return asked
-    today = datetime.fromtimestamp(now, UTC)
+    today = datetime.fromtimestamp(now, UTC) - _RELEASED
     newest = today.year * 4 + (today.month - 1) // 3
     year, dash, month = asked.partition("-")
     if not (dash and year.isdigit() and month in ("01", "04", "07", "10") and len(year) == 4):
