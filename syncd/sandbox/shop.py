@@ -5,7 +5,7 @@ Pure state in minor units and UTC seconds. How a platform shows it is the platfo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -52,8 +52,8 @@ class Refund(Struct, frozen=True, gc=False):
 class Order(Struct, frozen=True):
     """One order. `status` is Shopify's financial status; other platforms translate it.
 
-    `total_minor` includes shipping and tax (prices include the tax), and not what a gift card paid. `currency` is the money that the
-    shop counted in at the time, `presentment` what the buyer saw ("" : the same).
+    `total_minor` includes shipping and tax (prices include the tax), and leaves out what a gift card paid.
+    `currency` is the money that the shop counted in at the time, `presentment` what the buyer saw ("" : the same).
     """
 
     id: int
@@ -124,8 +124,16 @@ class Switches(Struct):
 
     `whole_history`: the token may read orders older than 60 days. `walk_limit`: how many records one
     walk shows. `heavy_above`: pages larger than this fail with 500. `index_lag_seconds`: how long a
-    change stays invisible in lists. `plan` sets the rate limit. `refund_amounts`: Ecwid tells how much
-    was refunded (for some payment methods it does not).
+    change stays invisible in lists. `child_lag_seconds`: how much later than the order itself its refunds
+    show, without moving it. `plan` sets the rate limit, `other_calls` how many calls a second the app's
+    other workers make, `retry_after` whether a 429 says how long to wait. `standing`: in which state the
+    shop refuses everything. `renamed_to`: the host that all calls are sent on to. `installed`: without it
+    no token is good; `token_seconds`: how long a granted one lives. `protected_data`: the app may see
+    names, addresses and phone numbers. `refund_amounts`: Ecwid tells how much was refunded (for some
+    payment methods it does not). `completed_checkouts`: Shopify goes on listing checkouts that
+    became orders; `checkout_ids`: they have numbers, not only tokens; `checkout_days`: how old they are at most.
+    `abandoned_carts`: Ecwid's plan includes them. `batch_polls`: how often an Ecwid batch is asked about until
+    it is through; `batch_counts_each`: each of its requests counts as a call.
     """
 
     whole_history: bool = True
@@ -133,7 +141,15 @@ class Switches(Struct):
     count_limit: int | None = 25_000
     heavy_above: int | None = None
     index_lag_seconds: int = 0
-    plan: str = "basic"
+    child_lag_seconds: int = 0
+    plan: Literal["basic", "advanced", "plus", "enterprise"] = "basic"
+    other_calls: float = 0.0
+    retry_after: bool = True
+    standing: Literal["", "frozen", "forbidden", "closed", "locked", "rejected"] = ""
+    renamed_to: str = ""
+    installed: bool = True
+    token_seconds: int = 86_399
+    protected_data: bool = True
     refund_amounts: bool = True
     completed_checkouts: bool = False
     checkout_ids: bool = False
@@ -166,6 +182,10 @@ class ShopState:
         self.timezone = timezone
         self.store_id = store_id
         self.token = "sandbox"  # noqa: S105 (nothing real is behind it)
+        # The tokens that were granted, each with its end (UTC seconds).
+        self.granted: dict[str, int] = {}
+        # Calls that other workers of the app have made and that no limit has counted yet.
+        self.calls_elsewhere = 0
         self.switches = Switches()
         self.orders: Records[Order] = Records(("created_at", "updated_at", "placed_at"))
         self.customers: Records[Customer] = Records(("created_at", "updated_at"))
@@ -238,12 +258,21 @@ class ShopState:
         self.customers.remove(customer_id)
         self._bury("Customer", customer_id)
 
+    def redact_customer(self, customer_id: int) -> Customer:
+        """Afterwards nothing tells who the customer was: erased at the person's request. Raises: KeyError."""
+        for order_id in self.orders_of.get(customer_id, ()):
+            self.change_order(order_id, email=None)
+        nobody: dict[str, Any] = dict.fromkeys(("first_name", "last_name", "city", "postcode"), "")
+        return self.change_customer(customer_id, email=None, tags=(), consent="redacted", consent_at=None, **nobody)
+
     def merge_customers(self, customer_id: int, into: int) -> Customer:
         """Afterwards the orders of the first customer are the second one's, and the first is gone. Raises: KeyError."""
         kept = self.change_customer(into)
         for order_id in tuple(self.orders_of.get(customer_id, ())):
             self.change_order(order_id, customer_id=into)
         self.orders_of.setdefault(into, []).extend(self.orders_of.pop(customer_id, ()))
+        for cart in [each for each in self.carts if each.customer_id == customer_id]:
+            self.carts.put(replace(cart, customer_id=into, updated_at=self.now()))
         self.delete_customer(customer_id)
         return kept
 
