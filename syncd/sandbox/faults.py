@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,7 +13,24 @@ from syncd.sandbox.dice import dice
 if TYPE_CHECKING:
     from random import Random
 
-Kind = Literal["status", "reset", "hang", "drip", "truncate", "html200", "delay", "empty"]
+Kind = Literal[
+    "status",
+    "redirect",
+    "reset",
+    "hang",
+    "delay",
+    "drip",
+    "truncate",
+    "html200",
+    "empty",
+    "body",
+    "mutate",
+    "headers",
+    "flood",
+    "gzip_bomb",
+]
+# These spoil the service's own answer; all others stand in its place.
+OF_AN_ANSWER = frozenset({"drip", "truncate", "body", "mutate", "headers"})
 
 
 class Fault(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -24,8 +42,15 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     `status` answers `status` with `body` and `headers`; `reset` breaks the connection; `hang` answers
     nothing for `seconds`; `delay` answers after `seconds`; `drip` sends a byte every `seconds`;
     `truncate` breaks off after the share `at` of the body; `html200` is a captive portal's page;
-    `empty` is 200 without a body. With `phase` "after" the request takes effect and the answer is
-    lost or replaced; with "before" it never reaches the service.
+    `empty` is 200 without a body; `redirect` sends on to `to` (302, or `status` where that is one).
+
+    The service's own answer comes with another body (`body`: the text, or `body_base64` for what is no
+    text), with the JSON `value` at `field` (`mutate`: `orders.0.email`; without the field for ""), or
+    with `headers` in the place of its own (`headers`). `flood` is `size` bytes that mean nothing, and
+    `gzip_bomb` as many packed into a thousandth of them.
+
+    With `phase` "after" the request takes effect and the answer is lost or replaced; with "before" it
+    never reaches the service, but for the kinds that spoil its own answer.
     """
 
     kind: Kind
@@ -41,6 +66,19 @@ class Fault(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     body: str = ""
     seconds: Annotated[float, Meta(ge=0)] | None = None
     at: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    to: str = ""
+    body_base64: str = ""
+    field: str = ""
+    value: str = ""
+    size: Annotated[int, Meta(ge=0)] = 1 << 30
+
+    def __post_init__(self) -> None:
+        _ = self.content
+
+    @property
+    def content(self) -> bytes:
+        """The body to answer with. Raises: ValueError where `body_base64` is none."""
+        return b64decode(self.body_base64, validate=True) if self.body_base64 else self.body.encode()
 
     def matches(self, service: str, method: str, path: str) -> bool:
         """Whether the rule is about such a request."""

@@ -15,6 +15,8 @@ from msgspec import Struct
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, Response
 
+from syncd.sandbox.faults import OF_AN_ANSWER
+from syncd.sandbox.spoiling import blanks, mutated, replaced
 from syncd.sandbox.witness import Heard
 
 if TYPE_CHECKING:
@@ -118,14 +120,22 @@ class Frame:
             await self.app(scope, receive, send)
             return
         answer = None
-        if fault.phase == "after" or fault.kind in ("drip", "truncate"):
-            answer = await _answer_of(self.app, scope, receive)
-        await self._spoil(fault, answer, scope, receive, send)
+        if fault.phase == "after" or fault.kind in OF_AN_ANSWER:
+            answer = await _answer_of(self.app, _unpacked(scope) if fault.kind == "mutate" else scope, receive)
+        if answer and fault.kind in ("body", "mutate", "headers"):
+            await _changed(answer, fault).send(send)
+        elif fault.kind in ("flood", "gzip_bomb"):
+            await _flood(fault, send)
+        else:
+            await self._spoil(fault, answer, scope, receive, send)
 
     async def _spoil(self, fault: Fault, answer: _Answer | None, scope: Scope, receive: Receive, send: Send) -> None:
         match fault.kind:
             case "status":
-                await Response(fault.body, fault.status, fault.headers)(scope, receive, send)
+                await Response(fault.content, fault.status, fault.headers)(scope, receive, send)
+            case "redirect":
+                status = fault.status if 300 <= fault.status < 400 else 302
+                await Response(b"", status, {**fault.headers, "Location": fault.to})(scope, receive, send)
             case "html200":
                 await HTMLResponse(PORTAL)(scope, receive, send)
             case "empty":
@@ -160,8 +170,9 @@ class _Watch:
         if message["type"] == "http.response.start":
             await self._delay()
             self.status = message["status"]
+            own = {name for name, _ in message["headers"]}
             added = [(name.lower().encode(), value.encode()) for name, value in self.headers.items()]
-            message = {**message, "headers": [*message["headers"], *added]}
+            message = {**message, "headers": [*message["headers"], *(each for each in added if each[0] not in own)]}
         await self._send(message)
 
 
@@ -170,6 +181,11 @@ class _Answer(Struct):
 
     start: Message
     body: bytes
+
+    async def send(self, send: Send) -> None:
+        """Afterwards it is sent."""
+        await send(self.start)
+        await send({"type": "http.response.body", "body": self.body})
 
 
 async def _answer_of(app: ASGIApp, scope: Scope, receive: Receive) -> _Answer:
@@ -180,6 +196,31 @@ async def _answer_of(app: ASGIApp, scope: Scope, receive: Receive) -> _Answer:
 
     await app(scope, receive, keep)
     return _Answer(messages[0], b"".join(message.get("body", b"") for message in messages[1:]))
+
+
+def _unpacked(scope: Scope) -> Scope:
+    """The request as from a client that understands no compression."""
+    return {**scope, "headers": [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]}
+
+
+def _changed(answer: _Answer, fault: Fault) -> _Answer:
+    """The service's own answer with another body, another field or other headers."""
+    body, headers = answer.body, answer.start["headers"]
+    if fault.kind == "mutate":
+        body = mutated(body, fault.field, fault.value)
+    elif fault.kind == "body":
+        body = fault.content
+        headers = [each for each in headers if each[0] != b"content-encoding"]
+    return _Answer({**answer.start, "headers": replaced(headers, fault.headers, len(body))}, body)
+
+
+async def _flood(fault: Fault, send: Send) -> None:
+    packed = fault.kind == "gzip_bomb"
+    headers = {"Content-Type": "application/json"} | ({"Content-Encoding": "gzip"} if packed else {})
+    await send({"type": "http.response.start", "status": 200, "headers": replaced([], headers, None)})
+    for block in blanks(fault.size, packed=packed):
+        await send(_part(block))
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _part(body: bytes) -> Message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ import requests
 from syncd.sandbox.bucket import LeakyBucket, SlidingWindow
 from syncd.sandbox.faults import Fault, Faults
 from syncd.sandbox.serve import Running
+from syncd.sandbox.spoiling import mutated
 
 V = "/admin/api/2026-07"
 LIST = "/3.0/lists/a1b2c3d4e5"
@@ -131,6 +133,68 @@ def test_a_delay_only_delays(client: Client) -> None:
     assert answer.elapsed.total_seconds() >= 0.1
 
 
+def test_a_redirect_leads_elsewhere(client: Client) -> None:
+    client.plant({"kind": "redirect", "to": "https://evil.example/", "count": 1})
+    client.plant({"kind": "redirect", "to": "/here", "status": 307})
+    answers = [client.session.get(f"{client.running.urls['shopify']}{V}/x", allow_redirects=False) for _ in range(2)]
+    assert [(each.status_code, each.headers["Location"]) for each in answers] == [
+        (302, "https://evil.example/"),
+        (307, "/here"),
+    ]
+
+
+def test_a_body_takes_the_place_of_the_services_own_and_its_headers_stay(client: Client) -> None:
+    client.plant({"kind": "body", "body": "[]", "count": 1}, {"kind": "body", "body_base64": "/w=="})
+    text, data = client.get(), client.get()
+    assert (text.status_code, text.content, text.headers["X-Shopify-API-Version"]) == (200, b"[]", "2026-07")
+    assert data.content == b"\xff"
+
+
+def test_headers_take_the_place_of_the_services_own_and_the_body_stays(client: Client) -> None:
+    own = client.get()
+    client.plant({"kind": "headers", "headers": {"date": "Sun, 22 Nov 2099 10:00:00 GMT", "Link": "<x>; rel=next"}})
+    struck = client.get()
+    assert struck.content == own.content
+    assert struck.headers["Date"] == "Sun, 22 Nov 2099 10:00:00 GMT"
+    assert struck.headers["Link"] == "<x>; rel=next"
+    assert struck.headers["X-Shopify-API-Version"] == "2026-07"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "becomes"),
+    [
+        ("orders.0.email", "null", '{"orders": [{"id": 9007199254740993, "email": null}, {}], "n": 1.5}'),
+        ("orders.0.email", "NaN", '{"orders": [{"id": 9007199254740993, "email": NaN}, {}], "n": 1.5}'),
+        ("orders.0.email", "", '{"orders": [{"id": 9007199254740993}, {}], "n": 1.5}'),
+        ("orders.1", "[[", '{"orders": [{"id": 9007199254740993, "email": "a@b.c"}, [[], "n": 1.5}'),
+        ("more", '"x"', '{"orders": [{"id": 9007199254740993, "email": "a@b.c"}, {}], "n": 1.5, "more": "x"}'),
+        ("orders.7.email", "null", None),
+        ("orders.x", "null", None),
+        ("n.x", "null", None),
+        ("none", "", None),
+    ],
+)
+def test_a_mutation_changes_one_place_of_the_answer(field: str, value: str, becomes: str | None) -> None:
+    body = b'{"orders": [{"id": 9007199254740993, "email": "a@b.c"}, {}], "n": 1.5}'
+    assert mutated(body, field, value) == (body if becomes is None else becomes.encode())
+
+
+def test_a_mutated_answer_is_whole_even_where_the_client_takes_it_compressed(client: Client) -> None:
+    client.plant({"kind": "mutate", "field": "orders.0.id", "value": "7"})
+    orders = client.get("orders.json?limit=250&status=any").json()["orders"]
+    assert orders[0]["id"] == 7
+    assert len(orders) > 10
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_flood_is_as_long_as_it_says_and_a_bomb_a_thousandth_of_it(client: Client, packed: bool) -> None:
+    client.plant({"kind": "gzip_bomb" if packed else "flood", "size": 8 << 20})
+    answer = client.session.get(f"{client.running.urls['shopify']}{V}/shop.json", stream=True, timeout=5)
+    sent = answer.raw.read(decode_content=False)
+    assert (len(sent) < 16_000) == packed
+    assert (zlib.decompressobj(31).decompress(sent) if packed else sent) == b" " * (8 << 20)
+
+
 def test_faults_are_listed_with_their_strikes_and_cleared(client: Client) -> None:
     client.plant({"kind": "status", "status": 500})
     client.get()
@@ -141,7 +205,14 @@ def test_faults_are_listed_with_their_strikes_and_cleared(client: Client) -> Non
 
 
 @pytest.mark.parametrize(
-    "fault", [{"kind": "earthquake"}, {"kind": "reset", "p": 2}, {"kind": "reset", "often": 1}, {"path": "*"}]
+    "fault",
+    [
+        {"kind": "earthquake"},
+        {"kind": "reset", "p": 2},
+        {"kind": "reset", "often": 1},
+        {"path": "*"},
+        {"kind": "body", "body_base64": "?"},
+    ],
 )
 def test_a_fault_that_does_not_exist_is_refused_and_none_of_its_list_is_planted(
     client: Client, fault: dict[str, Any]
