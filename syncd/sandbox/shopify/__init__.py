@@ -15,6 +15,7 @@ from starlette.routing import Route
 from syncd.sandbox.shopify import documents as show
 from syncd.sandbox.shopify import tokens
 from syncd.sandbox.shopify.answers import answer, refusal
+from syncd.sandbox.shopify.checkouts import checkout_json, checkouts_wanted
 from syncd.sandbox.shopify.door import Door
 from syncd.sandbox.shopify.filters import customers_wanted, events_wanted, in_reach, orders_wanted
 from syncd.sandbox.shopify.limit import CallLimit
@@ -51,6 +52,7 @@ def app(shop: ShopState) -> Starlette:
         "events.json": ("", service.list_events),
         "events/count.json": ("", service.count_events),
         "checkouts.json": ("read_orders", service.list_checkouts),
+        "checkouts/count.json": ("read_orders", service.count_checkouts),
         "products.json": ("read_products", service.list_products),
     }
     routes = [
@@ -141,8 +143,12 @@ class _Shopify:
         return self._count(request, self.shop.tombstones, events_wanted)
 
     async def list_checkouts(self, request: Request) -> Response:
-        """No abandoned checkouts."""
-        return answer({"checkouts": []})
+        """One page of abandoned checkouts; open ones, unless `status` says otherwise."""
+        return self._list(request, "checkouts", self.shop.carts, checkouts_wanted, checkout_json)
+
+    async def count_checkouts(self, request: Request) -> Response:
+        """How many abandoned checkouts the same filters mean."""
+        return self._count(request, self.shop.carts, checkouts_wanted)
 
     async def list_products(self, request: Request) -> Response:
         """The products with their type; one page."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from syncd.sandbox.shopify.checkouts import cart_token
 from syncd.sandbox.shopify.customers import address, customer_json, embedded_customer, veiled
 from syncd.sandbox.shopify.lines import line_json, shipping_line, tax_line
 from syncd.sandbox.shopify.purse import Purse
@@ -91,6 +92,7 @@ def _order_head(shop: ShopState, order: Order) -> Json:
         "app_id": 580111 if order.source == "web" else None,
         "cancel_reason": "customer" if order.cancelled_at is not None else None,
         "cancelled_at": when(order.cancelled_at),
+        **_checkout(shop, order),
         "closed_at": when(order.closed_at),
         "confirmation_number": token[-9:].upper(),
         "contact_email": order.email,
@@ -111,6 +113,12 @@ def _order_head(shop: ShopState, order: Order) -> Json:
         "token": token,
         "updated_at": when(order.updated_at),
     }
+
+
+def _checkout(shop: ShopState, order: Order) -> Json:
+    """Which checkout the order was, where it was one."""
+    cart = shop.carts.get(order.cart_id) if order.cart_id is not None else None
+    return {"checkout_id": cart.id, "checkout_token": cart.token, "cart_token": cart_token(cart)} if cart else {}
 
 
 def _order_money(order: Order, purse: Purse) -> Json:
