@@ -13,10 +13,14 @@ from msgspec.structs import replace
 from syncd.sandbox.records import Records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from syncd.sandbox.carts import Cart
     from syncd.sandbox.world import Clock
+
+    # Hears (kind, before, after): what an "order" or a "customer" was and is, None where there was or is
+    # none; "merge" has the customer who is gone and the one who stays.
+    Watcher = Callable[[str, Any, Any], None]
 
 # Shopify's are above 2^53: a client that passes ids through floating point loses them.
 FIRST_IDS = {"shopify": 9_007_199_254_741_000, "ecwid": 100_000_000}
@@ -119,6 +123,15 @@ class Tombstone(Struct, frozen=True, gc=False):
     created_at: int
 
 
+class Subscription(Struct, frozen=True, gc=False):
+    """An app's wish to be told: happenings of `topic` go to `url`."""
+
+    id: int
+    topic: str
+    url: str
+    created_at: int
+
+
 class Switches(Struct):
     """How the shop behaves where a real one may behave in several ways. `None` turns a limit off.
 
@@ -191,6 +204,8 @@ class ShopState:
         self.customers: Records[Customer] = Records(("created_at", "updated_at"))
         self.carts: Records[Cart] = Records(("created_at", "updated_at"))
         self.tombstones: Records[Tombstone] = Records(("created_at",))
+        self.subscriptions: dict[int, Subscription] = {}
+        self.watchers: list[Watcher] = []
         self.orders_of: dict[int, list[int]] = {}
         self._by_email: dict[str, int] = {}
         self._products: dict[str, Product] = {}
@@ -201,6 +216,18 @@ class ShopState:
         """A number that nothing else in this shop has."""
         self._last_id += 1
         return self._last_id
+
+    def subscribe(self, topic: str, url: str) -> Subscription:
+        """Afterwards an app is told of `topic` at `url`."""
+        # Numbers of their own, so that the shop's records get the same ones with and without webhooks.
+        number = max(self.subscriptions, default=4_759_305) + 1
+        self.subscriptions[number] = Subscription(number, topic, url, self.now())
+        return self.subscriptions[number]
+
+    def tell(self, kind: str, before: Any, after: Any) -> None:
+        """Afterwards every watcher knows what happened."""
+        for watcher in self.watchers:
+            watcher(kind, before, after)
 
     def load(self, customers: Iterable[Customer], orders: Iterable[Order]) -> None:
         """Afterwards these records are here too, as old as they say."""
@@ -248,15 +275,19 @@ class ShopState:
         return customer
 
     def _keep(self, customer: Customer) -> None:
+        before = self.customers.get(customer.id)
         self.customers.put(customer)
         if customer.email:
             self._by_email[customer.email] = customer.id
+        self.tell("customer", before, customer)
 
     def delete_customer(self, customer_id: int) -> None:
         """Afterwards the customer is gone and a tombstone tells it. Raises: KeyError."""
-        self._by_email.pop(self.customers[customer_id].email or "", None)
+        customer = self.customers[customer_id]
+        self._by_email.pop(customer.email or "", None)
         self.customers.remove(customer_id)
         self._bury("Customer", customer_id)
+        self.tell("customer", customer, None)
 
     def redact_customer(self, customer_id: int) -> Customer:
         """Afterwards nothing tells who the customer was: erased at the person's request. Raises: KeyError."""
@@ -273,6 +304,7 @@ class ShopState:
         self.orders_of.setdefault(into, []).extend(self.orders_of.pop(customer_id, ()))
         for cart in [each for each in self.carts if each.customer_id == customer_id]:
             self.carts.put(replace(cart, customer_id=into, updated_at=self.now()))
+        self.tell("merge", self.customers[customer_id], kept)
         self.delete_customer(customer_id)
         return kept
 
@@ -287,12 +319,15 @@ class ShopState:
         self.orders.put(order)
         if order.customer_id is not None:
             self.orders_of.setdefault(order.customer_id, []).append(order.id)
+        self.tell("order", None, order)
         return order
 
     def change_order(self, order_id: int, **fields: Any) -> Order:
         """Afterwards the order has `fields`. Raises: KeyError."""
-        order = replace(self.orders[order_id], **{"updated_at": self.now(), **fields})
+        before = self.orders[order_id]
+        order = replace(before, **{"updated_at": self.now(), **fields})
         self.orders.put(order)
+        self.tell("order", before, order)
         return order
 
     def refund(self, order_id: int, amount_minor: int | None = None, outcome: str = "success") -> Order:
@@ -312,6 +347,7 @@ class ShopState:
         if order.customer_id is not None:
             self.orders_of[order.customer_id].remove(order_id)
         self._bury("Order", order_id)
+        self.tell("order", order, None)
 
     def _bury(self, kind: str, subject_id: int) -> None:
         self.tombstones.put(Tombstone(self.new_id(), kind, subject_id, self.now()))

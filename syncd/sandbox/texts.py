@@ -38,3 +38,8 @@ def offset_text(instant: int, timezone: str) -> str:
 def spaced_text(instant: int) -> str:
     """ "2026-11-22 05:17:33 +0000": UTC as Ecwid writes it."""
     return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%d %H:%M:%S +0000")
+
+
+def zulu_text(instant: int) -> str:
+    """ "2026-11-22T04:17:33Z": UTC as most APIs write it."""
+    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
