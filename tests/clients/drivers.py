@@ -63,6 +63,8 @@ class _PythonLife:
             answer = requests.post(self._control + path, json=step.args[0], timeout=SECONDS)
             assert answer.ok, answer.text
             return {"body": None}
+        if kind == "journeys":
+            return {"body": self._journeys(*step.args)}
         outcome = self._results(step) if kind == "results" else self._called(step)
         if step.keep:
             self._kept[step.keep] = outcome["body"]
@@ -78,6 +80,10 @@ class _PythonLife:
         if isinstance(answer, requests.Response):
             return {"body": None} if answer.status_code == 204 else {"swallowed": answer.status_code}
         return {"body": answer}
+
+    def _journeys(self, email: str) -> list[str]:
+        entries = requests.get(f"{self._control}/journeys", timeout=SECONDS).json()
+        return [f"{each['trigger']} {each['value']}" for each in entries if each["email"] == email]
 
     def _client(self, key: str | None) -> Any:
         client = mailchimp_marketing.Client({"api_key": key or "", "server": "us1", "timeout": SECONDS})
@@ -97,7 +103,7 @@ class _PythonLife:
             for entry in files:
                 if content := files.extractfile(entry):
                     found += json.loads(content.read() or b"[]")
-        return {"body": {"batch": batch, "results": found}}
+        return {"body": {"batch": batch, "results": {each["operation_id"]: each for each in found}}}
 
 
 def _document(text: Any) -> Any:

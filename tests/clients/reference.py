@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import reference_members as members
+import reference_rest as rest
+import reference_tags as tags
 
 if TYPE_CHECKING:
     from table import Step, Table
@@ -15,6 +17,14 @@ SECTIONS: dict[str, Table] = {
     "3.3": members.LISTING,
     "3.3 PUT": members.PUT,
     "3.3 other writes": members.OTHER_WRITES,
+    "3.4": tags.BATCH_SUBSCRIBE,
+    "3.5 tags": tags.TAGS,
+    "3.5 segments": tags.SEGMENTS,
+    "3.6": tags.MERGE_FIELDS,
+    "3.7": rest.EVENTS,
+    "3.9": rest.JOURNEYS,
+    "3.10": rest.BATCHES,
+    "3.12": rest.ERRORS,
 }
 # Each line under the name of its section.
 ROWS = {f"{section}: {row}": steps for section, table in SECTIONS.items() for row, steps in table.items()}

@@ -7,6 +7,7 @@ from hashlib import md5
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,7 @@ NOW = 1_790_000_000
 
 # In an expectation: the answer has no such name.
 ABSENT = "(absent)"
+REFERENCE = re.compile(r"\{(\w+(?:\.\w+)*)\}")
 
 
 class Refused(Struct, frozen=True):
@@ -41,7 +43,8 @@ class Step(Struct, frozen=True):
     """One call, named as the Python client names it, and what it gives.
 
     `call` may also be `control PATH`: something happens outside the API, told to the sandbox's control
-    API; or `results`: a batch is watched to its end and its archive unpacked. A text `{batch.id}` in
+    API; `journeys`: which of them somebody entered; or `results`: a batch is watched to its end and its
+    archive unpacked. A text `{batch.id}` in
     `args` stands for a value of the answer that was kept as `batch`. `gives` is None for an answer
     without content, a part of the answer's document, or a refusal.
     """
@@ -99,6 +102,11 @@ def person(email: str, **change: Any) -> Step:
     return outside(f"/audiences/{LIST}/members/{email}", change)
 
 
+def entered(email: str, *journeys: str) -> Step:
+    """Which journeys somebody has entered: `tag loyal`, `event lapsed`, `api 12/34`."""
+    return Step("journeys", (email,), list(journeys))
+
+
 def clock(seconds: int) -> Step:
     """Afterwards it is so many seconds after NOW."""
     return outside("/clock", {"now": NOW + seconds})
@@ -117,15 +125,18 @@ def difference(expected: Any, answer: Any, place: str = "") -> str:
 
 
 def filled(value: Any, kept: Mapping[str, Any]) -> Any:
-    """`value` with each text `{name.of.a.value}` replaced by that value of an answer that was kept."""
+    """`value` with each `{name.of.a.value}` replaced by that value of an answer that was kept."""
     if isinstance(value, list | tuple):
         return [filled(each, kept) for each in value]
     if isinstance(value, dict):
         return {name: filled(each, kept) for name, each in value.items()}
-    named = re.fullmatch(r"\{(\w+(?:\.\w+)*)\}", value) if isinstance(value, str) else None
-    if not named:
-        return value
-    found: Any = kept
-    for name in named[1].split("."):
-        found = found[name]
-    return found
+    if isinstance(value, Refused):
+        return replace(value, detail=REFERENCE.sub(lambda found: str(_value(found[1], kept)), value.detail))
+    named = REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    return _value(named[1], kept) if named else value
+
+
+def _value(path: str, kept: Any) -> Any:
+    for name in path.split("."):
+        kept = kept[name]
+    return kept

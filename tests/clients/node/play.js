@@ -36,6 +36,12 @@ async function happened(control, path, body) {
   return null;
 }
 
+async function journeys(control, email) {
+  const answer = await fetch(`${control}/journeys`, { signal: AbortSignal.timeout(30000) });
+  const entries = await answer.json();
+  return entries.filter((each) => each.email === email).map((each) => `${each.trigger} ${each.value}`);
+}
+
 async function results(id) {
   let batch = { status: 'pending' };
   for (let tries = 0; batch.status !== 'finished' && tries < 50; tries += 1) batch = await mailchimp.batches.status(id);
@@ -48,13 +54,14 @@ async function results(id) {
     for await (const part of entry) parts.push(part);
     found.push(...JSON.parse(Buffer.concat(parts).toString() || '[]'));
   }
-  return { batch, results: found };
+  return { batch, results: Object.fromEntries(found.map((each) => [each.operation_id, each])) };
 }
 
 async function played(step, control) {
   const [kind, path] = step.call.split(' ');
   try {
     if (kind === 'control') return { body: await happened(control, path, step.args[0]) };
+    if (kind === 'journeys') return { body: await journeys(control, step.args[0]) };
     return { body: await (kind === 'results' ? results(filled(step.args)[0]) : called(step)) };
   } catch (error) {
     if (!error.response) throw error;
