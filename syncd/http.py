@@ -23,7 +23,7 @@ import msgspec
 import requests
 from msgspec import Struct
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
-from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ReadTimeoutError
 
 from syncd import __version__
 from syncd._origin import Origin
@@ -98,13 +98,18 @@ class OversizeError(TransientError):
     """The answer is larger than allowed; asking for the same again would not help."""
 
 
+class SlowError(TransientError):
+    """The answer was not whole within the deadline; a smaller question may be answered in time."""
+
+
 class Http:
     """Calls to one origin (`https://host[:port]`) over a few kept connections.
 
     `connection` is what the connection is called in messages (`shops.acme`); `headers` gives the
     credentials anew for each call; `classify` may turn an answer into an error of the connector's own
     and returns None to leave it to the table. Units: `deadline` is seconds for one whole answer,
-    however slowly it drips; `max_bytes` counts the decompressed body.
+    however slowly it drips; `max_bytes` counts the decompressed body. `repeat_slow`: what took too long is
+    asked once more as it was; without, that is the caller's business.
     Raises: UserError for an origin that is neither https nor this machine.
     """
 
@@ -119,6 +124,7 @@ class Http:
         deadline: float = 60.0,
         max_bytes: int = 32 * MIB,
         attempts: int = 6,
+        repeat_slow: bool = True,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.connection = connection
@@ -130,7 +136,9 @@ class Http:
         self._max_bytes = max_bytes
         self._retrying = Retrying(
             stop=stop_after_attempt(attempts),
-            retry=retry_if_exception(_worth_another_try),
+            retry=retry_if_exception(
+                lambda err: _worth_another_try(err) and (repeat_slow or not isinstance(err, SlowError))
+            ),
             wait=_wait_seconds,
             sleep=sleep,
             reraise=True,
@@ -234,7 +242,7 @@ class Http:
     def _failed(self, exchange: _Exchange, err: Exception) -> SyncdError:
         if isinstance(err, requests.exceptions.InvalidHeader):
             return self._blocked("the credentials hold a character that cannot be sent", _BLOCKING[401][1])
-        kind = UnsentError if _never_sent(err) else TransientError
+        kind = UnsentError if _never_sent(err) else SlowError if _was_slow(err) else TransientError
         why = "damaged" if isinstance(err, zlib.error) else type(err).__name__
         return kind(
             f"{self.connection}: {exchange} got no whole answer ({why})",
@@ -345,6 +353,10 @@ def _never_sent(err: Exception) -> bool:
         return True
     cause = err.args[0] if err.args else None
     return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
+
+
+def _was_slow(err: Exception) -> bool:
+    return isinstance(err, requests.exceptions.ReadTimeout | ReadTimeoutError | TimeoutError)
 
 
 def _may_name_a_person(segment: str) -> bool:

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncd.errors import AmbiguousError, ConnectionBlocked, RecordError, SyncdError, TransientError, UserError
-from syncd.http import Http, Reply, retry_after_seconds
+from syncd.http import Http, Reply, SlowError, retry_after_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -508,7 +508,7 @@ def test_an_answer_that_drips_ends_at_the_deadline(call: Call, begin: bytes, res
 
     _, http = call(act, attempts=1)
     started = time.monotonic()
-    with pytest.raises(TransientError):
+    with pytest.raises(SlowError):
         http.request("GET", "/orders", deadline=0.2)
     assert time.monotonic() - started < 1.0
 
@@ -516,9 +516,16 @@ def test_an_answer_that_drips_ends_at_the_deadline(call: Call, begin: bytes, res
 def test_a_service_that_never_answers_ends_at_the_deadline(call: Call) -> None:
     _, http = call(lambda sock: time.sleep(2), attempts=1)
     started = time.monotonic()
-    with pytest.raises(TransientError):
+    with pytest.raises(SlowError):
         http.request("GET", "/orders", deadline=0.1)
     assert time.monotonic() - started < 1.0
+
+
+def test_what_was_slow_is_not_asked_again_as_it_was_where_the_caller_asks_for_less(call: Call) -> None:
+    server, http = call(lambda sock: time.sleep(0.5), repeat_slow=False)
+    with pytest.raises(SlowError):
+        http.request("GET", "/orders", deadline=0.1)
+    assert len(server.requests) == 1
 
 
 GARBAGE = st.binary(max_size=40) | st.sampled_from([b"\r\n", b"\r\n\r\n", b": ", b"HTTP/1.1 200 OK\r\n", b"\0", b"-1"])
