@@ -1,4 +1,4 @@
-"""The way of an order, all steps in order: pull → read members → judge → plan → brake → push.
+"""The way of an order, all steps in order: pull → read members → depart → judge → plan → brake → push.
 
 This is the only file that names every step. Each step commits its own work, so a cycle may be cut off
 anywhere, and the next one goes on.
@@ -20,6 +20,7 @@ from syncd.history import ledger, outbox
 from syncd.history.shops import set_shop_state, shop_row
 from syncd.plan import Plan, Tags
 from syncd.steps.context import Context
+from syncd.steps.depart import depart
 from syncd.steps.judge import Judged, judge
 from syncd.steps.members import read_members
 from syncd.steps.planning import customers_shown, foreign_tags, hold_reasons, plan_as_of, plan_stored
@@ -100,8 +101,10 @@ def _serve(context: Context, name: str, cycle: Cycle) -> None:
         first_push(context, name, cycle)
     destination, tags = open_audience(context, name)
     _look(context, name, destination, tags, cycle)
-    # What was approved earlier goes out first; a plan is only made from a settled state.
-    cycle.add_pushed(name, push(context, name, destination, tags))
+    if outbox.approved_plan(context.history, name):
+        # What was approved earlier goes out first; a plan is only made from what is known after that.
+        cycle.add_pushed(name, push(context, name, destination, tags))
+        _look(context, name, destination, tags, cycle)
     if outbox.approved_plan(context.history, name) is None:
         _plan_and_push(context, name, destination, tags, cycle)
     ledger.set_audience(context.history, name, state="ok", error="")
@@ -110,6 +113,7 @@ def _serve(context: Context, name: str, cycle: Cycle) -> None:
 def _look(context: Context, name: str, destination: Destination, tags: Tags, cycle: Cycle) -> None:
     """Who is in the audience and where they stand is known as of now: nothing is ever sent before that."""
     read_members(context, name, destination, tags)
+    depart(context, name)
     cycle.add_judged(name, judge(context, name, tags))
 
 

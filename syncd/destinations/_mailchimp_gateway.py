@@ -93,6 +93,7 @@ _REASONS = (
     ("compliance state", "unsubscribed, bounced or under review: only the person can come back", True),
     ("forgotten email", "deleted for good: only the person can come back", True),
     ("permanently deleted", "deleted for good: only the person can come back", True),
+    ("member exists", "the new address is in the audience already", False),
     ("lot of lists", "signed up to many lists lately: Mailchimp wants a pause", False),
     ("looks fake or invalid", "the address looks fake or invalid to Mailchimp", True),
     ("valid email address", "the address looks fake or invalid to Mailchimp", True),
@@ -240,10 +241,12 @@ def _is_repeatable(method: str, path: str, body: Any) -> bool:
     """Whether doing it twice is the same as doing it once, automations included.
 
     Setting fields to what they are changes nothing, and `status_if_new` does not touch a member that
-    exists by then; muted tags start nothing. All other writes may announce something twice.
+    exists by then; who is archived stays so; muted tags start nothing. A member with another address is
+    not found under the old one again. All other writes may announce something twice.
     """
-    muted_tags = path == f"{_MEMBER}/tags" and bool(body) and body.get("is_syncing") is True
-    return method == "GET" or (method in ("PUT", "PATCH") and path == _MEMBER) or muted_tags
+    if path == _MEMBER:
+        return not (method == "PATCH" and "email_address" in (body or {}))
+    return method == "GET" or (path == f"{_MEMBER}/tags" and bool(body) and body.get("is_syncing") is True)
 
 
 def _quoted(value: object) -> str:

@@ -1,12 +1,14 @@
 """One write for one member, and doing many of them: by a call each, or wrapped into Mailchimp's batches.
 
 Both ways take the same operations and give the same answers, so that who writes need not care.
-No operation carries `status`: an existing member's subscription is never ours to change.
+No operation carries `status`: an existing member's subscription is never ours to change. Archiving, which
+is no status that can be written, is an operation of its own.
 """
 
 from __future__ import annotations
 
 import time
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from syncd.destinations._mailchimp_gateway import Gateway
 
-Kind = Literal["create", "fields", "tags", "event"]
+Kind = Literal["create", "rename", "fields", "tags", "event", "archive"]
 
 BATCH_OPERATIONS = 1000
 # Of the 500 that an account may have waiting; what a crash leaves unsettled grows with it.
@@ -42,18 +44,23 @@ _LENIENT = {"skip_merge_validation": True}
 # For each kind: the official client's method, and what it calls, which a batch must spell out.
 _CALLS: dict[Kind, tuple[str, str, str, dict[str, bool]]] = {
     "create": ("set_list_member", "PUT", "", _LENIENT),
+    # Not PUT: where the member is gone meanwhile, it would make a new one.
+    "rename": ("update_list_member", "PATCH", "", _LENIENT),
     "fields": ("update_list_member", "PATCH", "", _LENIENT),
     "tags": ("update_list_member_tags", "POST", "/tags", {}),
     "event": ("create_list_member_event", "POST", "/events", {}),
+    "archive": ("delete_list_member", "DELETE", "", {}),
 }
+# Nobody is there to archive any more, or the member is at rest already.
+_ARCHIVED = frozenset({404, 405})
 
 
 class Operation(Struct, frozen=True):
-    """One write for the member with this address."""
+    """One write for the member with this address; without a body where the kind says it all."""
 
     kind: Kind
     email: str
-    body: dict[str, Any]
+    body: dict[str, Any] = {}
 
 
 class Answer(Struct, frozen=True):
@@ -88,11 +95,11 @@ class Calls:
 
     def _do(self, operation: Operation) -> Answer:
         name, _, _, options = _CALLS[operation.kind]
-        call = getattr(self._lists, name)
+        call = partial(getattr(self._lists, name), self._list_id, subscriber_hash(operation.email))
         try:
-            document = call(self._list_id, subscriber_hash(operation.email), operation.body, **options)
+            document = call(operation.body, **options) if operation.body else call(**options)
         except RefusedError as err:
-            answer = Answer(err.problem)
+            answer = _refused(operation, err.problem)
         except TransientError as err:
             self._failures += 1
             about_one = isinstance(err, AmbiguousError) or (err.status or 0) >= 500
@@ -151,13 +158,13 @@ class Batches:
 
     def _wrap(self, name: str, operation: Operation) -> dict[str, Any]:
         _, method, ending, options = _CALLS[operation.kind]
-        return {
+        wrapped = {
             "operation_id": name,
             "method": method,
             "path": f"/lists/{self._list_id}/members/{subscriber_hash(operation.email)}{ending}",
             "params": options,
-            "body": msgspec.json.encode(operation.body).decode(),
         }
+        return wrapped | {"body": msgspec.json.encode(operation.body).decode()} if operation.body else wrapped
 
     def _results(self, batch_id: str) -> dict[str, Result]:
         for pause in islice(_pauses(), DOWNLOADS):
@@ -227,5 +234,11 @@ def _answer(operation: Operation, result: Result | None) -> Answer:
     if 200 <= result.status_code < 300:
         return _done(operation, result.document())
     if result.status_code in RECORD_STATUSES:
-        return Answer(Problem.read(result.status_code, result.document()))
+        return _refused(operation, Problem.read(result.status_code, result.document()))
     return UNKNOWN
+
+
+def _refused(operation: Operation, problem: Problem) -> Answer:
+    if operation.kind == "archive" and problem.status in _ARCHIVED:
+        return DONE
+    return Answer(problem)

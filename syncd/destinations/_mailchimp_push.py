@@ -30,7 +30,7 @@ CALLS_AT_MOST = 20
 
 @dataclass(eq=False, slots=True)
 class Person:
-    """One change on its way. `left` counts the steps still to be done: profile, tags, each event."""
+    """One change on its way. `left` counts the steps still to be done: profile, tags, each event, the contact."""
 
     change: Change
     left: int = 0
@@ -42,6 +42,7 @@ class Person:
     def __post_init__(self) -> None:
         change = self.change
         self.left = bool(change.create or change.fields) + bool(change.add or change.remove) + len(change.events)
+        self.left += bool(change.rename_to) + change.archive
 
     @property
     def tags(self) -> dict[str, tuple[str, bool]]:
@@ -88,19 +89,21 @@ class Push:
         """Writes the changes and yields an outcome for each as soon as it is known.
 
         Members come first, then what only a member can have. Fields come before tags and tags before
-        events, so that an automation finds what its mail needs; muted, nothing waits for them.
+        events, so that an automation finds what its mail needs; muted, nothing waits for them. Who is
+        archived has lost what is ours before.
         """
         if len({change.email.lower() for change in changes}) < len(changes):
             raise ValueError("a push takes one change for each person")
         people = [Person(change) for change in changes]
         yield from _reports(people)
         if self.muted:
-            yield from self._write(people, "create")
+            yield from self._write(people, "create", "rename")
             yield from self._write(people, "fields", "tags", "event")
         else:
-            yield from self._write(people, "create", "fields")
+            yield from self._write(people, "create", "rename", "fields")
             yield from self._tag([person for person in people if person.tags and not person.outcome])
             yield from self._write(people, "event")
+        yield from self._write(people, "archive")
 
     def _write(self, people: Sequence[Person], *kinds: str) -> Iterator[Outcome]:
         """Does these kinds of steps, by calls or by batches."""
@@ -145,12 +148,16 @@ class Push:
         if change.create:
             body = {"email_address": change.email, "status_if_new": self.new_status(), "merge_fields": change.fields}
             yield Operation("create", change.email, body)
+        elif change.rename_to:
+            yield Operation("rename", change.email, {"email_address": change.rename_to})
         elif change.fields:
             yield Operation("fields", change.email, {"merge_fields": change.fields})
         if person.tags:
             yield _tagging(person, person.tags.values(), quiet)
         for name in change.events:
             yield Operation("event", change.email, {"name": name} | quiet)
+        if change.archive:
+            yield Operation("archive", change.email)
 
     def _tag(self, people: Sequence[Person]) -> Iterator[Outcome]:
         """Live tags: a call per member or segments, whichever takes fewer calls; never a batch, which takes minutes."""
@@ -262,7 +269,7 @@ def _calls_to_move(key: str, people: Sequence[Person]) -> int:
 
 def _bad_fields(operation: Operation, answer: Answer) -> tuple[str, ...]:
     """Which of the operation's own fields made it fail; their names are told in any language."""
-    if answer.problem is None or answer.problem.status != 400:
+    if answer.problem is None or answer.problem.status != 400 or operation.kind == "rename":
         return ()
     blamed = {name.upper() for name in answer.problem.fields}
     return tuple(name for name in operation.body.get("merge_fields", ()) if name.upper() in blamed)

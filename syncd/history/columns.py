@@ -17,7 +17,8 @@ from sqlalchemy import BigInteger, Connection, LargeBinary, Select, and_, case, 
 
 from syncd.calendar import local_days
 from syncd.history.database import History, among, is_sqlite
-from syncd.history.schema import customers, identities, members, orders, standings
+from syncd.history.departures import is_erased, lives
+from syncd.history.schema import customers, members, orders, standings
 from syncd.lifecycle.columns import NO_DAY, Batch
 from syncd.lifecycle.counting import Spend, counted
 from syncd.model import MemberStatus
@@ -66,7 +67,8 @@ def batches(
 ) -> Iterator[Batch]:
     """Everyone of the audience (of `customers`, if given) by ascending id, at most `size` at a time.
 
-    The audience is who is known in one of `shops` or is a member. `rates`: what one unit of a foreign
+    The audience is who is known in one of `shops` or is a member, but for those who were erased or are
+    leaving. `rates`: what one unit of a foreign
     currency is worth in units of `currency`; an order in any other currency does not count.
     `as_of_end`: orders placed at this instant or later do not exist. All batches see one state.
     """
@@ -96,11 +98,6 @@ def _fetch(db: Connection, query: Select[Any]) -> list[Any]:
 
 
 def _people(reading: Reading) -> Select[Any]:
-    here = (
-        select(identities.c.shop)
-        .where(identities.c.customer_id == customers.c.id, identities.c.shop.in_(reading.shops), ~identities.c.deleted)
-        .exists()
-    )
     return (
         select(
             customers.c.id,
@@ -112,7 +109,8 @@ def _people(reading: Reading) -> Select[Any]:
         )
         .outerjoin(members, and_(members.c.audience == reading.audience, members.c.customer_id == customers.c.id))
         .outerjoin(standings, and_(standings.c.audience == reading.audience, standings.c.customer_id == customers.c.id))
-        .where(or_(members.c.customer_id.is_not(None), here))
+        .where(or_(members.c.customer_id.is_not(None), lives(customers.c.id, reading.shops)))
+        .where(~is_erased(), func.coalesce(standings.c.leaving, "") == "")
         .order_by(customers.c.id)
     )
 

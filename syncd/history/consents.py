@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, and_, case, func, insert, or_, select
 
 from syncd.history.database import History, among
-from syncd.history.schema import consents, identities, members
+from syncd.history.schema import consents, former_customers, identities, members
 from syncd.model import Consent, ConsentState
 
 
@@ -70,11 +70,40 @@ def consent_of(history: History, customer_ids: Collection[int]) -> dict[int, boo
     """Whether each of these customers may be mailed: someone says granted, and nobody says withdrawn.
 
     Only a grant lifts a withdrawal, while anything but a grant ends a grant. A grant under an id that
-    is gone, or is another person's by now, is nobody's.
+    is gone, or is another person's by now, is nobody's. Who objected in an audience and has another address
+    in the shop since then has objected under that address, too.
     """
     with history.read() as db:
         found = {row[0]: bool(row[1]) and not row[2] for row in db.execute(_consent(db, customer_ids))}
-    return {id_: found.get(id_, False) for id_ in customer_ids}
+        granted = [id_ for id_, given in found.items() if given]
+        objected = set(db.execute(_objected_before(db, granted)).scalars()) if granted else set()
+    return {id_: found.get(id_, False) and id_ not in objected for id_ in customer_ids}
+
+
+def _objected_before(db: Connection, ids: Collection[int]) -> Select[Any]:
+    """The customers whose living ids were another customer's, who had objected in an audience."""
+    word = consents.alias("word")
+    latest = (
+        select(func.max(word.c.id))
+        .where(word.c.customer_id == former_customers.c.customer_id)
+        .group_by(word.c.source, word.c.shop_customer_id)
+        .correlate(former_customers)
+    )
+    return (
+        select(identities.c.customer_id)
+        .join(
+            former_customers,
+            and_(
+                former_customers.c.shop == identities.c.shop,
+                former_customers.c.shop_customer_id == identities.c.shop_customer_id,
+                former_customers.c.customer_id != identities.c.customer_id,
+            ),
+        )
+        .join(consents, consents.c.customer_id == former_customers.c.customer_id)
+        .where(among(db, identities.c.customer_id, ids), ~identities.c.deleted)
+        .where(consents.c.source.startswith(esp_source("")), consents.c.state == ConsentState.WITHDRAWN)
+        .where(consents.c.id.in_(latest))
+    )
 
 
 def _consent(db: Connection, ids: Collection[int]) -> Select[Any]:

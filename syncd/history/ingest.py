@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, select
 
-from syncd.history import consents, people
+from syncd.history import carts, consents, former, people
 from syncd.history.consents import Statement
 from syncd.history.database import History, among, lock, put
 from syncd.history.people import Settled
@@ -32,6 +32,7 @@ class Ingested(NamedTuple):
 
 class _Known(NamedTuple):
     customer_id: int | None
+    shop_customer_id: str | None
     updated_at: int
     digest: bytes
     deleted: bool
@@ -54,10 +55,10 @@ def ingest(
 
     An older state never replaces a newer one; of two states as new as each other the later read wins.
     A deleted record stays deleted. Whoever is concerned is judged again in each of `audiences`.
-    Orders in a currency that is not in `currencies` (None: any) go to the quarantine.
+    Orders and carts in a currency that is not in `currencies` (None: any) go to the quarantine.
 
     1. What cannot be stored is sifted out. 2. Which orders are news. 3. Who the people are.
-    4. Orders with their parts, and consents. 5. Who is concerned; quarantine and cursor.
+    4. Orders with their parts, consents, and carts. 5. Who is concerned; quarantine and cursor.
     """
     sifted = sift(page, currencies)
     with history.begin() as db:
@@ -67,12 +68,16 @@ def ingest(
         gone = [id_ for id_ in sifted.deleted_orders if id_ not in known or not known[id_].deleted]
         # Old states speak of people too, so that who is known does not depend on what was read first.
         settled = people.settle(db, shop, sifted.shown, sifted.customers.values(), sifted.deleted_customers)
+        former.remember(db, shop, _given_away(fresh, known))
+        carts.follow(db, shop, settled.news_of)
         concerned = _store_orders(db, shop, fresh, known, settled)
         concerned |= _mark_deleted(db, shop, gone, known)
         consented = consents.append(db, shop, _statements(sifted, settled), now)
+        carts.store(db, shop, sifted.carts.values())
+        carts.close_ordered(db, shop, sifted.shown, now)
         concerned |= settled.touched | {one.customer_id for one in consented}
         people.mark_news(db, concerned, audiences)
-        taken = {*sifted.orders, *sifted.customers}
+        taken = {*sifted.orders, *sifted.customers, *sifted.carts}
         settle_quarantine(db, shop, page.resource, taken, sifted.rejected.values(), now)
         put(db, cursors, ("shop", "resource", "cursor", "committed_at"), [(shop, page.resource, page.cursor, now)])
     return Ingested(
@@ -87,7 +92,7 @@ def ingest(
 def _known_orders(db: Connection, shop: str, ids: Collection[str]) -> dict[str, _Known]:
     if not ids:
         return {}
-    query = select(orders.c.id, orders.c.customer_id, orders.c.updated_at, orders.c.digest, orders.c.deleted).where(
+    query = select(orders.c.id, *(orders.c[name] for name in _Known._fields)).where(
         orders.c.shop == shop, among(db, orders.c.id, ids)
     )
     return {row[0]: _Known(*row[1:]) for row in db.execute(query)}
@@ -95,6 +100,16 @@ def _known_orders(db: Connection, shop: str, ids: Collection[str]) -> dict[str, 
 
 def _is_news(order: Order, digest: bytes, known: _Known | None) -> bool:
     return known is None or (order.updated_at >= known.updated_at and digest != known.digest)
+
+
+def _given_away(fresh: _Fresh, known: Mapping[str, _Known]) -> Iterator[tuple[str, int | None]]:
+    """(the id that has an order now, the customer who had it under another id): the shop merged two of its people,
+    if the other id is gone.
+    """
+    for id_, (order, _) in fresh.items():
+        before = known.get(id_)
+        if before and before.shop_customer_id and order.customer_id not in (None, before.shop_customer_id):
+            yield order.customer_id, before.customer_id
 
 
 def _store_orders(

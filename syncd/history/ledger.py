@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from syncd.history.database import History
+    from syncd.history.departures import Departure
     from syncd.rules import Playbook
 
 MAX_BITS = 62
@@ -146,6 +147,63 @@ def store_judgement(
     return len(joins), len(leaves)
 
 
+def store_departures(history: History, audience: str, leaving: Sequence[Departure], now: int) -> list[int]:
+    """Afterwards exactly these people are leaving: they are in no segment, and nothing is wanted for them but
+    what `Departure` says. Returns who was leaving before and is not any more: they are to be judged.
+    """
+    with history.read() as db:
+        before = {row[0]: (row[1], row[2]) for row in db.execute(_LEAVING, {"a": audience})}
+        known = people(db, audience, [one.customer_id for one in leaving])
+    rows = []
+    for one in leaving:
+        person = known[one.customer_id]
+        # Who is renamed takes everything along.
+        kept = (person.known_tags, person.known_fields) if one.leaving == "rename" else (0, "")
+        row = (0, *kept, one.leaving, one.successor_id)
+        was = (person.segments, person.wanted_tags, person.wanted_fields, *before.get(one.customer_id, ("", None)))
+        if row != was:
+            rows.append((audience, one.customer_id, *row))
+    back = sorted(before.keys() - known.keys())
+    if rows or back:
+        with history.begin() as db:
+            put(db, standings, (*_STAND, "leaving", "successor_id"), rows)
+            _close(db, audience, [row[1] for row in rows], now)
+            db.execute(_STAY.where(standings.c.audience == audience, among(db, standings.c.customer_id, back)))
+    return back
+
+
+_LEAVING = select(standings.c.customer_id, standings.c.leaving, standings.c.successor_id).where(
+    standings.c.audience == bindparam("a"), text("standings.leaving <> ''")
+)
+_STAY = update(standings).values(leaving="", successor_id=None)
+
+
+def moving_to(history: History, audience: str, customer_id: int) -> str | None:
+    """The address under which the contact of a customer who is leaving shall go on; None where it shall not."""
+    query = (
+        select(customers.c.email)
+        .join(standings, standings.c.successor_id == customers.c.id)
+        .where(standings.c.audience == audience, standings.c.customer_id == customer_id)
+    )
+    with history.read() as db:
+        return db.execute(query).scalar()
+
+
+def successors(history: History, audience: str) -> set[int]:
+    """Those under whose address another person's contact is about to go on."""
+    query = select(standings.c.successor_id).where(
+        standings.c.audience == audience, text("standings.leaving <> ''"), standings.c.leaving == "rename"
+    )
+    with history.read() as db:
+        return set(db.execute(query).scalars())
+
+
+def _close(db: Connection, audience: str, ids: Sequence[int], now: int) -> None:
+    """These customers' stays in segments end."""
+    staying = (memberships.c.audience == audience, memberships.c.until_at.is_(None))
+    db.execute(update(memberships).where(*staying, among(db, memberships.c.customer_id, ids)).values(until_at=now))
+
+
 _STAND = ("audience", "customer_id", "segments", "wanted_tags", "wanted_fields")
 _CLOSE = (
     update(memberships)
@@ -189,6 +247,7 @@ def differing(history: History, audience: str) -> Iterator[Standing]:
             standings.c.known_tags,
             standings.c.wanted_fields,
             standings.c.known_fields,
+            standings.c.leaving,
         )
         .join(customers, customers.c.id == standings.c.customer_id)
         .outerjoin(

@@ -25,6 +25,10 @@ _CONSENT = {
 }
 
 
+# Why no contact is made of an address that one had before.
+GAVE_UP = "the contact goes on under another address"
+
+
 class _Row(NamedTuple):
     """A member as stored, with what of ours they bear."""
 
@@ -103,7 +107,10 @@ def _row(member: Member, bits: Mapping[str, int], field_names: Sequence[str]) ->
 
 
 def _forget_old_addresses(db: Connection, audience: str, contacts: Mapping[str, int]) -> set[int]:
-    """A contact that got another address is a member under that one only; returns who is none any more."""
+    """A contact that got another address is a member under that one only; returns who is none any more.
+
+    Nothing more is wanted for the old address, nor is a contact made of it again: its owner gave it up.
+    """
     query = select(members.c.customer_id, members.c.contact_id).where(
         members.c.audience == audience, among(db, members.c.contact_id, contacts)
     )
@@ -113,7 +120,15 @@ def _forget_old_addresses(db: Connection, audience: str, contacts: Mapping[str, 
         db.execute(
             update(standings)
             .where(standings.c.audience == audience, among(db, standings.c.customer_id, left))
-            .values(known_tags=0, known_fields="")
+            .values(
+                known_tags=0,
+                known_fields="",
+                wanted_tags=0,
+                wanted_fields="",
+                leaving="",
+                successor_id=None,
+                refused=GAVE_UP,
+            )
         )
     return left
 

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import case, delete, func, insert, select, text, update
 
 from syncd.errors import UserError
 from syncd.history.database import among
 from syncd.history.fields import canonical_fields
 from syncd.history.schema import audiences, customers, members, outbox, plans, standings, writes
+from syncd.model import MemberStatus
 from syncd.plan import Plan, fields_to_set
 
 if TYPE_CHECKING:
@@ -41,9 +42,12 @@ class Waiting:
     fields: dict[str, str | int | float]
     create: bool
     attempts: int
+    # "archive" or "rename", and then to which address.
+    leaving: str = ""
+    rename_to: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.add or self.remove or self.fields or self.create)
+        return bool(self.add or self.remove or self.fields or self.create or self.leaving)
 
 
 def keep(history: History, plan: Plan, *, state: str, now: int) -> None:
@@ -76,6 +80,7 @@ def _row(plan: Plan, step: Any) -> dict[str, Any]:
         "remove_tags": step.remove,
         "set_fields": step.set_fields,
         "create_member": step.create,
+        "leaving": step.leaving,
         "state": "waiting",
     }
 
@@ -169,6 +174,7 @@ def outbox_size(history: History, audience: str, *, held: bool = False) -> int:
 
 def take(history: History, plan_id: str, limit: int) -> list[Waiting]:
     """The next rows of the plan, marked `sending` before anything is sent; rows with nothing left to do go."""
+    successor, there = customers.alias("successor"), members.alias("there")
     query = (
         select(
             outbox.c.id,
@@ -184,6 +190,9 @@ def take(history: History, plan_id: str, limit: int) -> list[Waiting]:
             standings.c.wanted_fields,
             standings.c.known_fields,
             members.c.status.is_not(None).label("member"),
+            # What is still to become of the contact: no longer a new address that has become a contact itself.
+            case((outbox.c.leaving == standings.c.leaving, standings.c.leaving), else_="").label("leaving"),
+            case((there.c.customer_id.is_(None), successor.c.email), else_=None).label("new_email"),
         )
         .join(customers, customers.c.id == outbox.c.customer_id)
         .join(
@@ -191,6 +200,8 @@ def take(history: History, plan_id: str, limit: int) -> list[Waiting]:
             (standings.c.customer_id == outbox.c.customer_id) & (standings.c.audience == outbox.c.audience),
         )
         .outerjoin(members, (members.c.customer_id == outbox.c.customer_id) & (members.c.audience == outbox.c.audience))
+        .outerjoin(successor, successor.c.id == standings.c.successor_id)
+        .outerjoin(there, (there.c.customer_id == successor.c.id) & (there.c.audience == outbox.c.audience))
         .where(outbox.c.plan_id == plan_id, outbox.c.state == "waiting")
         .order_by(outbox.c.id)
         .limit(limit)
@@ -209,6 +220,8 @@ _SENDING = update(outbox).values(state="sending", attempts=outbox.c.attempts + 1
 
 
 def _waiting(row: Any) -> Waiting:
+    rename_to = (row.new_email or "") if row.leaving == "rename" and row.member else ""
+    archive = row.leaving == "archive" and row.member
     return Waiting(
         id=row.id,
         customer_id=row.customer_id,
@@ -219,6 +232,8 @@ def _waiting(row: Any) -> Waiting:
         # A person who became a member meanwhile, by whatever way, is not created.
         create=row.create_member and not row.member and bool(row.wanted_tags or row.wanted_fields),
         attempts=row.attempts,
+        leaving="rename" if rename_to else "archive" if archive else "",
+        rename_to=rename_to,
     )
 
 
@@ -244,13 +259,19 @@ def confirm(history: History, plan_id: str, audience: str, sent: Iterable[Waitin
                     "fields_before": had,
                     "fields_after": has,
                     "created": row.create,
+                    "leaving": row.leaving,
                 }
             )
             known.append({"a": audience, "c": row.customer_id, "added": row.add, "removed": row.remove, "has": has})
         db.execute(_KNOWN, known)
         db.execute(insert(writes), trail)
+        archived = [row.customer_id for row in rows if row.leaving == "archive"]
+        db.execute(_ARCHIVED.where(members.c.audience == audience, among(db, members.c.customer_id, archived)))
         db.execute(delete(outbox).where(among(db, outbox.c.id, [row.id for row in rows])))
 
+
+# Whether an archived contact shows up among those that changed is not documented.
+_ARCHIVED = update(members).values(status=MemberStatus.ARCHIVED.value)
 
 # `& ~` stays two words: PostgreSQL would read one operator.
 _KNOWN = text(
@@ -288,14 +309,22 @@ def refuse(history: History, audience: str, refused: Iterable[tuple[Waiting, str
 
 
 def unsettled(history: History, audience: str) -> list[str]:
-    """The addresses whose changes were being sent when an answer stayed out: read before writing again."""
+    """The addresses whose changes were being sent when an answer stayed out: read before writing again. Where one
+    was to be renamed, the new one too.
+    """
+    successor = customers.alias("successor")
     query = (
-        select(customers.c.email)
-        .join(customers, customers.c.id == outbox.c.customer_id)
+        select(customers.c.email, successor.c.email)
+        .select_from(outbox.join(customers, customers.c.id == outbox.c.customer_id))
+        .outerjoin(
+            standings,
+            (standings.c.customer_id == outbox.c.customer_id) & (standings.c.audience == outbox.c.audience),
+        )
+        .outerjoin(successor, successor.c.id == standings.c.successor_id)
         .where(outbox.c.audience == audience, outbox.c.state == "sending")
     )
     with history.read() as db:
-        return list(db.execute(query).scalars())
+        return [email for row in db.execute(query) for email in row if email]
 
 
 def back_to_waiting(history: History, audience: str, states: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import msgspec
 from sqlalchemy import Connection, bindparam, select, update
 
+from syncd.history import former
 from syncd.history.database import History, among, put
 from syncd.history.derived import derive
 from syncd.history.schema import customers, identities, news, orders
@@ -66,7 +67,7 @@ def told_by_record(record: Customer) -> Identity:
     """What a shop's record of a customer tells. A record without address takes the person from the id."""
     return Identity(
         shop_customer_id=record.id,
-        email=email_key(record.email),
+        email=None if record.redacted else email_key(record.email),
         updated_at=record.updated_at,
         created_at=record.created_at,
         country=record.country,
@@ -114,7 +115,8 @@ def settle(
 
     1. What is known of the ids is read. 2. Records speak first, then orders where there is no record;
     then ids that are `gone` at the shop. 3. What changed is stored. 4. Orders follow their ids to another
-    person. 5. What is derived from the ids is derived anew.
+    person, and whose the ids were is kept. 5. Who was erased, or came back. 6. What is derived from the
+    ids is derived anew.
     """
     orders_of = [(shop_id, order) for order in orders_ if (shop_id := shop_id_of(order))]
     known = known_identities(db, shop, {*(record.id for record in records), *(id_ for id_, _ in orders_of), *gone})
@@ -125,15 +127,22 @@ def settle(
     news_of = {id_ for id_, new in changed.items() if id_ not in known or not new.says_the_same(known[id_])}
     moved = {id_ for id_ in news_of if id_ in known and known[id_].customer_id != changed[id_].customer_id}
     _move_orders(db, shop, [changed[id_] for id_ in moved])
+    former.remember(db, shop, ((id_, known[id_].customer_id) for id_ in moved))
+    redacted = {record.id: record.updated_at for record in records if record.redacted and record.id in news_of}
+    returned = former.erase(db, shop, known, redacted) | former.welcome_back(db, _signed_up(changed))
     # A new id that only an order told of adds nothing to a person.
     adding = [id_ for id_, one in changed.items() if one.recorded or one.deleted or id_ in moved]
     derived = derive(db, _persons(adding, known, changed))
     return Settled(
         identities={**known, **changed},
-        touched=_persons(news_of, known, changed) | derived,
+        touched=_persons(news_of, known, changed) | derived | returned,
         news_of=news_of,
         deleted=sum(one.deleted and not (id_ in known and known[id_].deleted) for id_, one in changed.items()),
     )
+
+
+def _signed_up(changed: Mapping[str, Identity]) -> list[Identity]:
+    return [one for one in changed.values() if one.recorded and not one.deleted]
 
 
 def _persons(shop_ids: Iterable[str], *stages: Mapping[str, Identity]) -> set[int]:

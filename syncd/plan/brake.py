@@ -69,7 +69,11 @@ def _shop_reasons(around: Surroundings, limits: Limits) -> list[str]:
 def _removal_reasons(plan: Plan, around: Surroundings, limits: Limits) -> list[str]:
     limit = max(limits.removals_min, round(around.managed * limits.removals_share))
     removals = plan.counts["tag_remove"]
-    return [f"{removals:,} tags would be removed, the limit is {limit:,}"] if removals > limit else []
+    moves = plan.counts["member_rename"] + plan.counts["member_archive"]
+    reasons = [f"{removals:,} tags would be removed, the limit is {limit:,}"] if removals > limit else []
+    if moves > limit:
+        reasons.append(f"{moves:,} contacts would be renamed or archived, the limit is {limit:,}")
+    return reasons
 
 
 def _addition_reasons(plan: Plan, around: Surroundings, limits: Limits) -> list[str]:

@@ -12,10 +12,17 @@ from syncd.calendar import date_of
 
 FieldValue = str | int | float
 
+# What can become of a contact itself.
+CONTACT_STEPS = ("archive", "rename")
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is wanted for one person, and what the service confirmed. Tags are bit sets, fields JSON texts."""
+    """What is wanted for one person, and what the service confirmed. Tags are bit sets, fields JSON texts.
+
+    `leaving`: what becomes of the contact of somebody who is gone from the shops: "strip" (of tags and
+    fields, which shows in what is wanted), "archive" or "rename".
+    """
 
     customer_id: int
     email: str
@@ -24,11 +31,15 @@ class Standing:
     known_tags: int
     wanted_fields: str
     known_fields: str
+    leaving: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Step:
-    """What is to be written for one person: tags to add and to remove (bit sets), whether to set fields."""
+    """What is to be written for one person: tags to add and to remove (bit sets), whether to set fields.
+
+    `leaving`: "archive" or "rename", if that is to be done with the contact itself.
+    """
 
     email: str
     customer_id: int
@@ -36,9 +47,10 @@ class Step:
     remove: int = 0
     set_fields: bool = False
     create: bool = False
+    leaving: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.add or self.remove or self.set_fields or self.create)
+        return bool(self.add or self.remove or self.set_fields or self.create or self.leaving)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +111,7 @@ def step_for(standing: Standing) -> Step:
         add=standing.wanted_tags & ~standing.known_tags,
         remove=standing.known_tags & ~standing.wanted_tags,
         set_fields=standing.wanted_fields != standing.known_fields,
+        leaving=standing.leaving if standing.member and standing.leaving in CONTACT_STEPS else "",
     )
     return replace(step, create=True) if step and not standing.member else step
 
@@ -138,6 +151,8 @@ def make_plan(
         "tag_remove": sum(step.remove.bit_count() for step in steps),
         "field_set": sum(step.set_fields for step in steps),
         "member_create": sum(step.create for step in steps),
+        "member_rename": sum(step.leaving == "rename" for step in steps),
+        "member_archive": sum(step.leaving == "archive" for step in steps),
         "event": 0,
     }
     return Plan(
@@ -172,5 +187,7 @@ def _keep_within(
 def _digest(audience: str, day: int, muted: bool, steps: Iterable[Step]) -> str:
     content = sha256(f"{audience}\0{day}\0{muted}".encode())
     for step in steps:
-        content.update(f"{step.customer_id},{step.add},{step.remove},{step.set_fields},{step.create};".encode())
+        content.update(
+            f"{step.customer_id},{step.add},{step.remove},{step.set_fields},{step.create},{step.leaving};".encode()
+        )
     return content.hexdigest()[:10]

@@ -290,6 +290,7 @@ def _customer(wire: _Customer) -> Customer:
     updated_at = instant("updated_at", wire.updated_at)
     created_at = instant("created_at", wire.created_at) if wire.created_at else updated_at
     address = wire.default_address or _Address()
+    given = wire.email_marketing_consent
     tags = tuple(tag for part in text(wire.tags, 5_000).split(",") if (tag := part.strip()))
     return Customer(
         id=identifier("id", wire.id),
@@ -301,6 +302,7 @@ def _customer(wire: _Customer) -> Customer:
         city=text(address.city),
         tags=tags,
         wholesale=any(tag.lower() == WHOLESALE for tag in tags),
+        redacted=given is not None and given.state == "redacted",
     )
 
 

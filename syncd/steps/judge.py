@@ -141,6 +141,8 @@ def _verdicts(context: Context, name: str, tags: Tags, batch: Batch, judgement: 
         people = ledger.people(db, name, ids)
     strangers = [id_ for id_ in ids if people[id_].status is None]
     consent = consent_of(context.history, strangers) if audience.create == "consented" else {}
+    # Under their address another contact is about to go on: none is made beside it.
+    awaited = ledger.successors(context.history, name) if strangers else set()
     shares = {
         tags.bits[segment.name]: (segment.name, segment.control)
         for segment in audience.playbook.segments
@@ -151,7 +153,7 @@ def _verdicts(context: Context, name: str, tags: Tags, batch: Batch, judgement: 
         person = people[id_]
         reached = reach(
             person.status,
-            consent=consent.get(id_, False),
+            consent=consent.get(id_, False) and id_ not in awaited,
             creates=audience.create == "consented",
             refused=bool(person.refused),
         )

@@ -53,6 +53,10 @@ def push(context: Context, name: str, destination: Destination, tags: Tags) -> P
         context.seen.add(prepared)
     while rows := outbox.take(context.history, plan_id, AT_ONCE_MUTED if muted else AT_ONCE):
         _send(context, name, destination, tags, plan_id, muted, rows, pushed, total)
+        renamed = [row.rename_to for row in rows if row.rename_to]
+        if renamed:
+            # The contact is somebody else's now, with all that it has.
+            reread(context, name, destination, tags, renamed)
     if outbox.outbox_size(context.history, name) == 0:
         outbox.finish(context.history, plan_id, context.clock.now())
     log.info("pushed", audience=name, plan=plan_id, muted=muted, **asdict(pushed))
@@ -117,6 +121,8 @@ def _change(row: Waiting, tags: Tags) -> Change:
         remove=tags.named(row.remove),
         fields=row.fields,
         create=row.create,
+        rename_to=row.rename_to,
+        archive=row.leaving == "archive",
     )
 
 

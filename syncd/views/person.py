@@ -8,6 +8,7 @@ from typing import Any
 from syncd.calendar import date_of
 from syncd.errors import UserError
 from syncd.history import ledger
+from syncd.history.former import was_erased
 from syncd.history.people import customer_of
 from syncd.lifecycle.columns import Batch
 from syncd.model import email_key
@@ -32,7 +33,7 @@ def explain(context: Context, name: str, email: str, today: int) -> dict[str, An
     id_ = customer_of(context.history, key) if key else None
     batch = None if id_ is None else next(iter(columns_of(context, name, today, [id_])), None)
     if id_ is None or batch is None or not len(batch):
-        raise UserError(f"{email} is not known in audience {name}", hint="check the spelling; names are not searched")
+        raise _unknown(context, name, email, id_)
     figures = figures_on(context, name, today)
     since = ledger.since_of(context.history, name, id_)
     changes = _next_changes(audience.playbook, tags, batch, today, figures)
@@ -61,6 +62,14 @@ def explain(context: Context, name: str, email: str, today: int) -> dict[str, An
         "metrics": metrics_of(batch, today),
         "segments": rows,
     }
+
+
+def _unknown(context: Context, name: str, email: str, id_: int | None) -> UserError:
+    if id_ is not None and was_erased(context.history, id_):
+        return UserError(f"{email} was erased at a shop, and is nobody in audience {name} any more")
+    if id_ is not None and (to := ledger.moving_to(context.history, name, id_)):
+        return UserError(f"{email} has another address in the shop: the contact goes on as {to}")
+    return UserError(f"{email} is not known in audience {name}", hint="check the spelling; names are not searched")
 
 
 def _next_changes(playbook: Playbook, tags: Tags, batch: Batch, today: int, figures: Figures) -> dict[str, str]:
