@@ -17,12 +17,15 @@ from starlette.routing import Route
 
 from syncd.sandbox import happenings
 from syncd.sandbox.audience import Problem
+from syncd.sandbox.ecwid import cart_json
 from syncd.sandbox.ecwid import documents as ecwid
 from syncd.sandbox.faults import Fault
 from syncd.sandbox.happenings import Refused
+from syncd.sandbox.left_carts import keep_cart
 from syncd.sandbox.page import page
 from syncd.sandbox.shop import Switches
 from syncd.sandbox.shopify import documents as shopify
+from syncd.sandbox.shopify.checkouts import checkout_json
 from syncd.sandbox.toml import configuration
 from syncd.sandbox.world import Throttle
 
@@ -59,6 +62,7 @@ def app(world: World, urls: Mapping[str, str]) -> Starlette:
         Route("/shops/{shop}/orders/{id}", control.edit_order, methods=["POST"]),
         Route("/shops/{shop}/orders/{id}", control.delete_order, methods=["DELETE"]),
         Route("/shops/{shop}/refunds", control.refund, methods=["POST"]),
+        Route("/shops/{shop}/carts", control.keep_cart, methods=["POST"]),
         Route("/shops/{shop}/customers", control.keep_customer, methods=["POST"]),
         Route("/shops/{shop}/customers/{id:int}", control.edit_customer, methods=["POST"]),
         Route("/shops/{shop}/customers/{id:int}", control.delete_customer, methods=["DELETE"]),
@@ -198,6 +202,12 @@ class _Control:
         """The merchant gives money back; the answer is the order."""
         shop = self._shop(request)
         return _order(shop, happenings.refund(shop, await _object(request)), 201)
+
+    async def keep_cart(self, request: Request) -> Response:
+        """Somebody begins a cart, changes it, or comes back and buys it; the answer is the platform's own cart."""
+        shop = self._shop(request)
+        cart = keep_cart(shop, await _object(request))
+        return _answer((checkout_json if shop.platform == "shopify" else cart_json)(shop, cart), 201)
 
     async def keep_customer(self, request: Request) -> Response:
         """Somebody makes an account or changes it; the answer is the platform's own customer."""

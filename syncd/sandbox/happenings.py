@@ -47,6 +47,8 @@ _ORDER_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
         "placed_at": ("placed_at", "createTimestamp", "createDate"),
         "created_at": ("created_at", "placed_at", "createTimestamp", "createDate"),
         "shipping": ("shipping", "shippingOption.shippingRate"),
+        "gift_card": ("gift_card", "giftCardRedemption"),
+        "utm": ("utm", "utmData"),
         "lines": ("lines", "items"),
         "first_name": ("first_name", "billingPerson.firstName", "billingPerson.name"),
         "last_name": ("last_name", "billingPerson.lastName"),
@@ -112,6 +114,8 @@ class WantedOrder(Struct):
     test: bool | UnsetType = UNSET
     tax: Amount | UnsetType = UNSET
     shipping: Amount | UnsetType = UNSET
+    gift_card: Amount | UnsetType = UNSET
+    utm: dict[str, str] | UnsetType = UNSET
     source: str | UnsetType = UNSET
     lines: list[WantedLine] | UnsetType = UNSET
     first_name: str = ""
@@ -131,11 +135,12 @@ class WantedCustomer(Struct):
     language: str | UnsetType = UNSET
     consent: str | bool | UnsetType | None = UNSET
     tags: str | list[str] | UnsetType = UNSET
+    favorites: tuple[int, ...] | UnsetType = UNSET
 
 
 def place_order(shop: ShopState, payload: Mapping[str, Any]) -> Order:
     """A new order in the shop, by a customer who is made where the address is new. Raises: Refused."""
-    wanted = _read(shop, payload, _ORDER_NAMES, WantedOrder)
+    wanted = read_payload(shop, payload, _ORDER_NAMES, WantedOrder)
     if not wanted.email:
         raise Refused("email is missing")
     fields = _order_fields(shop, wanted)
@@ -150,7 +155,7 @@ def place_order(shop: ShopState, payload: Mapping[str, Any]) -> Order:
 
 def edit_order(shop: ShopState, text: str, payload: Mapping[str, Any]) -> Order:
     """Afterwards the order has what the payload names. Raises: Refused, KeyError for an unknown order."""
-    wanted = _read(shop, payload, _ORDER_NAMES, WantedOrder)
+    wanted = read_payload(shop, payload, _ORDER_NAMES, WantedOrder)
     return shop.change_order(order_id(shop, text), **_order_fields(shop, wanted))
 
 
@@ -163,7 +168,7 @@ def refund(shop: ShopState, payload: Mapping[str, Any]) -> Order:
     if outcome not in OUTCOMES:
         raise Refused(f"status is one of {', '.join(OUTCOMES)}")
     amount = payload.get("amount")
-    minor = None if amount is None else _minor("amount", amount, order.currency)
+    minor = None if amount is None else minor_of("amount", amount, order.currency)
     if minor is not None and not 0 < minor <= order.total_minor - order.refunded_minor:
         raise Refused("amount is more than what is left of the order")
     return shop.refund(order.id, minor, outcome)
@@ -171,7 +176,7 @@ def refund(shop: ShopState, payload: Mapping[str, Any]) -> Order:
 
 def keep_customer(shop: ShopState, payload: Mapping[str, Any]) -> Customer:
     """Afterwards there is a customer with this address who has what the payload names. Raises: Refused."""
-    wanted = _read(shop, payload, _CUSTOMER_NAMES, WantedCustomer)
+    wanted = read_payload(shop, payload, _CUSTOMER_NAMES, WantedCustomer)
     if not wanted.email:
         raise Refused("email is missing")
     known = shop.customer_of(wanted.email)
@@ -182,7 +187,7 @@ def keep_customer(shop: ShopState, payload: Mapping[str, Any]) -> Customer:
 def edit_customer(shop: ShopState, customer_id: int, payload: Mapping[str, Any]) -> Customer:
     """Afterwards the customer has what the payload names, a new address included. Raises: Refused, KeyError."""
     return shop.change_customer(
-        customer_id, **_customer_fields(shop, _read(shop, payload, _CUSTOMER_NAMES, WantedCustomer))
+        customer_id, **_customer_fields(shop, read_payload(shop, payload, _CUSTOMER_NAMES, WantedCustomer))
     )
 
 
@@ -205,10 +210,10 @@ def moment_of(value: Instant) -> int:
     return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
 
 
-def _read(
+def read_payload(
     shop: ShopState, payload: Mapping[str, Any], names: dict[str, dict[str, tuple[str, ...]]], kind: type[T]
 ) -> T:
-    """The payload under its plain names; fields that the sandbox does not keep are passed over."""
+    """The payload under its plain names; fields that the sandbox does not keep are passed over. Raises: Refused."""
     plain = dict(payload)
     for name, places in names[shop.platform].items():
         plain.pop(name, None)
@@ -231,7 +236,8 @@ def _at(payload: Any, place: str) -> Any:
     return payload
 
 
-def _minor(name: str, amount: Amount, currency: str) -> int:
+def minor_of(name: str, amount: Amount, currency: str) -> int:
+    """The amount in minor units. Raises: Refused."""
     try:
         return to_minor(amount, currency)
     except ValueError as err:
@@ -242,20 +248,21 @@ def _order_fields(shop: ShopState, wanted: WantedOrder) -> dict[str, Any]:
     """The fields of Order that the payload names."""
     currency = shop.currency if wanted.currency is UNSET else wanted.currency
     fields: dict[str, Any] = {
-        name: getattr(wanted, name) for name in ("email", "currency", "presentment", "test", "source")
+        name: getattr(wanted, name) for name in ("email", "currency", "presentment", "test", "source", "utm")
     }
     for name in ("placed_at", "created_at", "cancelled_at", "closed_at"):
         value = getattr(wanted, name)
         fields[name] = moment_of(value) if isinstance(value, str | int) else value
-    for name, value in (("tax_minor", wanted.tax), ("shipping_minor", wanted.shipping), ("total_minor", wanted.amount)):
-        fields[name] = value if value is UNSET else _minor(name, value, currency)
+    amounts = {"tax": wanted.tax, "shipping": wanted.shipping, "gift_card": wanted.gift_card, "total": wanted.amount}
+    for name, value in ((f"{name}_minor", value) for name, value in amounts.items()):
+        fields[name] = value if value is UNSET else minor_of(name, value, currency)
     fields["status"] = _status(shop, wanted.status)
     if wanted.lines is not UNSET:
-        fields["lines"] = tuple(_line(shop, line, currency) for line in wanted.lines)
+        fields["lines"] = tuple(line_of(shop, line, currency) for line in wanted.lines)
     fields = {name: value for name, value in fields.items() if value is not UNSET}
     if "lines" in fields and "total_minor" not in fields:
         goods = sum(line.quantity * line.price_minor for line in fields["lines"])
-        fields["total_minor"] = goods + fields.get("shipping_minor", 0)
+        fields["total_minor"] = goods + fields.get("shipping_minor", 0) - fields.get("gift_card_minor", 0)
     return fields
 
 
@@ -268,8 +275,9 @@ def _status(shop: ShopState, status: str | UnsetType) -> str | UnsetType:
     return plain
 
 
-def _line(shop: ShopState, wanted: WantedLine, currency: str) -> Line:
-    price = _minor("price", wanted.price, currency)
+def line_of(shop: ShopState, wanted: WantedLine, currency: str) -> Line:
+    """The line, of a product that is made where there is none. Raises: Refused."""
+    price = minor_of("price", wanted.price, currency)
     category = wanted.category or wanted.product_type
     return Line(shop.product(wanted.title or wanted.name, category, wanted.sku, price), wanted.quantity, price)
 
@@ -286,7 +294,7 @@ def _customer_for(shop: ShopState, wanted: WantedOrder) -> Customer:
 
 
 def _customer_fields(shop: ShopState, wanted: WantedCustomer) -> dict[str, Any]:
-    names = ("email", "first_name", "last_name", "city", "country", "language")
+    names = ("email", "first_name", "last_name", "city", "country", "language", "favorites")
     fields = {name: getattr(wanted, name) for name in names if getattr(wanted, name) is not UNSET}
     if wanted.tags is not UNSET:
         tags = wanted.tags.split(",") if isinstance(wanted.tags, str) else wanted.tags

@@ -156,7 +156,7 @@ def _apps(world: World, urls: dict[str, str], connections: Connections) -> list[
     return [
         control.app(world, urls),
         framed("shopify", shopify.app(shops["shopify"]), shopify.CallLimit(shops["shopify"])),
-        framed("ecwid", ecwid.app(shops["ecwid"]), ecwid.CallLimit()),
+        framed("ecwid", ecwid.app(shops["ecwid"]), ecwid.CallLimit(shops["ecwid"])),
         framed("mailchimp", mailchimp.app(world), mailchimp.limiter(world)),
     ]
 

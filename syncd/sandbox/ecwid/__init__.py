@@ -1,18 +1,22 @@
-"""Ecwid's REST API v3 as syncd needs it: paths, searches, error bodies, the limit of 600 calls a minute."""
+"""Ecwid's REST API v3 as syncd needs it: paths, tokens, searches by offset, batches.
+
+Source: docs.ecwid.com, REST API v3; the official Java client.
+"""
 
 from __future__ import annotations
 
-import time
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from starlette.applications import Starlette
-from starlette.responses import Response
 from starlette.routing import Route
 
-from syncd.sandbox.bucket import SlidingWindow
+from syncd.sandbox import carts
 from syncd.sandbox.ecwid import documents as show
+from syncd.sandbox.ecwid import filters
+from syncd.sandbox.ecwid.answers import answer, error
+from syncd.sandbox.ecwid.batch import Batches
+from syncd.sandbox.ecwid.carts import cart_json
+from syncd.sandbox.ecwid.limit import CallLimit, token_of
 from syncd.sandbox.ecwid.query import MAX_LIMIT, BadParameter, instant, prune, response_fields, whole
 from syncd.sandbox.texts import spaced_text
 
@@ -20,25 +24,26 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from starlette.requests import Request
-    from starlette.types import Scope
+    from starlette.responses import Response
 
     from syncd.sandbox.records import Records
-    from syncd.sandbox.shop import Customer, Order, ShopState
+    from syncd.sandbox.shop import ShopState
 
     Endpoint = Callable[[Request], Awaitable[Response]]
 
-CALLS_PER_MINUTE = 600
+__all__ = ["CallLimit", "app", "cart_json"]
+
 KEPT_SEARCHES = 16
+# Rows of a page where the request names no limit: mostly as many as possible, but not of these.
+FEW = 10
 _OF_THE_PAGE = ("offset", "limit", "responseFields", "token")
-_SORTS: dict[str, Callable[[Customer], Any]] = {
-    f"{name}_{direction}": key
-    for name, key in {
-        "NAME": lambda each: (each.name, each.id),
-        "EMAIL": lambda each: (each.email or "", each.id),
-        "REGISTERED_DATE": lambda each: (each.created_at, each.id),
-        "UPDATED_DATE": lambda each: (each.updated_at, each.id),
-    }.items()
-    for direction in ("ASC", "DESC")
+# What a store answers to every call while it is in such a state.
+_STANDINGS = {
+    "frozen": "STORE_IS_SUSPENDED",
+    "locked": "STORE_IS_SUSPENDED",
+    "rejected": "STORE_IS_SUSPENDED",
+    "forbidden": "NOT_AVAILABLE_ON_CURRENT_PLAN",
+    "closed": "STORE_NOT_FOUND",
 }
 
 
@@ -51,9 +56,12 @@ def app(shop: ShopState) -> Starlette:
         "orders": ("read_orders", service.search_orders),
         "orders/deleted": ("read_orders", service.list_deleted_orders),
         "orders/{id}": ("read_orders", service.show_order),
+        "carts": ("read_orders", service.search_carts),
+        "carts/{id}": ("read_orders", service.show_cart),
         "customers": ("read_customers", service.search_customers),
         "customers/deleted": ("read_customers", service.list_deleted_customers),
         "customers/{id}": ("read_customers", service.show_customer),
+        "customer_groups": ("read_customers", service.list_groups),
         "categories": ("", service.list_categories),
         "products": ("", service.list_products),
     }
@@ -61,31 +69,12 @@ def app(shop: ShopState) -> Starlette:
         Route(f"/api/v3/{{store}}/{path}", service.guarded(scope, endpoint), methods=["GET"])
         for path, (scope, endpoint) in paths.items()
     ]
-    return Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found, BadParameter: _bad_parameter})
-
-
-class CallLimit:
-    """600 calls in any minute for each token."""
-
-    def __init__(self) -> None:
-        self._windows: dict[str, SlidingWindow] = {}
-
-    def enter(self, scope: Scope) -> Response | None:
-        """The 429, once the minute is used up."""
-        token = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"), "")
-        if token not in self._windows:
-            self._windows[token] = SlidingWindow(time.monotonic, CALLS_PER_MINUTE, 60.0)
-        wait = self._windows[token].enter()
-        if not wait:
-            return None
-        return _error(429, "RATE_LIMITED", "Too many requests", {"Retry-After": str(ceil(wait))})
-
-    def leave(self) -> None:
-        """The window moves by time alone."""
-
-    def headers(self, scope: Scope) -> dict[str, str]:
-        """Ecwid tells nothing about its limit in advance."""
-        return {}
+    handlers: Any = {404: _not_found, 405: _not_found, BadParameter: _bad_parameter}
+    api = Starlette(routes=routes, exception_handlers=handlers)
+    batches = Batches(shop, api)
+    api.add_route("/api/v3/{store}/batch", service.guarded("", batches.create), methods=["POST"])
+    api.add_route("/api/v3/{store}/batch", service.guarded("", batches.show), methods=["GET"])
+    return api
 
 
 class _Ecwid:
@@ -93,30 +82,33 @@ class _Ecwid:
 
     def __init__(self, shop: ShopState) -> None:
         self.shop = shop
-        self._found: dict[tuple[Any, ...], tuple[int, list[Any]]] = {}
+        self._found: dict[tuple[Any, ...], tuple[tuple[int, ...], list[Any]]] = {}
 
     def guarded(self, scope: str, endpoint: Endpoint) -> Endpoint:
-        """`endpoint` behind the token, the store's number and the scope."""
+        """`endpoint` behind the token, the store's number, its standing and the scope."""
 
         async def call(request: Request) -> Response:
-            bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-            if (bearer or request.query_params.get("token", "")) != self.shop.token:
-                return _error(403, "INVALID_API_TOKEN", "The API token is invalid")
+            if token_of(request) != self.shop.token or not self.shop.switches.installed:
+                return error("INVALID_API_TOKEN")
             if request.path_params["store"] != str(self.shop.store_id):
-                return _error(404, "STORE_NOT_FOUND", "The store is not found")
+                return error("STORE_NOT_FOUND")
+            if standing := self.shop.switches.standing:
+                return error(_STANDINGS[standing])
             if scope and scope not in self.shop.switches.scopes:
-                return _error(403, "INSUFFICIENT_APP_SCOPE", f"The app lacks the scope '{scope}'")
+                return error("INSUFFICIENT_APP_SCOPE", f"The app lacks the scope '{scope}'")
             return await endpoint(request)
 
         return call
 
     async def show_profile(self, request: Request) -> Response:
         """The store about itself."""
-        return _answer(prune(show.profile_json(self.shop), response_fields(request.query_params.get("responseFields"))))
+        return _one(request, show.profile_json(self.shop))
 
     async def show_latest_stats(self, request: Request) -> Response:
-        """When each kind of thing changed last."""
-        orders, customers = self.shop.orders.last("updated_at"), self.shop.customers.last("updated_at")
+        """When each kind of thing changed last; of what never did, the store's beginning."""
+        orders, customers, left = (
+            records.last("updated_at") for records in (self.shop.orders, self.shop.customers, self.shop.carts)
+        )
         buried = {"Order": 0, "Customer": 0}
         for stone in self.shop.tombstones:
             buried[stone.kind] = max(buried[stone.kind], stone.created_at)
@@ -127,83 +119,63 @@ class _Ecwid:
             "categoriesUpdated": 0,
             "profileUpdated": 0,
             "discountCouponsUpdated": 0,
-            "abandonedSalesUpdated": 0,
+            "abandonedSalesUpdated": left.updated_at if left else 0,
         }
-        return _answer({name: spaced_text(when) for name, when in stamps.items()})
+        return _one(request, {name: spaced_text(when) for name, when in stamps.items()})
 
     async def search_orders(self, request: Request) -> Response:
-        """Orders, the newest first; there is no way to sort them."""
-        found = self._matches("orders", self.shop.orders, request.query_params, self._orders)
-        return _page(request, found, MAX_LIMIT, lambda each: show.order_json(self.shop, each))
+        """Orders, the newest first."""
+        found = self._matches("orders", request.query_params, filters.orders)
+        return self._page(request, found, MAX_LIMIT, lambda each: show.order_json(self.shop, each))
 
     async def search_customers(self, request: Request) -> Response:
-        """Customers by name, unless `sortBy` says otherwise; ten of them, unless `limit` does."""
-        found = self._matches("customers", self.shop.customers, request.query_params, self._customers)
-        return _page(request, found, 10, lambda each: show.customer_json(self.shop, each))
+        """Customers by name; ten of them, unless `limit` says otherwise."""
+        found = self._matches("customers", request.query_params, filters.customers)
+        return self._page(request, found, FEW, lambda each: show.customer_json(self.shop, each))
+
+    async def search_carts(self, request: Request) -> Response:
+        """Abandoned carts, the newest first."""
+        if not self.shop.switches.abandoned_carts:
+            return error("NOT_AVAILABLE_ON_CURRENT_PLAN")
+        found = self._matches("carts", request.query_params, filters.carts)
+        return self._page(request, found, MAX_LIMIT, lambda each: cart_json(self.shop, each))
 
     def _matches(
-        self,
-        name: str,
-        records: Records[Any],
-        params: Mapping[str, str],
-        search: Callable[[Mapping[str, str]], list[Any]],
+        self, name: str, params: Mapping[str, str], search: Callable[[ShopState, Mapping[str, str]], list[Any]]
     ) -> list[Any]:
         """What the search finds. Kept until a record changes, for a walk asks the same for every page."""
-        filters = {key: value for key, value in params.items() if key not in _OF_THE_PAGE}
-        key = (name, *sorted(filters.items()))
-        version, found = self._found.get(key, (-1, []))
-        if version != records.version or self.shop.switches.index_lag_seconds:
+        asked = {key: value for key, value in params.items() if key not in _OF_THE_PAGE}
+        key = (name, *sorted(asked.items()))
+        all_records: tuple[Records[Any], ...] = (self.shop.orders, self.shop.customers, self.shop.carts)
+        versions = tuple(records.version for records in all_records)
+        known, found = self._found.get(key, ((), []))
+        if known != versions or self.shop.switches.index_lag_seconds:
             if len(self._found) > KEPT_SEARCHES:
                 self._found.clear()
-            found = search(filters)
-            self._found[key] = (records.version, found)
+            found = search(self.shop, asked)
+            self._found[key] = (versions, found)
         return found
-
-    def _orders(self, filters: Mapping[str, str]) -> list[Order]:
-        tests: list[Callable[[Order], bool]] = [_status_test(filters.get("paymentStatus", ""))]
-        tests += _date_tests(filters, "created", "placed_at") + _date_tests(filters, "updated", "updated_at")
-        if customer := whole(filters, "customerId", 0):
-            tests.append(lambda each: each.customer_id == customer)
-        if email := filters.get("email"):
-            tests.append(lambda each: (each.email or "").lower() == email.lower())
-        if ids := filters.get("ids"):
-            wanted = set(ids.split(","))
-            tests.append(lambda each: show.letters(each.id) in wanted)
-        found = [each for each in self.shop.orders if all(test(each) for test in tests + self._lag_tests())]
-        return sorted(found, key=lambda each: (each.placed_at, each.id), reverse=True)
-
-    def _customers(self, filters: Mapping[str, str]) -> list[Customer]:
-        sort = filters.get("sortBy", "NAME_ASC")
-        if sort not in _SORTS:
-            raise BadParameter("Wrong value of parameter 'sortBy'")
-        tests: list[Callable[[Customer], bool]] = []
-        tests += _date_tests(filters, "created", "created_at") + _date_tests(filters, "updated", "updated_at")
-        if email := filters.get("email"):
-            tests.append(lambda each: (each.email or "").lower() == email.lower())
-        if accepts := filters.get("acceptMarketing"):
-            tests.append(lambda each: show.ACCEPTS.get(each.consent) is (accepts == "true"))
-        found = [each for each in self.shop.customers if all(test(each) for test in tests + self._lag_tests())]
-        return sorted(found, key=_SORTS[sort], reverse=sort.endswith("_DESC"))
-
-    def _lag_tests(self) -> list[Callable[[Any], bool]]:
-        visible = self.shop.now() - self.shop.switches.index_lag_seconds
-        return [lambda each: each.updated_at <= visible] if self.shop.switches.index_lag_seconds else []
 
     async def show_order(self, request: Request) -> Response:
         """One order by its public id or its number."""
         text = request.path_params["id"]
         order = self.shop.orders.get(int(text) if text.isdecimal() else show.order_number(text) or 0)
-        if order is None:
-            return _error(404, "ORDER_NOT_FOUND", "The order is not found")
-        return _answer(show.order_json(self.shop, order))
+        return error("ORDER_NOT_FOUND") if order is None else _one(request, show.order_json(self.shop, order))
 
     async def show_customer(self, request: Request) -> Response:
         """One customer."""
         text = request.path_params["id"]
         customer = self.shop.customers.get(int(text)) if text.isdecimal() else None
         if customer is None:
-            return _error(404, "CUSTOMER_NOT_FOUND", "The customer is not found")
-        return _answer(show.customer_json(self.shop, customer))
+            return error("CUSTOMER_NOT_FOUND")
+        return _one(request, show.customer_json(self.shop, customer))
+
+    async def show_cart(self, request: Request) -> Response:
+        """One cart."""
+        if not self.shop.switches.abandoned_carts:
+            return error("NOT_AVAILABLE_ON_CURRENT_PLAN")
+        cart = carts.by_token(self.shop, request.path_params["id"])
+        return error("CART_NOT_FOUND") if cart is None else _one(request, cart_json(self.shop, cart))
 
     async def list_deleted_orders(self, request: Request) -> Response:
         """What was deleted between from_date and to_date, the oldest first."""
@@ -217,63 +189,49 @@ class _Ecwid:
         low, high = instant(request.query_params, "from_date"), instant(request.query_params, "to_date")
         stones = self.shop.tombstones
         found = [stones.at("created_at", i) for i in range(*stones.between("created_at", low, high))]
-        return _page(
-            request,
-            [each for each in found if each.kind == kind],
-            MAX_LIMIT,
-            lambda each: show.deleted_json(self.shop, each),
-        )
+        gone = [each for each in found if each.kind == kind]
+        return self._page(request, gone, MAX_LIMIT, lambda each: show.deleted_json(self.shop, each))
+
+    async def list_groups(self, request: Request) -> Response:
+        """The groups that customers are in; ten of them, unless `limit` says otherwise."""
+        groups = sorted({(0, "General"), *map(show.group_of, self.shop.customers)})
+        return self._page(request, groups, FEW, lambda each: {"id": each[0], "name": each[1]})
 
     async def list_categories(self, request: Request) -> Response:
         """The categories by name."""
         names = sorted({each.category for each in self.shop.products if each.category})
         rows = [{"id": show.category_id(name), "name": name, "enabled": True} for name in names]
-        return _page(request, rows, MAX_LIMIT, lambda each: each)
+        return self._page(request, rows, MAX_LIMIT, lambda each: each)
 
     async def list_products(self, request: Request) -> Response:
         """The products."""
-        return _page(request, self.shop.products, MAX_LIMIT, lambda each: show.product_json(each, self.shop.currency))
+        products = self.shop.products
+        return self._page(request, products, MAX_LIMIT, lambda each: show.product_json(each, self.shop.currency))
+
+    def _page(
+        self, request: Request, found: Sequence[Any], default_limit: int, render: Callable[[Any], object]
+    ) -> Response:
+        params = request.query_params
+        limit = whole(params, "limit", default_limit, low=1, high=MAX_LIMIT)
+        offset = whole(params, "offset", 0)
+        heavy = self.shop.switches.heavy_above
+        if heavy is not None and limit > heavy:
+            return error("TIMEOUT")
+        items = [render(each) for each in found[offset : offset + limit]]
+        request.scope["rows"] = len(items)
+        return _one(
+            request, {"total": len(found), "count": len(items), "offset": offset, "limit": limit, "items": items}
+        )
 
 
-def _status_test(wanted: str) -> Callable[[Order], bool]:
-    """Unfinished carts show only where they are asked for."""
-    if not wanted:
-        return lambda each: each.status != "expired"
-    statuses = set(wanted.split(","))
-    if unknown := statuses - set(show.STATUSES.values()):
-        raise BadParameter(f"Wrong value of parameter 'paymentStatus': {', '.join(sorted(unknown))}")
-    return lambda each: show.status_of(each) in statuses
+def _one(request: Request, body: object) -> Response:
+    """The body, or what the request wants of it."""
+    return answer(prune(body, response_fields(request.query_params.get("responseFields"))))
 
 
-def _date_tests(filters: Mapping[str, str], name: str, field: str) -> list[Callable[[Any], bool]]:
-    low, high = instant(filters, f"{name}From"), instant(filters, f"{name}To")
-    if low is None and high is None:
-        return []
-    first, last = low or 0, 2**62 if high is None else high
-    return [lambda each: first <= getattr(each, field) <= last]
+async def _not_found(request: Request, _: Exception) -> Response:
+    return error("NOT_FOUND")
 
 
-def _page(request: Request, found: Sequence[Any], default_limit: int, render: Callable[[Any], object]) -> Response:
-    params = request.query_params
-    limit = whole(params, "limit", default_limit, low=1, high=MAX_LIMIT)
-    offset = whole(params, "offset", 0)
-    items = [render(each) for each in found[offset : offset + limit]]
-    request.scope["rows"] = len(items)
-    body = {"total": len(found), "count": len(items), "offset": offset, "limit": limit, "items": items}
-    return _answer(prune(body, response_fields(params.get("responseFields"))))
-
-
-def _answer(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(body), status, headers, media_type="application/json;charset=UTF-8")
-
-
-def _error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
-    return _answer({"errorMessage": message, "errorCode": code}, status, headers)
-
-
-async def _not_found(request: Request, error: Exception) -> Response:
-    return _error(404, "NOT_FOUND", "Not found")
-
-
-async def _bad_parameter(request: Request, error: Exception) -> Response:
-    return _error(400, "WRONG_PARAMETER", str(error))
+async def _bad_parameter(request: Request, fault: Exception) -> Response:
+    return error("WRONG_PARAMETER", str(fault))

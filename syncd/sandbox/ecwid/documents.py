@@ -9,6 +9,7 @@ from syncd.sandbox.shopify.customers import COUNTRIES
 from syncd.sandbox.texts import number, spaced_text
 
 if TYPE_CHECKING:
+    from syncd.sandbox.carts import Cart
     from syncd.sandbox.shop import Customer, Line, Order, Product, ShopState, Tombstone
 
 Json = dict[str, Any]
@@ -23,6 +24,7 @@ STATUSES = {
     "voided": "CANCELLED",
     "expired": "INCOMPLETE",
 }
+PAYMENT_STATUSES = {*STATUSES.values(), *(f"CUSTOM_PAYMENT_STATUS_{n}" for n in (1, 2, 3))}
 # None: never asked; Ecwid itself reads that as permission.
 ACCEPTS = {"subscribed": True, "unsubscribed": False, "redacted": False, "invalid": False}
 # What is the same in every order here.
@@ -30,7 +32,6 @@ _ALWAYS: Json = {
     "pricesIncludeTax": True,
     "couponDiscount": 0,
     "discount": 0,
-    "giftCardRedemption": 0,
     "ipAddress": "192.0.2.1",
     "paymentMethod": "Credit or debit card",
     "paymentModule": "EcwidPayments",
@@ -38,6 +39,8 @@ _ALWAYS: Json = {
     "paymentParams": {},
     "hidden": False,
 }
+# Where a buyer came from; the last two are Mailchimp's recipient and campaign.
+UTM = ("source", "campaign", "medium", "mcEid", "mcCid")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SPACE = 26**6
 _FACTOR = 184_329_731  # shares no factor with 26, so that every number has its own letters
@@ -68,6 +71,27 @@ def category_id(category: str) -> int:
     return 9_000_000 + crc32(category.encode()) % 900_000
 
 
+def usd_total(minor: int, currency: str) -> float:
+    """The amount in dollars, whatever the store sells in."""
+    return round(number(minor, currency) * (1.0 if currency == "USD" else 1.09), 2)
+
+
+def group_of(customer: Customer) -> tuple[int, str]:
+    """The group that the merchant put the customer in: here the first tag."""
+    return (1_000 + crc32(customer.tags[0].encode()) % 900_000, customer.tags[0]) if customer.tags else (0, "General")
+
+
+def accepts_of(shop: ShopState, customer_id: int | None) -> bool | None:
+    """Whether the customer agreed to advertising; None: never asked, or nobody."""
+    customer = shop.customers.get(customer_id) if customer_id is not None else None
+    return ACCEPTS.get(customer.consent) if customer else None
+
+
+def fulfillment_of(order: Order) -> str:
+    """How far the goods are."""
+    return "DELIVERED" if order.closed_at is not None else "AWAITING_PROCESSING"
+
+
 def status_of(order: Order) -> str:
     """The order's payment status; a cancelled order is CANCELLED unless its money went back."""
     status = STATUSES[order.status]
@@ -77,8 +101,9 @@ def status_of(order: Order) -> str:
 def order_json(shop: ShopState, order: Order) -> Json:
     """The order as `GET /orders/{id}` shows it."""
     customer = shop.customers.get(order.customer_id) if order.customer_id is not None else None
-    person = _person(customer) if customer else None
-    goods_minor = order.total_minor - order.shipping_minor
+    person = person_json(customer) if customer else None
+    gross_minor = order.total_minor + order.gift_card_minor
+    group_id, group = group_of(customer) if customer else (0, "General")
 
     def money(minor: int) -> float:
         return number(minor, order.currency)
@@ -88,22 +113,27 @@ def order_json(shop: ShopState, order: Order) -> Json:
         "internalId": order.id,
         "orderNumber": order.id,
         "vendorOrderNumber": letters(order.id),
-        "subtotal": money(goods_minor),
+        "subtotal": money(gross_minor - order.shipping_minor),
         "total": money(order.total_minor),
-        "usdTotal": round(money(order.total_minor) * 1.09, 2),
+        "usdTotal": usd_total(order.total_minor, order.currency),
+        "giftCardRedemption": money(order.gift_card_minor),
+        "totalBeforeGiftCardRedemption": money(gross_minor),
         "tax": money(order.tax_minor),
         "shippingOption": {"shippingMethodName": "Standard", "shippingRate": money(order.shipping_minor)},
         "email": order.email,
         "paymentStatus": status_of(order),
-        "fulfillmentStatus": "DELIVERED" if order.closed_at is not None else "AWAITING_PROCESSING",
+        "fulfillmentStatus": fulfillment_of(order),
         "createDate": spaced_text(order.placed_at),
         "updateDate": spaced_text(order.updated_at),
         "createTimestamp": order.placed_at,
         "updateTimestamp": order.updated_at,
-        "items": [_item_json(order, n, line) for n, line in enumerate(order.lines)],
+        "items": [item_json(order, n, line) for n, line in enumerate(order.lines)],
         "billingPerson": person,
         "shippingPerson": person,
-        "acceptMarketing": ACCEPTS.get(customer.consent) if customer else None,
+        "acceptMarketing": accepts_of(shop, order.customer_id),
+        "customerGroupId": group_id,
+        "customerGroup": group,
+        "utmData": {name: order.utm.get(name) for name in UTM} if order.utm else None,
     }
     if order.customer_id is not None:
         body["customerId"] = order.customer_id
@@ -127,7 +157,8 @@ def _refunds_json(shop: ShopState, order: Order) -> Json:
     return {"refundedAmount": number(order.refunded_minor, order.currency), "refunds": refunds}
 
 
-def _item_json(order: Order, n: int, line: Line) -> Json:
+def item_json(order: Order | Cart, n: int, line: Line) -> Json:
+    """Line `n` of an order or a cart."""
     price = number(line.price_minor, order.currency)
     return {
         "id": order.id * 100 + n,
@@ -148,7 +179,8 @@ def _item_json(order: Order, n: int, line: Line) -> Json:
     }
 
 
-def _person(customer: Customer) -> Json:
+def person_json(customer: Customer) -> Json:
+    """Name and address of the customer."""
     return {
         "name": customer.name,
         "firstName": customer.first_name,
@@ -170,18 +202,25 @@ def customer_json(shop: ShopState, customer: Customer) -> Json:
         "registered": spaced_text(customer.created_at),
         "updated": spaced_text(customer.updated_at),
         "totalOrderCount": len(orders),
-        "customerGroupId": 0,
-        "customerGroupName": "General",
-        "billingPerson": _person(customer),
+        "customerGroupId": group_of(customer)[0],
+        "customerGroupName": group_of(customer)[1],
+        "billingPerson": person_json(customer),
         "shippingAddresses": [],
-        "contacts": [{"id": customer.id + 1, "contact": customer.email, "type": "EMAIL", "default": True}],
+        "contacts": [_contact(customer)] if customer.email else [],
         "taxExempt": False,
+        "taxIdValid": True,
         "acceptMarketing": ACCEPTS.get(customer.consent),
         "lang": customer.language,
         "privateAdminNotes": "",
-        "favorites": [],
+        "favorites": [
+            {"productId": each, "addedTimestamp": spaced_text(customer.updated_at)} for each in customer.favorites
+        ],
         "stats": _stats(orders, shop.currency),
     }
+
+
+def _contact(customer: Customer) -> Json:
+    return {"id": customer.id + 1, "contact": customer.email, "type": "EMAIL", "default": True, "orderBy": 0}
 
 
 def _stats(orders: list[Order], currency: str) -> Json:
@@ -199,8 +238,7 @@ def _stats(orders: list[Order], currency: str) -> Json:
 def deleted_json(shop: ShopState, stone: Tombstone) -> Json:
     """A deletion as `GET /orders/deleted` and `GET /customers/deleted` show it."""
     if stone.kind == "Order":
-        text = letters(stone.subject_id)
-        return {"id": text, "orderId": text, "date": spaced_text(stone.created_at)}
+        return {"id": stone.subject_id, "orderId": letters(stone.subject_id), "date": spaced_text(stone.created_at)}
     return {"id": stone.subject_id, "date": spaced_text(stone.created_at)}
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 MAX_LIMIT = 100
+_FLAGS = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False, "1": True, "0": False}
 # The fields that `responseFields` keeps; None keeps all of a value.
 Fields = dict[str, "Fields | None"]
 
@@ -26,6 +27,32 @@ def whole(params: Mapping[str, str], name: str, default: int, low: int = 0, high
     if not re.fullmatch(r"\d{1,12}", text, re.ASCII) or int(text) < low:
         raise BadParameter(f"Wrong value of parameter '{name}'")
     return int(text) if high is None else min(int(text), high)
+
+
+def flag(params: Mapping[str, str], name: str, *, default: bool) -> bool:
+    """The parameter as yes or no. Raises: BadParameter."""
+    text = params.get(name, "").lower()
+    if text and text not in _FLAGS:
+        raise BadParameter(f"Wrong parameter '{name}' value: expected one of {', '.join(map(repr, _FLAGS))}")
+    return _FLAGS[text] if text else default
+
+
+def amount(params: Mapping[str, str], name: str, default: float) -> float:
+    """The parameter as an amount of money. Raises: BadParameter."""
+    text = params.get(name)
+    if not text:
+        return default
+    if not re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text, re.ASCII):
+        raise BadParameter(f"Wrong value of parameter '{name}'")
+    return float(text)
+
+
+def numbers(params: Mapping[str, str], name: str) -> set[int]:
+    """The parameter as numbers with commas between them. Raises: BadParameter."""
+    text = params.get(name, "")
+    if not re.fullmatch(r"(\d{1,12}(,\d{1,12})*)?", text, re.ASCII):
+        raise BadParameter(f"Wrong value of parameter '{name}'")
+    return {int(each) for each in text.split(",") if each}
 
 
 def instant(params: Mapping[str, str], name: str) -> int | None:
