@@ -22,6 +22,7 @@ from syncd.sandbox.ecwid import documents as ecwid
 from syncd.sandbox.faults import Fault
 from syncd.sandbox.happenings import Refused
 from syncd.sandbox.left_carts import keep_cart
+from syncd.sandbox.mailroom import routes as mailroom
 from syncd.sandbox.page import page
 from syncd.sandbox.shop import Switches
 from syncd.sandbox.shopify import documents as shopify
@@ -35,10 +36,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from syncd.sandbox.shop import Customer, Order, ShopState
+    from syncd.sandbox.webhooks import Post
     from syncd.sandbox.world import World
 
 
-def app(world: World, urls: Mapping[str, str]) -> Starlette:
+def app(world: World, urls: Mapping[str, str], post: Post) -> Starlette:
     """The control page and API."""
     control = _Control(world, urls)
     routes = [
@@ -69,6 +71,7 @@ def app(world: World, urls: Mapping[str, str]) -> Starlette:
         Route("/shops/{shop}/customers/{id:int}/merge", control.merge_customer, methods=["POST"]),
         Route("/shops/{shop}/customers/{id:int}/redact", control.redact_customer, methods=["POST"]),
         Route("/audiences/{list_id}/members/{email:path}", control.act, methods=["POST"]),
+        *mailroom(world, post),
     ]
     handlers: Any = {
         Refused: _refused,

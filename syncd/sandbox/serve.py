@@ -18,6 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from syncd.sandbox import control, ecwid, mailchimp, shopify
 from syncd.sandbox.frame import Connections, Frame, Limiter
+from syncd.sandbox.webhooks import Post
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,6 +43,8 @@ class Running:
     def __init__(self, world: World, host: str = "127.0.0.1", port: int = 0) -> None:
         self.world = world
         self.connections = Connections()
+        self.post = Post(world.clock, world.seed)
+        self.post.attend(world.shops.values())
         self._sockets = _bind(host, port)
         addresses = [each.getsockname()[:2] for each in self._sockets]
         self.urls = {name: f"http://{host}:{at[1]}" for name, at in zip(SERVICES, addresses, strict=True)}
@@ -72,7 +75,7 @@ class Running:
     async def serve(self, ready: Callable[[], object]) -> None:
         """Runs until `shut`; calls `ready` when every port answers."""
         self._loop = asyncio.get_running_loop()
-        apps = _apps(self.world, self.urls, self.connections)
+        apps = _apps(self.world, self.urls, self.connections, self.post)
         servers = [_Server(_config(app, self.connections), self.connections) for app in apps]
         tasks = [
             asyncio.create_task(server.serve(sockets=[sock]))
@@ -82,6 +85,7 @@ class Running:
             await asyncio.sleep(0.005)
         ready()
         await asyncio.gather(*tasks)
+        await asyncio.to_thread(self.post.close)
 
 
 def start(world: World, *, host: str = "127.0.0.1", port: int = 0) -> Running:
@@ -146,7 +150,7 @@ def _config(app: ASGIApp, connections: Connections) -> uvicorn.Config:
     )
 
 
-def _apps(world: World, urls: dict[str, str], connections: Connections) -> list[ASGIApp]:
+def _apps(world: World, urls: dict[str, str], connections: Connections, post: Post) -> list[ASGIApp]:
     """One application for each server, in the order of SERVICES."""
     shops = {shop.platform: shop for shop in world.shops.values()}
 
@@ -154,7 +158,7 @@ def _apps(world: World, urls: dict[str, str], connections: Connections) -> list[
         return Frame(world, service, app, connections, limiter)
 
     return [
-        control.app(world, urls),
+        control.app(world, urls, post),
         framed("shopify", shopify.app(shops["shopify"]), shopify.CallLimit(shops["shopify"])),
         framed("ecwid", ecwid.app(shops["ecwid"]), ecwid.CallLimit(shops["ecwid"])),
         framed("mailchimp", mailchimp.app(world), mailchimp.limiter(world)),

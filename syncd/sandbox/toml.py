@@ -21,7 +21,7 @@ def configuration(world: World, urls: Mapping[str, str]) -> str:
         f'platform = "{shop.platform}"\n'
         f'base_url = "{urls[shop.platform]}"\n'
         + (f"store_id = {shop.store_id}\n" if shop.platform == "ecwid" else f'domain = "{shop.name}.myshopify.com"\n')
-        + f'token = "{shop.token}"\n'
+        + f'token = "{shop.token}"\nwebhook_secret = "{shop.token}"\n'
         for shop in world.shops.values()
     )
     audience = next(iter(world.audiences.values()))

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from syncd.sandbox.shopify import documents as show
-from syncd.sandbox.shopify import tokens
+from syncd.sandbox.shopify import tokens, webhooks
 from syncd.sandbox.shopify.answers import answer, refusal
 from syncd.sandbox.shopify.checkouts import checkout_json, checkouts_wanted
 from syncd.sandbox.shopify.door import Door
@@ -59,6 +59,7 @@ def app(shop: ShopState) -> Starlette:
         Route(f"/admin/api/{{version}}/{path}", service.guarded(scope, endpoint), methods=["GET"])
         for path, (scope, endpoint) in paths.items()
     ]
+    routes += webhooks.routes(shop, service.guarded)
     routes.append(Route("/admin/oauth/access_scopes.json", service.guarded("", service.show_scopes), methods=["GET"]))
     routes.append(Route("/admin/oauth/access_token", service.grant_token, methods=["POST"]))
     return Starlette(
