@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs
 
 from msgspec import Struct
 
-from syncd.errors import ConnectionBlocked, RecordError, SyncdError, TransientError
-from syncd.http import Http, Reply, UnsentError
+from syncd.errors import RecordError, SyncdError, TransientError
+from syncd.http import Http, OversizeError, Reply, SlowError, UnsentError
 from syncd.sources import _shopify_wire as wire
 from syncd.sources._budgets import LeakyBucket, Sleep
 from syncd.sources._records import Batch, Reader, decode
-from syncd.sources._refusals import NotAllowed, impostor
+from syncd.sources._shopify_refusals import refusal
 from syncd.sources._shopify_token import Token
 from syncd.sources._walk import iso, server_now
 
@@ -26,12 +27,18 @@ from syncd.sources._walk import iso, server_now
 API_VERSION = "2026-07"
 VERSION_HEADER = "x-shopify-api-version"
 PAGE_ROWS = 250
-FEWEST_ROWS = 10
-# After so many good pages of a reduced size the next larger one is tried again.
-PAGES_TO_RECOVER = 20
+# Down to a single record: then one that is too heavy by itself is found, and the others come.
+FEWEST_ROWS = 1
+# A page of giant orders was seen to take 82 seconds. Waiting that long would outlast the time that a stopped
+# service has, and gain nothing: half of the page takes half of the time, so what is slower is asked for in halves.
+PAGE_SECONDS = 60.0
+# A shop that failed over a page gets a moment to recover.
+BREATH_SECONDS = 1.0
+# After so many good pages of a reduced size the next larger one is tried again; after more where that failed before.
+PAGES_TO_RECOVER = 4
+MOST_PAGES_TO_RECOVER = 256
 _TOO_HEAVY = frozenset({500, 504})
 _NEXT = re.compile(r'<([^<>]+)>;\s*rel="?next"?')
-_SCOPE = re.compile(rb"for (\w{1,60}) scope")
 
 
 class List(Struct, frozen=True):
@@ -92,23 +99,42 @@ class _TooHeavy(SyncdError):
 
 
 class PageSize:
-    """How many rows to ask for: halved when a page proves too heavy, doubled again after many good ones."""
+    """How many rows to ask for: halved when a page proves too heavy, doubled again after some good ones.
+
+    What failed after it had been doubled is left alone for twice as long. Shared by threads.
+    """
 
     def __init__(self) -> None:
-        self.rows = PAGE_ROWS
+        self._lock = Lock()
+        self._halved = 0
         self._good = 0
+        self._needed = PAGES_TO_RECOVER
+        self._has_grown = False
+
+    @property
+    def rows(self) -> int:
+        """For the next page."""
+        return max(FEWEST_ROWS, PAGE_ROWS >> self._halved)
 
     def too_heavy(self, rows: int) -> None:
         """Afterwards fewer than `rows` are asked for. Threads that failed over the same size halve it once."""
-        self.rows = min(self.rows, max(FEWEST_ROWS, rows // 2))
-        self._good = 0
+        with self._lock:
+            if rows == self.rows > FEWEST_ROWS:
+                self._halved += 1
+                self._good = 0
+                if self._has_grown:
+                    self._needed = min(2 * self._needed, MOST_PAGES_TO_RECOVER)
 
-    def fine(self) -> None:
-        """A page came."""
-        self._good += 1
-        if self._good >= PAGES_TO_RECOVER:
-            self.rows = min(PAGE_ROWS, self.rows * 2)
-            self._good = 0
+    def fine(self, rows: int) -> None:
+        """A page of `rows` came."""
+        with self._lock:
+            if rows != self.rows or not self._halved:
+                return
+            self._good += 1
+            if self._good >= self._needed:
+                self._halved -= 1
+                self._good = 0
+                self._has_grown = True
 
 
 class Api:
@@ -117,13 +143,23 @@ class Api:
     Raises, in every method: TransientError, ConnectionBlocked (NotAllowed where a scope is missing).
     """
 
-    def __init__(self, origin: str, connection: str, token: Token, now: Callable[[], int], sleep: Sleep) -> None:
+    def __init__(
+        self,
+        origin: str,
+        connection: str,
+        token: Token,
+        now: Callable[[], int],
+        sleep: Sleep,
+        *,
+        page_seconds: float = PAGE_SECONDS,
+    ) -> None:
         self.connection = connection
         self.budget = LeakyBucket(sleep=sleep)
         # The version that answered last: not the one asked for, once that is no longer served.
         self.version = API_VERSION
         self._token = token
         self._now = now
+        self._sleep = sleep
         self._size = PageSize()
         self._http = Http(
             origin, connection=connection, headers=token.headers, budget=self.budget, classify=self._judge, sleep=sleep
@@ -134,6 +170,8 @@ class Api:
             headers=token.headers,
             budget=self.budget,
             classify=self._judge_page,
+            deadline=page_seconds,
+            repeat_slow=False,
             sleep=sleep,
         )
 
@@ -166,17 +204,24 @@ class Api:
         return server_now(reply, self._now())
 
     def _page(self, what: List, params: dict[str, str]) -> Seen:
+        """One page of a list, of as many rows as the shop can bear."""
         while True:
             rows = self._size.rows
             try:
                 path = f"api/{API_VERSION}/{what.path}"
                 reply = self.get(path, {**params, "limit": str(rows)}, http=self._pages)
-            except (_TooHeavy, TransientError) as err:
-                if rows <= FEWEST_ROWS or not _is_about_size(err):
-                    raise
+            except (_TooHeavy, SlowError, OversizeError):
                 self._size.too_heavy(rows)
+                if rows <= FEWEST_ROWS:
+                    raise
+                self._sleep(BREATH_SECONDS)
+            except TransientError as err:
+                # Broken off again and again: perhaps over its size, so that the next cycle asks for less.
+                if err.status is None and not isinstance(err, UnsentError):
+                    self._size.too_heavy(rows)
+                raise
             else:
-                self._size.fine()
+                self._size.fine(rows)
                 return Seen(what.reader.read(reply.body), self.server_now(reply), self._next(reply))
 
     def _next(self, reply: Reply) -> str | None:
@@ -194,30 +239,4 @@ class Api:
 
     def _judge(self, reply: Reply) -> SyncdError | None:
         self.version = reply.headers.get(VERSION_HEADER, self.version)
-        if error := impostor(reply, self.connection):
-            return error
-        if reply.status == 403:
-            return self._not_allowed(reply)
-        if reply.status == 404:
-            return ConnectionBlocked(
-                f"{self.connection}: there is no such shop, or it no longer has this API",
-                connection=self.connection,
-                hint="Check domain in the configuration: the permanent name that ends in .myshopify.com.",
-            )
-        return self._token.judge(reply)
-
-    def _not_allowed(self, reply: Reply) -> NotAllowed:
-        scope = _SCOPE.search(reply.body)
-        lacks = f"the scope {scope[1].decode()}" if scope else "a scope"
-        return NotAllowed(
-            f"{self.connection}: our key lacks {lacks}",
-            connection=self.connection,
-            hint="Add it to the app in Shopify and install the app again; `syncd check` lists what is needed.",
-        )
-
-
-def _is_about_size(err: SyncdError) -> bool:
-    """Without a status no whole answer came: the page took longer than we wait."""
-    if isinstance(err, UnsentError):
-        return False
-    return isinstance(err, _TooHeavy) or (isinstance(err, TransientError) and err.status in (None, *_TOO_HEAVY))
+        return refusal(reply, self.connection) or self._token.judge(reply)

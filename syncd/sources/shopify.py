@@ -18,7 +18,6 @@ from syncd.http import Http
 from syncd.model import Customer, Order, Page, ShopProfile
 from syncd.sources._budgets import Sleep
 from syncd.sources._records import decode
-from syncd.sources._refusals import NotAllowed
 from syncd.sources._shopify_api import (
     API_VERSION,
     CUSTOMERS,
@@ -31,8 +30,10 @@ from syncd.sources._shopify_api import (
     Refused,
     Seen,
 )
+from syncd.sources._shopify_refusals import refusal
+from syncd.sources._shopify_sight import Faces, warnings
 from syncd.sources._shopify_token import ClientCredentials, PermanentToken
-from syncd.sources._walk import OVERLAP_SECONDS, Cursor, Window, ahead, windows
+from syncd.sources._walk import Cursor, Window, ahead, windows
 
 if TYPE_CHECKING:
     from syncd.settings.models import Shop
@@ -46,9 +47,6 @@ WINDOW_ROWS = 8 * PAGE_ROWS
 # that one answer takes.
 LATENCY_SECONDS = 2
 MOST_WORKERS = 8
-NEEDED_SCOPES = ("read_orders", "read_customers")
-# From so many customers without an address on it is no chance.
-TELLING_CUSTOMERS = 5
 
 
 class _Shop(Struct):
@@ -60,14 +58,6 @@ class _Shop(Struct):
 
 class _ShopPage(Struct):
     shop: _Shop
-
-
-class _Scope(Struct):
-    handle: str
-
-
-class _Scopes(Struct):
-    access_scopes: list[_Scope]
 
 
 def connect(name: str, shop: Shop, now: Callable[[], int], sleep: Sleep) -> Shopify:
@@ -82,7 +72,14 @@ def connect(name: str, shop: Shop, now: Callable[[], int], sleep: Sleep) -> Shop
     if not (shop.client_id and shop.client_secret):
         raise UserError(f"{connection}: give either token, or client_id and client_secret")
     # One attempt, because the call that needs the token is made again anyway.
-    granting = Http(origin, connection=connection, headers=dict, attempts=1, sleep=sleep)
+    granting = Http(
+        origin,
+        connection=connection,
+        headers=dict,
+        classify=lambda reply: refusal(reply, connection),
+        attempts=1,
+        sleep=sleep,
+    )
     token = ClientCredentials(granting, shop.client_id, shop.client_secret)
     return Shopify(Api(origin, connection, token, now, sleep), now)
 
@@ -109,11 +106,14 @@ class Shopify:
         some that were placed earlier.
         """
         begin = Cursor.read(cursors.get("customers")) or Cursor(0)
+        faces = Faces(self._api)
         for seen, cursor, expected in self._changes(CUSTOMERS, begin):
+            faces.look(seen.batch.records)
             customers, rejected = tuple(seen.batch.records), tuple(seen.batch.rejected)
             yield Page("customers", cursor, customers=customers, rejected=rejected, expected=expected)
         begin = Cursor.read(cursors.get("orders")) or Cursor(since or 0)
         for seen, cursor, expected in self._changes(ORDERS, begin):
+            faces.look(seen.batch.records)
             orders, rejected = tuple(seen.batch.records), tuple(seen.batch.rejected)
             yield Page("orders", cursor, orders=orders, rejected=rejected, expected=expected)
         yield from self._deletions(cursors)
@@ -126,7 +126,7 @@ class Shopify:
         return record
 
     def warnings(self) -> list[str]:
-        return [*self._about_scopes(), *self._about_addresses(), *self._about_time_and_version()]
+        return warnings(self._api, self._now())
 
     def _changes(self, what: List, cursor: Cursor) -> Iterator[tuple[Seen, str, int | None]]:
         """Every page of what changed since `cursor`, with the cursor behind it and the rows to expect in all."""
@@ -204,40 +204,3 @@ class Shopify:
                 yield Page(resource, cursor, deleted_orders=gone, rejected=rejected)
             else:
                 yield Page(resource, cursor, deleted_customers=gone, rejected=rejected)
-
-    def _about_scopes(self) -> Iterator[str]:
-        granted = {each.handle for each in decode(self._api.get("oauth/access_scopes"), _Scopes).access_scopes}
-        # Who may write may read.
-        granted |= {scope.replace("write_", "read_", 1) for scope in granted}
-        for scope in NEEDED_SCOPES:
-            if scope not in granted:
-                yield f"The key lacks the scope {scope}, without which nothing is read: add it to the app."
-        if "read_all_orders" not in granted:
-            yield (
-                "The key lacks the scope read_all_orders: Shopify shows only the orders of the last 60 days and hides"
-                " later refunds of older ones without a word. Add the scope to the app, then run"
-                " `syncd backfill --since` with the date of your first order."
-            )
-        try:
-            self._api.begin(DESTROYED_ORDERS, DESTROYED_ORDERS.between(self._now()))
-        except (ConnectionBlocked, Refused):
-            yield "Shopify shows us no events, so deleted orders and customers stay: let the app read events."
-
-    def _about_addresses(self) -> Iterator[str]:
-        try:
-            customers = self._api.begin(CUSTOMERS, {}).batch.records
-        except NotAllowed:
-            return
-        if len(customers) >= TELLING_CUSTOMERS and not any(customer.email for customer in customers):
-            yield (
-                "Shopify hides every customer's e-mail address, so nobody can be found in the audience:"
-                " tick name, e-mail, phone and address under the app's protected customer data."
-            )
-
-    def _about_time_and_version(self) -> Iterator[str]:
-        skew = self._api.server_now(self._api.get(f"api/{API_VERSION}/shop")) - self._now()
-        if abs(skew) > OVERLAP_SECONDS:
-            way = "behind" if skew > 0 else "ahead of"
-            yield f"This machine's clock is {abs(skew)} seconds {way} the shop's: let it follow a time server."
-        if self._api.version != API_VERSION:
-            yield f"Shopify answers with version {self._api.version} instead of {API_VERSION}: update syncd."

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -14,15 +16,22 @@ from syncd.errors import ConnectionBlocked, TransientError, UserError
 from syncd.sandbox.faults import Fault
 from syncd.sandbox.shop import Customer, Order
 from syncd.sources import connect
+from syncd.sources._shopify_api import Api
+from syncd.sources._shopify_token import PermanentToken
 from syncd.sources._walk import Cursor
+from syncd.sources.shopify import Shopify
 
 if TYPE_CHECKING:
     from syncd.model import Page
     from syncd.sandbox.serve import Running
     from syncd.sandbox.shop import ShopState
-    from syncd.sources.shopify import Shopify
 
 DAY_SECONDS = 86_400
+
+
+def nap(seconds: float) -> None:
+    """A sleep that nobody has to wait for."""
+    time.sleep(seconds / 50)
 
 
 class Acme:
@@ -45,11 +54,15 @@ class Acme:
             client_id="app" if secret else None,
             client_secret=kept(secret),
         )
-        return connect("acme", settings, self.world.clock.now)  # type: ignore[arg-type, return-value]
+        return connect("acme", settings, self.world.clock.now, nap)  # type: ignore[arg-type, return-value]
 
     def log(self, ending: str = "") -> list[dict[str, str]]:
         """The queries of the calls so far whose path ends so."""
         requests.get(f"{self._running.urls['control']}/clock", timeout=10)
+        return self.asked(ending)
+
+    def asked(self, ending: str) -> list[dict[str, str]]:
+        """The same when the servers have stopped."""
         return [
             {name: values[0] for name, values in parse_qs(each.query).items()}
             for each in self.world.log
@@ -59,7 +72,7 @@ class Acme:
     def fill(self, seconds: dict[int, int]) -> None:
         """Afterwards the shop holds nothing but so many orders for each second at which they were updated."""
         self.empty()
-        fixed = {"customer_id": None, "email": None, "total_minor": 10_00, "currency": "EUR"}
+        fixed = {"customer_id": None, "email": "ada@example.com", "total_minor": 10_00, "currency": "EUR"}
         stamps = [at for at, count in seconds.items() for _ in range(count)]
         orders = (
             Order(id=10**15 + n, number=n, placed_at=at, created_at=at, updated_at=at, **fixed)
@@ -173,7 +186,7 @@ def test_a_page_that_is_too_heavy_is_halved_and_grows_again(acme: Acme) -> None:
     limits = [int(query["limit"]) for query in acme.log() if "limit" in query]
     assert limits[:4] == [250, 125, 62, 62]
     acme.shop.switches.heavy_above = None
-    for _ in range(12):
+    for _ in range(4):
         list(source.pull({}))
     assert int(acme.log("/orders.json")[-1]["limit"]) == 250
 
@@ -183,7 +196,8 @@ def test_a_walk_begins_anew_before_the_shop_stops_showing_more(acme: Acme, count
     at = acme.world.clock.now() - DAY_SECONDS
     acme.empty()
     stamps = [at] * counts[0] + [at + 1] * counts[1]
-    acme.shop.load([Customer(id=n, email=None, created_at=t, updated_at=t) for n, t in enumerate(stamps, 1)], [])
+    people = enumerate(stamps, 1)
+    acme.shop.load([Customer(id=n, email=f"c{n}@example.com", created_at=t, updated_at=t) for n, t in people], [])
     seen = {customer.id for page in acme.connect().pull({}) for customer in page.customers}
     assert len(seen) == sum(counts)
 
@@ -258,3 +272,107 @@ def test_a_shop_that_does_not_exist_stops_the_connection(acme: Acme) -> None:
     acme.world.faults.add(Fault(kind="status", path="*/shop.json", status=404, body='{"errors": "Not Found"}'))
     with pytest.raises(ConnectionBlocked, match="no such shop"):
         acme.connect().profile()
+
+
+@pytest.mark.parametrize("credentials", [{}, {"token": None, "secret": "sandbox"}])
+def test_a_renamed_shop_is_told_with_its_new_name_and_nothing_goes_there(
+    acme: Acme, credentials: dict[str, str | None]
+) -> None:
+    acme.shop.switches.renamed_to = "acme-madrid.myshopify.com"
+    source = acme.connect(**credentials)  # type: ignore[arg-type]
+    with pytest.raises(ConnectionBlocked, match=r"renamed to acme-madrid\.myshopify\.com") as caught:
+        list(source.pull({}))
+    assert 'domain = "acme-madrid.myshopify.com"' in caught.value.hint
+    assert len(acme.log()) == 1
+
+
+@pytest.mark.parametrize("place", ["evil.example", "acme.myshopify.com.evil.example", "127.0.0.1:9"])
+def test_a_place_that_is_no_shop_is_not_advised(acme: Acme, place: str) -> None:
+    acme.shop.switches.renamed_to = place
+    with pytest.raises(ConnectionBlocked, match="sends us on to another place") as caught:
+        acme.connect().profile()
+    assert place not in f"{caught.value} {caught.value.hint}"
+    assert len(acme.log()) == 1
+
+
+@pytest.mark.parametrize(
+    ("standing", "says"),
+    [
+        ("frozen", "has frozen the shop"),
+        ("forbidden", "has made the shop unavailable"),
+        ("closed", "no such shop"),
+        ("locked", "has locked the shop"),
+        ("rejected", "turned the call away"),
+    ],
+)
+@pytest.mark.parametrize("credentials", [{}, {"token": None, "secret": "sandbox"}])
+def test_a_shop_in_trouble_stops_its_connection_at_the_first_call_and_says_why(
+    acme: Acme, standing: Any, says: str, credentials: dict[str, str | None]
+) -> None:
+    acme.shop.switches.standing = standing
+    with pytest.raises(ConnectionBlocked, match=says) as caught:
+        acme.connect(**credentials).profile()  # type: ignore[arg-type]
+    assert caught.value.hint
+    assert len(acme.log()) == 1
+
+
+def test_a_token_that_is_revoked_in_a_parallel_backfill_is_replaced_once_by_all_threads(acme: Acme) -> None:
+    at = acme.world.clock.now() - 100 * DAY_SECONDS
+    acme.fill({at + 600 * n: 1 for n in range(6_000)})
+    acme.world.throttle.latency = 0.1
+    source = acme.connect(token=None, secret="sandbox")
+    pages = source.pull({})
+    first = next(page for page in pages if page.orders)
+    acme.shop.granted.clear()
+    rest = list(pages)
+    refused = [each for each in acme.world.log if each.status == 401]
+    assert len(set(order_ids([first, *rest]))) == 6_000
+    assert len(refused) > 1
+    assert len(acme.log("/access_token")) == 2
+
+
+def test_an_app_that_is_removed_in_the_middle_stops_the_connection_without_a_loop(acme: Acme) -> None:
+    acme.fill({acme.world.clock.now() - DAY_SECONDS: 600})
+    pages = acme.connect(token=None, secret="sandbox").pull({})
+    next(pages)
+    acme.shop.switches.installed = False
+    with pytest.raises(ConnectionBlocked, match="client_id and client_secret"):
+        list(pages)
+    assert len(acme.log("/access_token")) == 2
+
+
+def test_a_page_that_takes_too_long_is_asked_for_in_halves_and_not_again_as_it_was(
+    acme: Acme, sandbox: Running
+) -> None:
+    acme.fill({acme.world.clock.now() - DAY_SECONDS: 200})
+    acme.world.faults.add(Fault(kind="hang", path="*/orders.json", seconds=2, count=2))
+    now = acme.world.clock.now
+    token = PermanentToken(SimpleNamespace(get=lambda: "sandbox"))
+    impatient = Shopify(Api(sandbox.urls["shopify"], "shops.acme", token, now, nap, page_seconds=0.7), now)
+    assert len(set(order_ids(list(impatient.pull({}))))) == 200
+    sandbox.stop()
+    assert Counter(int(query["limit"]) for query in acme.asked("/orders.json")) == {250: 1, 125: 1, 62: 4}
+
+
+def test_addresses_that_are_hidden_from_one_day_to_the_next_take_nobodys_orders_away(acme: Acme) -> None:
+    cursors = {page.resource: page.cursor for page in acme.connect().pull({})}
+    acme.shop.switches.protected_data = False
+    acme.shop.change_customer(next(iter(acme.shop.customers)).id)
+    with pytest.raises(ConnectionBlocked, match="hides every customer's e-mail address"):
+        list(acme.connect().pull(cursors))
+
+
+def test_a_customer_without_address_among_others_who_have_one_is_read(acme: Acme) -> None:
+    cursors = {page.resource: page.cursor for page in acme.connect().pull({})}
+    acme.world.clock.set(acme.world.clock.now() + DAY_SECONDS)
+    acme.shop.add_order(customer_id=None, email=None, total_minor=500)
+    walk_in = acme.shop.add_customer(email=None)
+    read = {customer.id for page in acme.connect().pull(cursors) for customer in page.customers}
+    assert str(walk_in.id) in read
+
+
+def test_an_order_that_is_too_heavy_by_itself_hides_no_others_before_it(acme: Acme) -> None:
+    at = acme.world.clock.now() - DAY_SECONDS
+    acme.fill({at: 40})
+    acme.shop.switches.heavy_above = 1
+    assert len(set(order_ids(list(acme.connect().pull({}))))) == 40

@@ -1,0 +1,103 @@
+"""What a Shopify shop hides from us, and how we notice: it says nothing, it only shows less.
+
+It knows which calls tell it. Source: shopify.dev, access scopes, protected customer data, API versioning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from msgspec import Struct
+
+from syncd.errors import ConnectionBlocked
+from syncd.model import Customer, Order
+from syncd.sources._records import decode
+from syncd.sources._refusals import NotAllowed
+from syncd.sources._shopify_api import API_VERSION, CUSTOMERS, DESTROYED_ORDERS, Api, Refused
+from syncd.sources._walk import OVERLAP_SECONDS
+
+NEEDED_SCOPES = ("read_orders", "read_customers")
+# From so many customers without an address on it is no chance.
+TELLING_CUSTOMERS = 5
+
+
+class _Scope(Struct):
+    handle: str
+
+
+class _Scopes(Struct):
+    access_scopes: list[_Scope]
+
+
+class Faces:
+    """Stops a pull when the shop has begun to hide who its customers are.
+
+    An app that loses its access to protected customer data is told nothing: from then on every address is
+    null. Taken for true, all these people would lose their orders, and then their tags.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._sure = False
+
+    def look(self, records: Sequence[Customer | Order]) -> None:
+        """Raises: ConnectionBlocked where none of these has an address, and no other customer either."""
+        if self._sure or not records or any(record.email for record in records):
+            return
+        if not _addresses_show(self._api):
+            raise ConnectionBlocked(
+                f"{self._api.connection}: Shopify hides every customer's e-mail address",
+                connection=self._api.connection,
+                hint="Tick name, e-mail, phone and address under the app's protected customer data.",
+            )
+        self._sure = True
+
+
+def warnings(api: Api, now: int) -> list[str]:
+    """One sentence for each thing that works but loses data; `now` is this machine's time (UTC seconds)."""
+    return [*_about_scopes(api, now), *_about_addresses(api), *_about_time_and_version(api, now)]
+
+
+def _about_scopes(api: Api, now: int) -> Iterator[str]:
+    granted = {each.handle for each in decode(api.get("oauth/access_scopes"), _Scopes).access_scopes}
+    # Who may write may read.
+    granted |= {scope.replace("write_", "read_", 1) for scope in granted}
+    for scope in NEEDED_SCOPES:
+        if scope not in granted:
+            yield f"The key lacks the scope {scope}, without which nothing is read: add it to the app."
+    if "read_all_orders" not in granted:
+        yield (
+            "The key lacks the scope read_all_orders: Shopify shows only the orders of the last 60 days and hides"
+            " later refunds of older ones without a word. Add the scope to the app, then run"
+            " `syncd backfill --since` with the date of your first order."
+        )
+    try:
+        api.begin(DESTROYED_ORDERS, DESTROYED_ORDERS.between(now))
+    except (ConnectionBlocked, Refused):
+        yield "Shopify shows us no events, so deleted orders and customers stay: let the app read events."
+
+
+def _about_addresses(api: Api) -> Iterator[str]:
+    with suppress(NotAllowed):
+        if not _addresses_show(api):
+            yield (
+                "Shopify hides every customer's e-mail address, so nobody can be found in the audience:"
+                " tick name, e-mail, phone and address under the app's protected customer data."
+            )
+
+
+def _addresses_show(api: Api) -> bool:
+    """Whether any of the customers who changed last has an e-mail address; too few of them tell nothing."""
+    shown = api.begin(CUSTOMERS, {"order": "updated_at desc"}).batch.records
+    latest = [customer for customer in shown if not customer.redacted]
+    return len(latest) < TELLING_CUSTOMERS or any(customer.email for customer in latest)
+
+
+def _about_time_and_version(api: Api, now: int) -> Iterator[str]:
+    skew = api.server_now(api.get(f"api/{API_VERSION}/shop")) - now
+    if abs(skew) > OVERLAP_SECONDS:
+        way = "behind" if skew > 0 else "ahead of"
+        yield f"This machine's clock is {abs(skew)} seconds {way} the shop's: let it follow a time server."
+    if api.version != API_VERSION:
+        yield f"Shopify answers with version {api.version} instead of {API_VERSION}: update syncd."
