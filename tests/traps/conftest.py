@@ -1,0 +1,42 @@
+"""What the traps of the e-mail service need: an empty world under each configuration of the service's switches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from syncd.history.database import open_history
+from syncd.sandbox.audience import Switches
+from tests.integration.mailchimp_world import Town
+from tests.traps.mailchimp_stage import CONFIGURATIONS, Home, empty
+
+
+@pytest.fixture(scope="session")
+def mailchimp_town() -> Iterator[Town]:
+    """One sandbox for all traps of the e-mail service."""
+    with Town() as town:
+        town.world.throttle.enforce = False
+        yield town
+
+
+@pytest.fixture(params=CONFIGURATIONS)
+def switches(request: pytest.FixtureRequest) -> Switches:
+    """How the account behaves where nobody knows for certain: each test runs under every configuration."""
+    return CONFIGURATIONS[request.param]
+
+
+@pytest.fixture
+def town(mailchimp_town: Town, switches: Switches) -> Town:
+    """The destination alone, in front of an empty audience."""
+    empty(mailchimp_town, switches)
+    return mailchimp_town
+
+
+@pytest.fixture
+def home(town: Town, switches: Switches, emptied_url: Callable[[str], str], tmp_path: Path) -> Iterator[Home]:
+    """A whole syncd with empty shops and an empty audience; on PostgreSQL where every switch is the other way."""
+    kind = "postgresql" if switches == CONFIGURATIONS["other"] else "sqlite"
+    with open_history(emptied_url(kind)) as history:
+        yield Home(town.running, history, tmp_path)
