@@ -200,6 +200,60 @@ def test_a_change_in_other_letters_reaches_the_same_member(stage: MailchimpStage
     assert stage.truth()["foo@x.example"]["tags"] == ["loyal"]
 
 
+@pytest.mark.parametrize("muted", [False, True])
+@pytest.mark.parametrize("count", [1, 70])
+def test_a_contact_with_a_new_address_is_the_same_contact(stage: MailchimpStage, muted: bool, count: int) -> None:
+    for n in range(count):
+        stage.add(f"old{n}@shop.example", "subscribed", tags=["loyal", "their own"], fields={"FNAME": "Ada"})
+    destination = stage.connect()
+    before = {n: destination.member(f"old{n}@shop.example") for n in range(count)}
+    changes = [Change(f"old{n}@shop.example", rename_to=f"new{n}@shop.example") for n in range(count)]
+    outcomes = push(destination, *changes, muted=muted)
+    assert {outcome.result for outcome in outcomes.values()} == {"done"}
+    for n in range(count):
+        assert destination.member(f"old{n}@shop.example") is None
+        old, new = before[n], destination.member(f"new{n}@shop.example")
+        assert old
+        assert new
+        assert (new.contact_id, new.status, set(new.tags)) == (old.contact_id, old.status, set(old.tags))
+        assert new.fields == old.fields
+    assert stage.entries() == []
+
+
+def test_a_contact_cannot_take_the_address_of_another_and_both_stay(stage: MailchimpStage) -> None:
+    stage.add("old@shop.example", "subscribed")
+    stage.add("taken@shop.example", "subscribed")
+    [outcome] = push(stage.connect(), Change("old@shop.example", rename_to="taken@shop.example")).values()
+    assert (outcome.result, outcome.permanent) == ("refused", False)
+    assert "@" not in outcome.reason
+    assert [stage.truth()[f"{name}@shop.example"]["status"] for name in ("old", "taken")] == ["subscribed"] * 2
+
+
+def test_a_stranger_who_shall_be_renamed_or_archived_is_not_made_a_member(stage: MailchimpStage) -> None:
+    renamed, archived = Change("a@shop.example", rename_to="b@shop.example"), Change("c@shop.example", archive=True)
+    before = stage.truth()
+    outcomes = push(stage.connect(), renamed, archived)
+    assert (outcomes[renamed.email].result, outcomes[archived.email].result) == ("refused", "done")
+    assert stage.truth() == before
+
+
+@pytest.mark.parametrize("muted", [False, True])
+@pytest.mark.parametrize("count", [1, 70])
+def test_who_is_archived_has_lost_what_is_ours_before_and_archiving_twice_is_once(
+    stage: MailchimpStage, muted: bool, count: int
+) -> None:
+    emails = [f"p{n}@shop.example" for n in range(count)]
+    for email in emails:
+        stage.add(email, "subscribed", tags=["loyal", "their own"], fields={"SPEND": 12})
+    changes = [Change(email, remove=("loyal",), fields={"SPEND": ""}, archive=True) for email in emails]
+    for _ in range(2):
+        outcomes = push(stage.connect(), *changes, muted=muted)
+        assert {outcome.result for outcome in outcomes.values()} == {"done"}
+        for email in emails:
+            row = stage.truth()[email]
+            assert (row["status"], row["tags"], row["merge_fields"]) == ("archived", ["their own"], {})
+
+
 def test_after_settling_nothing_is_under_way(stage: MailchimpStage) -> None:
     emails = [f"p{n}@shop.example" for n in range(70)]
     for email in emails:
