@@ -12,6 +12,7 @@ from msgspec import Struct
 from syncd.sandbox.audience import Audience
 from syncd.sandbox.dice import dice
 from syncd.sandbox.fill import cdnow, csv_file, synthetic
+from syncd.sandbox.fill.carts import leave_carts
 from syncd.sandbox.fill.catalogue import catalogue
 from syncd.sandbox.fill.dataset import CURRENCY, Buyer, Purchase
 from syncd.sandbox.fill.people import Person, person
@@ -54,8 +55,9 @@ def build(
             case _:
                 buyers = csv_file.buyers(seed, Path(data), customers)
         populate(world, buyers)
-    for shop in world.shops.values():
-        shop.stock(products)
+        for shop in world.shops.values():
+            shop.stock(products)
+            leave_carts(shop, seed, products)
     return world
 
 

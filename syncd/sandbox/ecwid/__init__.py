@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from syncd.sandbox import carts
+from syncd.sandbox.carts import by_token
 from syncd.sandbox.ecwid import documents as show
 from syncd.sandbox.ecwid import filters
 from syncd.sandbox.ecwid.answers import answer, error
@@ -174,7 +174,7 @@ class _Ecwid:
         """One cart."""
         if not self.shop.switches.abandoned_carts:
             return error("NOT_AVAILABLE_ON_CURRENT_PLAN")
-        cart = carts.by_token(self.shop, request.path_params["id"])
+        cart = by_token(self.shop, request.path_params["id"])
         return error("CART_NOT_FOUND") if cart is None else _one(request, cart_json(self.shop, cart))
 
     async def list_deleted_orders(self, request: Request) -> Response:
