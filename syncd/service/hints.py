@@ -24,11 +24,12 @@ class Hints:
         """Afterwards the shop is waiting to be looked at, unless the same was told before under one of `ids`."""
         names = [(shop, each) for each in ids]
         with self._lock:
-            if any(name in self._known for name in names):
-                return
+            told = any(name in self._known for name in names)
             self._known.update(dict.fromkeys(names))
             while len(self._known) > REMEMBERED:
                 del self._known[next(iter(self._known))]
+            if told:
+                return
             self._shops.add(shop)
         self._wake.set()
 

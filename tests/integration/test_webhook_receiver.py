@@ -322,9 +322,11 @@ def test_repetitions_are_known_and_only_the_latest_are_remembered() -> None:
     hints.give("acme", ("event-0", "try-1"))
     hints.give("acme", ("event-1", "try-0"))
     assert hints.take() == set()
+    hints.give("acme", ("event-2", "try-1"))
+    assert hints.take() == set()  # every name that was heard is known, also that of a repetition
     hints.give("cafe", ("event-0",))
     assert hints.take() == {"cafe"}
-    for n in range(1, 3 * REMEMBERED):
+    for n in range(3, 3 * REMEMBERED):
         hints.give("acme", (f"event-{n}",))
     hints.take()
     assert len(hints._known) == REMEMBERED
