@@ -18,6 +18,7 @@ from syncd.history.database import History, open_history
 from syncd.history.schema import metadata
 from syncd.sandbox.populate import build
 from syncd.sandbox.serve import Running, start
+from tests.contract.judging import Judging
 
 # 22 November 2026, 10:00 UTC.
 START = 1_795_341_600
@@ -25,6 +26,11 @@ START = 1_795_341_600
 DATABASES = ["sqlite", "postgresql"]
 
 _numbers = count()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Every exchange of any test with a sandbox's Mailchimp is held against the service's published schema."""
+    config.pluginmanager.register(Judging(), "judging")
 
 
 @pytest.fixture

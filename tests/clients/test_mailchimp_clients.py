@@ -16,6 +16,8 @@ from syncd.sandbox.populate import populate
 from syncd.sandbox.serve import Running, start
 from syncd.sandbox.world import World
 
+pytestmark = pytest.mark.off_schema("the reference also says what the service makes of wrong requests")
+
 Life = dict[str, list[tuple[Step, Any, Outcome]]]
 
 

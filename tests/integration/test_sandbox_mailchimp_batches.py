@@ -47,6 +47,7 @@ def finished(api: Api, batch: dict[str, Any]) -> dict[str, Any]:
     return batch
 
 
+@pytest.mark.off_schema("one operation has a broken body")
 def test_a_batch_gives_one_result_for_each_operation(api: Api) -> None:
     api.audience.add_member("b@shop.test", "subscribed")
     found = api.run_batch(
@@ -144,6 +145,7 @@ def test_old_batches_are_unknown_and_recent_ones_are_listed_newest_first(api: Ap
     assert ([batch["id"] for batch in listed["batches"]], listed["total_items"]) == (ids[::-1], 2)
 
 
+@pytest.mark.off_schema("sends malformed operations")
 @pytest.mark.parametrize(
     "operation",
     [

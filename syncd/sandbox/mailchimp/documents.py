@@ -8,7 +8,7 @@ from syncd.sandbox.audience.instants import iso
 from syncd.sandbox.audience.members import unique_email_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from syncd.sandbox.audience import Audience, Member
     from syncd.sandbox.audience.fields import MergeField
@@ -18,8 +18,9 @@ Document = dict[str, Any]
 
 API = "https://us1.api.mailchimp.com/3.0"
 SHOWN_TAGS = 50
-# What a member has elsewhere and lacks in the listing of a segment.
-NOT_IN_SEGMENT = ("contact_id", "web_id", "source", "tags_count", "tags", "consents_to_one_to_one_messaging")
+# What a member has by itself and lacks in the answers to batches, and what it lacks besides in those of segments.
+NOT_IN_BATCH = ("web_id", "source", "consents_to_one_to_one_messaging", "unsubscribe_reason")
+NOT_IN_SEGMENT = (*NOT_IN_BATCH, "contact_id", "tags_count", "tags")
 
 
 def links(path: str) -> list[Document]:
@@ -81,9 +82,20 @@ def member(audience: Audience, shown: Member) -> Document:
     return document
 
 
+def batch_member(audience: Audience, shown: Member) -> Document:
+    """A member as the answers to a batch subscribe and to a segment batch show it."""
+    return _without(member(audience, shown), (*NOT_IN_BATCH, "full_name"))
+
+
 def segment_member(audience: Audience, shown: Member) -> Document:
-    """A member as the listing of a segment shows it: without what names its tags."""
-    return {name: value for name, value in member(audience, shown).items() if name not in NOT_IN_SEGMENT}
+    """A member as a segment shows it: without what names its tags."""
+    return _without(member(audience, shown), NOT_IN_SEGMENT)
+
+
+def _without(document: Document, names: Collection[str]) -> Document:
+    brief = {name: value for name, value in document.items() if name not in names}
+    brief["location"] = {name: value for name, value in document["location"].items() if name != "region"}
+    return brief
 
 
 def segment(audience: Audience, shown: Segment) -> Document:

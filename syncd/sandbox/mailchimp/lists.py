@@ -67,7 +67,7 @@ def subscribe(call: Call) -> Document:
                 sync_tags=write.sync_tags,
                 skip_required=call.flag("skip_merge_validation"),
             )
-            (new if created else updated).append(documents.member(audience, member))
+            (new if created else updated).append(documents.batch_member(audience, member))
         except Problem as problem:
             errors.append(_subscribe_error(audience, each, problem))
     return {
@@ -145,8 +145,8 @@ def write_segment(call: Call) -> Document:
         raise Problem(400, "Bad Request", TOO_MANY)
     added, removed, refused = audience.tags.batch(call.params["segment_id"], batch)
     return {
-        "members_added": [documents.member(audience, each) for each in added],
-        "members_removed": [documents.member(audience, each) for each in removed],
+        "members_added": [documents.batch_member(audience, each) for each in added],
+        "members_removed": [documents.batch_member(audience, each) for each in removed],
         "errors": [
             {"email_addresses": [_named_in_error(audience, email) for email in emails], "error": reason}
             for reason, emails in refused.items()
