@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -105,8 +105,11 @@ class House:
                     found.setdefault(tag.removeprefix("syncd:"), set()).add(email)
         return found
 
-    def expected(self) -> dict[str, set[str]]:
-        """The subscribers who shall bear each tag, worked out from what the shops really hold."""
+    def expected(self, nobodies: Collection[str] = ()) -> dict[str, set[str]]:
+        """The subscribers who shall bear each tag, worked out from what the shops really hold.
+
+        `nobodies`: addresses that count as nobody's, with what was bought under them.
+        """
         counted = {
             email: [
                 (
@@ -117,8 +120,10 @@ class House:
                 if order.counted and order.net_minor > 0 and order.currency == "EUR"
             ]
             for email, orders in truth(self.world).items()
+            if email not in ("", *nobodies)
         }
         subscribers = {email for email, member in self.state().items() if member["status"] == "subscribed"}
+        subscribers -= set(nobodies)
         found = everybody({email: bought for email, bought in counted.items() if bought}, subscribers, self.today())
         return {segment: kept for segment, people in found.items() if (kept := people & subscribers)}
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
+from sqlalchemy import select
 
 from syncd import pipeline, views
 from syncd.errors import UnsafePlan, UserError
 from syncd.history.database import History, open_history
+from syncd.history.schema import customers, standings
 from syncd.sandbox.audience.members import Member
 from syncd.sandbox.serve import Running
+from syncd.sandbox.shop import Customer
 from tests.integration.house import DAY, House
 
 NEW = "new.address@example.com"
@@ -67,6 +71,12 @@ def contact(house: House, email: str) -> Member:
 
 def change_address(house: House, email: str, new: str) -> None:
     house.call("POST", f"/shops/acme/customers/{customer_id(house, email)}", {"email": new})
+
+
+def stripped(house: House) -> set[str]:
+    with house.history.read() as db:
+        query = select(customers.c.email).join(standings, standings.c.customer_id == customers.c.id)
+        return set(db.execute(query.where(standings.c.leaving == "strip")).scalars())
 
 
 def quiet(house: House) -> bool:
@@ -367,3 +377,105 @@ def test_a_subscriber_of_no_shop_who_moved_in_the_audience_leaves_nothing_behind
     assert "only.here@example.com" not in house.state()
     assert "non-buyer" in house.tags(NEW)
     assert quiet(house)
+
+
+class Walk:
+    """Things that happen to people at random, in the shops and in the audience."""
+
+    def __init__(self, house: House, seed: int) -> None:
+        self.house, self.random = house, Random(seed)
+        self.acme, self.cafe = (house.world.shops[name] for name in ("acme", "cafe"))
+        self.erased: set[str] = set()
+
+    def happen(self) -> None:
+        """One thing."""
+        self.random.choice(
+            [
+                self.move,
+                self.move,
+                self.swap,
+                self.merge,
+                self.redact,
+                self.delete,
+                self.order,
+                self.unsubscribe,
+                self.rename,
+            ]
+        )()
+        self.house.later(self.random.randrange(1, 4 * 3_600))
+
+    def _customers(self) -> list[Customer]:
+        return [customer for customer in self.acme.customers if customer.email]
+
+    def move(self) -> None:
+        """Somebody gets another address, now and then that of a contact."""
+        free = f"walker.{self.random.randrange(10**6)}@example.com"
+        taken = self.random.choice(sorted(self.house.state()))
+        new = taken if self.random.random() < 0.2 and not self.acme.customer_of(taken) else free
+        self.acme.change_customer(self.random.choice(self._customers()).id, email=new)
+
+    def swap(self) -> None:
+        """Two people exchange their addresses."""
+        one, other = self.random.sample(self._customers(), 2)
+        self.acme.change_customer(one.id, email="between@example.com")
+        self.acme.change_customer(other.id, email=one.email)
+        self.acme.change_customer(one.id, email=other.email)
+
+    def merge(self) -> None:
+        gone, kept = self.random.sample(self._customers(), 2)
+        self.acme.merge_customers(gone.id, kept.id)
+
+    def redact(self) -> None:
+        customer = self.random.choice(self._customers())
+        assert customer.email
+        self.erased.add(customer.email)
+        self.acme.redact_customer(customer.id)
+
+    def delete(self) -> None:
+        idle = [one for one in self._customers() if not self.acme.orders_of.get(one.id)]
+        if idle:
+            self.acme.delete_customer(self.random.choice(idle).id)
+
+    def order(self) -> None:
+        shop = self.random.choice(["acme", "cafe"])
+        people = {one.email for one in (*self.acme.customers, *self.cafe.customers) if one.email}
+        email, guest = self.random.choice(sorted(people)), self.random.random() < 0.3
+        if not guest and not self.house.world.shops[shop].customer_of(email):
+            # An account of their own, made after they were erased.
+            self.erased.discard(email)
+        self.house.order(shop, email, "19.90", guest=guest)
+
+    def unsubscribe(self) -> None:
+        self.house.members.act(self._subscriber(), {"status": "unsubscribed"})
+
+    def rename(self) -> None:
+        """A contact changes their address in the e-mail service."""
+        new = f"renamed.{self.random.randrange(10**6)}@example.com"
+        self.house.members.act(self._subscriber(), {"email": new})
+
+    def _subscriber(self) -> str:
+        return self.random.choice(sorted(e for e, m in self.house.state().items() if m["status"] == "subscribed"))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_happens_to_people_contacts_are_kept_nobody_is_mailed_and_it_comes_to_rest(
+    house: House, seed: int
+) -> None:
+    house.configure(brake={"removals_min": 1_000, "known_customers": 10_000})
+    walk = Walk(house, seed)
+    asked = {member.contact_id: member.status for member in house.members.members}
+    for _ in range(40):
+        walk.happen()
+        if walk.random.random() < 0.4:
+            # Who objects between two cycles is the audience's own news, and no doing of ours.
+            asked |= {member.contact_id: member.status for member in house.members.members}
+            house.sync_in_order()
+            for member in house.members.members:
+                before = asked.get(member.contact_id, member.status)
+                assert member.status in (before, "archived"), "no status is written but by archiving"
+    for _ in range(3):
+        house.later(DAY)
+        house.sync_in_order()
+    assert quiet(house)
+    # Who is known by another address now is nobody under the old one, though the contact had to stay.
+    assert house.tagged() == house.expected(walk.erased | stripped(house))
