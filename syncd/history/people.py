@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, select, update
 
 from syncd.history import former
-from syncd.history.database import History, among, put
+from syncd.history.database import History, among, lock, put
 from syncd.history.derived import derive
 from syncd.history.schema import customers, identities, news, orders
 from syncd.model import Customer, Order, email_key
@@ -128,7 +128,7 @@ def settle(
     moved = {id_ for id_ in news_of if id_ in known and known[id_].customer_id != changed[id_].customer_id}
     _move_orders(db, shop, [changed[id_] for id_ in moved])
     former.remember(db, shop, ((id_, known[id_].customer_id) for id_ in moved))
-    redacted = {record.id: record.updated_at for record in records if record.redacted and record.id in news_of}
+    redacted = {record.id: record.updated_at for record in records if record.redacted and record.id in changed}
     returned = former.erase(db, shop, known, redacted) | former.welcome_back(db, _signed_up(changed))
     # A new id that only an order told of adds nothing to a person.
     adding = [id_ for id_, one in changed.items() if one.recorded or one.deleted or id_ in moved]
@@ -216,6 +216,17 @@ def mark_news(db: Connection, ids: Collection[int | None], audiences_: Iterable[
     """These customers are judged again in the next cycle of each audience."""
     rows = [(id_, audience) for id_ in sorted(filter(None, ids)) for audience in audiences_]
     put(db, news, ["customer_id", "audience"], rows, keep=None)
+
+
+def redact(history: History, shop: str, shop_customer_id: str, *, audiences: Iterable[str], now: int) -> None:
+    """Afterwards whoever this shop id is, or was, counts as erased; each of `audiences` is told.
+
+    For a shop that says so before, or without, showing it. Saying it again changes nothing.
+    """
+    with history.begin() as db:
+        lock(db, "people")
+        known = known_identities(db, shop, [shop_customer_id])
+        mark_news(db, former.erase(db, shop, known, {shop_customer_id: now}), audiences)
 
 
 def emails_of(history: History, ids: Collection[int]) -> dict[int, str]:

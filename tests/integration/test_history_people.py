@@ -20,7 +20,7 @@ from syncd.history.consents import consent_of
 from syncd.history.database import History
 from syncd.history.ingest import Ingested
 from syncd.history.members import store_members
-from syncd.history.people import customer_of, emails_of
+from syncd.history.people import customer_of, emails_of, redact
 from syncd.history.schema import consents, customers, identities
 from syncd.model import Member
 
@@ -235,3 +235,68 @@ def test_a_withdrawal_outlives_the_id_that_gave_it(history: History) -> None:
 def test_of_strangers_nobody_has_consented(history: History) -> None:
     assert consent_of(history, [1, 2]) == {1: False, 2: False}
     assert consent_of(history, []) == {}
+
+
+def erased(history: History) -> dict[str, int]:
+    return {email: at for email, at in rows(history, customers, "email", "erased_at") if at is not None}
+
+
+def test_who_is_redacted_is_erased_since_then_and_their_orders_are_nobodys(history: History) -> None:
+    take(history, customer("c1"), order("1", customer_id="c1"))
+    forget_news(history)
+    take(history, customer("c1", None, updated_at=2_000, redacted=True))
+    assert erased(history) == {"ana@example.com": 2_000}
+    assert owners(history) == {"1": None}
+    assert news_of(history) == {"ana@example.com"}
+
+
+def test_a_redaction_that_still_shows_the_address_takes_it_away_all_the_same(history: History) -> None:
+    take(history, customer("c1"))
+    take(history, customer("c1", "ana@example.com", updated_at=2_000, redacted=True))
+    assert erased(history) == {"ana@example.com": 2_000}
+    assert rows(history, identities, "customer_id") == [(None,)]
+
+
+def test_a_redaction_after_the_address_was_taken_away_finds_whose_it_was(history: History) -> None:
+    take(history, customer("c1"))
+    take(history, customer("c1", None, updated_at=2_000))
+    assert erased(history) == {}
+    take(history, customer("c1", None, updated_at=3_000, redacted=True))
+    assert erased(history) == {"ana@example.com": 3_000}
+
+
+def test_an_older_record_does_not_bring_back_who_was_erased(history: History) -> None:
+    take(history, customer("c1", created_at=500))
+    take(history, customer("c1", None, updated_at=2_000, created_at=500, redacted=True))
+    take(
+        history,
+        customer("c1", "ana@example.com", updated_at=1_500, created_at=500),
+        order("1", email="ana@example.com"),
+    )
+    assert erased(history) == {"ana@example.com": 2_000}
+
+
+def test_who_signs_up_at_a_shop_after_they_were_erased_is_welcome(history: History) -> None:
+    take(history, customer("c1"))
+    take(history, customer("c1", None, updated_at=2_000, redacted=True))
+    take(history, customer("c2", "ana@example.com", updated_at=2_500, created_at=1_999))
+    assert erased(history) == {"ana@example.com": 2_000}
+    take(history, customer("c3", "ana@example.com", updated_at=3_000, created_at=2_001), shop="cafe")
+    assert erased(history) == {}
+
+
+def test_an_id_that_belongs_to_somebody_else_by_now_is_not_held_against_its_first_owner(history: History) -> None:
+    take(history, customer("c1", "ana@example.com"))
+    take(history, customer("c1", "eva@example.com", updated_at=2_000), customer("c2", "ana@example.com"))
+    take(history, customer("c1", None, updated_at=3_000, redacted=True))
+    assert erased(history) == {"eva@example.com": 3_000}
+
+
+def test_a_shop_may_say_by_other_ways_that_it_erased_somebody(history: History) -> None:
+    take(history, customer("c1"))
+    forget_news(history)
+    for _ in range(2):
+        redact(history, "acme", "c1", audiences=["main"], now=4_000)
+        redact(history, "acme", "never-seen", audiences=["main"], now=4_000)
+    assert erased(history) == {"ana@example.com": 4_000}
+    assert news_of(history) == {"ana@example.com"}
