@@ -172,7 +172,9 @@ class _Watch:
             self.status = message["status"]
             own = {name for name, _ in message["headers"]}
             added = [(name.lower().encode(), value.encode()) for name, value in self.headers.items()]
-            message = {**message, "headers": [*message["headers"], *(each for each in added if each[0] not in own)]}
+            told = [*message["headers"], *(each for each in added if each[0] not in own)]
+            # Capitals as the services write them: some clients look for `X-Shopify-Shop-Api-Call-Limit` literally.
+            message = {**message, "headers": [(name.title(), value) for name, value in told]}
         await self._send(message)
 
 
