@@ -18,16 +18,45 @@ from syncd.http import Http, Reply
 from syncd.model import Rejected
 from syncd.sources._budgets import Sleep, SlidingWindow
 from syncd.sources._records import Reader, decode
-from syncd.sources._refusals import NotAllowed, impostor
+from syncd.sources._refusals import NotAllowed, NotInPlan, impostor
 from syncd.sources._walk import Window, server_now
 
 PAGE_ROWS = 100
+FEWEST_ROWS = 2
 # 600 calls a minute and token. The store counts when a call arrives, we when it leaves: two seconds more
 # cover what the way of the first and of the last call may differ.
 CALLS = 600
 PER_SECONDS = 62.0
 # How often a window that changes under our eyes is read anew before it is left to the next cycle.
 TRIES = 5
+# A token that was refused is tried again after so long, in case it was made good over there. Not sooner: from 600
+# calls with a bad token on, however slow, an address is blocked.
+REFUSED_SECONDS = 12 * 3_600
+
+# What a refusal means, by its code: the matter, what to do about it, and whether all else may still work.
+_REFUSALS: dict[str, tuple[type[ConnectionBlocked], str, str]] = {
+    "INVALID_API_TOKEN": (
+        ConnectionBlocked,
+        "Ecwid does not accept the token",
+        "Put the app's secret token into the configuration.",
+    ),
+    "INSUFFICIENT_APP_SCOPE": (
+        NotAllowed,
+        "our token lacks a scope",
+        "Give the app read_store_profile, read_orders and read_customers.",
+    ),
+    "NOT_AVAILABLE_ON_CURRENT_PLAN": (
+        NotInPlan,
+        "the store's plan does not include this",
+        "Ecwid lets apps read the stores of paid plans only: the owner has to choose another plan.",
+    ),
+    "STORE_IS_SUSPENDED": (
+        ConnectionBlocked,
+        "Ecwid has suspended the store",
+        "The owner has to ask Ecwid why; syncd goes on by itself afterwards.",
+    ),
+    "STORE_NOT_FOUND": (ConnectionBlocked, "there is no such store", "Check store_id in the configuration."),
+}
 
 
 class List(Struct, frozen=True):
@@ -64,6 +93,10 @@ class _Total(Struct):
     total: int
 
 
+class _TooLong(SyncdError):
+    """The store gave up over a page: half of it takes half of the time."""
+
+
 class Api:
     """The calls to one store. All of them share one budget; several threads may call at once.
 
@@ -82,7 +115,8 @@ class Api:
         self.connection = connection
         self._base = f"/api/v3/{store_id}"
         self._token = token
-        self._refused_token = ""
+        self._refused = ("", 0)
+        self._page_rows = PAGE_ROWS
         self._now = now
         budget = SlidingWindow(CALLS, PER_SECONDS, sleep=sleep)
         # Ten calls a second that take a second each are more than one Http keeps connections.
@@ -101,6 +135,12 @@ class Api:
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Reply:
         """The answer to `GET path`, which begins behind the store's number."""
+        try:
+            return self._ask(path, params)
+        except _TooLong as err:
+            raise TransientError(str(err), status=408, hint=err.hint) from err
+
+    def _ask(self, path: str, params: Mapping[str, str] | None) -> Reply:
         try:
             return next(self._clients).request("GET", f"{self._base}/{path}", params=params)
         except RecordError as err:
@@ -125,6 +165,7 @@ class Api:
         for _ in range(TRIES):
             rows = self._rows(what, window)
             if rows is not None:
+                self._page_rows = min(PAGE_ROWS, 2 * self._page_rows)
                 return rows
         raise TransientError(f"{self.connection}: the list of {what.path} keeps changing while it is read")
 
@@ -143,12 +184,23 @@ class Api:
         return found
 
     def _page(self, what: List, window: Window, offset: int) -> _Page:
-        # Customers come by ten where no limit is named.
-        params = self._asks(what, window.first, window.last) | {"limit": str(PAGE_ROWS), "offset": str(offset)}
-        batch = what.reader.read(self.get(what.path, params).body)
+        batch = what.reader.read(self._page_reply(what, window, offset).body)
         records = {record.id: record for record in batch.records}
         rejected = {each.record_id: each for each in batch.rejected}
         return _Page(batch.page.total, batch.page.count, Rows(records, rejected))
+
+    def _page_reply(self, what: List, window: Window, offset: int) -> Reply:
+        while True:
+            # Customers come by ten where no limit is named.
+            rows = self._page_rows
+            params = self._asks(what, window.first, window.last) | {"limit": str(rows), "offset": str(offset)}
+            try:
+                return self._ask(what.path, params)
+            except _TooLong as err:
+                # Two at least: with one, no page would hold a row of the page before.
+                if rows <= FEWEST_ROWS:
+                    raise TransientError(str(err), status=408, hint=err.hint) from err
+                self._page_rows = min(self._page_rows, max(FEWEST_ROWS, rows // 2))
 
     def _asks(self, what: List, first: int, last: int) -> dict[str, str]:
         return {**what.asks, what.bounds[0]: str(first), what.bounds[1]: str(last)}
@@ -156,30 +208,24 @@ class Api:
     def _credentials(self) -> dict[str, str]:
         """Raises: ConnectionBlocked for a token that was refused before: asking on would get our address blocked."""
         token = self._token()
-        if token == self._refused_token:
-            raise self._bad_token()
+        refused, since = self._refused
+        if token == refused and self._now() < since + REFUSED_SECONDS:
+            raise self._refusal("INVALID_API_TOKEN")
         return {"Authorization": f"Bearer {token}"}
 
     def _judge(self, reply: Reply) -> SyncdError | None:
-        if reply.status == 404:
-            return self._blocked("there is no such store", "Check store_id in the configuration.")
-        if reply.status == 403 and (error := _code(reply)):
-            if error == "INSUFFICIENT_APP_SCOPE":
-                return NotAllowed(
-                    f"{self.connection}: our token lacks a scope",
-                    connection=self.connection,
-                    hint="Give the app read_store_profile, read_orders and read_customers.",
-                )
-            if error == "INVALID_API_TOKEN":
-                self._refused_token = self._token()
-                return self._bad_token()
+        code = _code(reply) if reply.status in (402, 403, 404) else ""
+        if code == "INVALID_API_TOKEN":
+            self._refused = (self._token(), self._now())
+        if code in _REFUSALS:
+            return self._refusal(code)
+        if reply.status == 408:
+            return _TooLong(f"{self.connection}: the store took too long", hint="syncd tries again in the next cycle.")
         return impostor(reply, self.connection)
 
-    def _bad_token(self) -> ConnectionBlocked:
-        return self._blocked("Ecwid does not accept the token", "Put the app's secret token into the configuration.")
-
-    def _blocked(self, fault: str, hint: str) -> ConnectionBlocked:
-        return ConnectionBlocked(f"{self.connection}: {fault}", connection=self.connection, hint=hint)
+    def _refusal(self, code: str) -> ConnectionBlocked:
+        kind, fault, hint = _REFUSALS[code]
+        return kind(f"{self.connection}: {fault}", connection=self.connection, hint=hint)
 
 
 def _code(reply: Reply) -> str:

@@ -1,4 +1,4 @@
-"""Ecwid's orders, customers and deletions as its REST API v3 writes them, and what they mean for us.
+"""Ecwid's orders, customers, carts and deletions as its REST API v3 writes them, and what they mean for us.
 
 Pure: bytes in, records out. Only the fields that are used are declared. An order names no currency: it
 is the store's, which `/profile` tells. Source: docs.ecwid.com, REST API, Orders, Customers.
@@ -11,7 +11,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from syncd.errors import RecordError
-from syncd.model import Consent, ConsentState, Customer, Item, Order, OrderStatus, Refund
+from syncd.model import Cart, Consent, ConsentState, Customer, Item, Order, OrderStatus, Refund
 from syncd.sources._records import Amount, Id, Reader, count, country, identifier, instant, minor, seconds, text
 
 # A status that is not listed is quarantined, for nobody can say whether such an order counts. What a
@@ -83,7 +83,7 @@ class _Orders(Struct):
 
 class _Customer(Struct, rename="camel"):
     id: Id
-    registered: str
+    registered: str | None = None
     updated: str | None = None
     email: str | None = None
     accept_marketing: bool | None = None
@@ -97,6 +97,23 @@ class _Customers(Struct):
     total: int
     count: int
     items: list[_Customer]
+
+
+class _Cart(Struct, rename="camel"):
+    cart_id: Id
+    total: Amount
+    create_timestamp: int
+    update_timestamp: int
+    customer_id: Id | None = None
+    email: str | None = None
+    hidden: bool | None = None
+    recovered_order_id: Id | None = None
+
+
+class _Carts(Struct):
+    total: int
+    count: int
+    items: list[_Cart]
 
 
 class _Gone(Struct, rename="camel"):
@@ -189,11 +206,12 @@ def _refunds(wire: _Order, status: OrderStatus, paid: int, goods: int, currency:
         (minor("refunds.amount", each.amount, currency), at("refunds.date", each.date) if each.date else updated_at)
         for each in wire.refunds
     ]
-    if not stated:
-        amount = minor("refundedAmount", wire.refunded_amount or 0, currency)
-        if not amount and status is OrderStatus.REFUNDED:
-            amount = paid
-        stated = [(amount, updated_at)] if amount else []
+    amount = minor("refundedAmount", wire.refunded_amount or 0, currency)
+    if not stated and not amount and status is OrderStatus.REFUNDED:
+        amount = paid
+    # The list may know of fewer refunds than the sum.
+    rest = amount - sum(each for each, _ in stated)
+    stated += [(rest, updated_at)] if rest > 0 else []
     return tuple(
         Refund(
             id=str(n),
@@ -221,7 +239,8 @@ def _customer(wire: _Customer) -> Customer:
     Ecwid reads a missing `acceptMarketing` as permission. It is no proof of one, so here it is
     UNKNOWN; false is a refusal, whether the person or the merchant made it.
     """
-    created_at = at("registered", wire.registered)
+    # Of one that nobody ever changed, and of one that came from elsewhere, only one of the dates may be told.
+    created_at = at("registered", wire.registered or wire.updated or "")
     updated_at = at("updated", wire.updated) if wire.updated else created_at
     state, level = {
         True: (ConsentState.GRANTED, ""),
@@ -243,6 +262,25 @@ def _customer(wire: _Customer) -> Customer:
         language=text(wire.lang, _LANGUAGE_LENGTH),
         tags=(group,) if group else (),
         wholesale=group.lower() == WHOLESALE,
+    )
+
+
+def carts_in(currency: str) -> Reader[_Carts, _Cart, Cart]:
+    """Reads the abandoned carts of a store that sells in `currency`."""
+    return Reader(_Carts, "items", _Cart, lambda wire: _cart(wire, currency), named="cartId")
+
+
+def _cart(wire: _Cart, currency: str) -> Cart:
+    """Raises: RecordError. A cart that the merchant took out of the list shall not be followed up."""
+    return Cart(
+        id=identifier("cartId", wire.cart_id),
+        begun_at=seconds("createTimestamp", wire.create_timestamp),
+        updated_at=seconds("updateTimestamp", wire.update_timestamp),
+        currency=currency,
+        value_minor=minor("total", wire.total, currency),
+        customer_id=identifier("customerId", wire.customer_id) if wire.customer_id else None,
+        email=text(wire.email) or None,
+        closed=bool(wire.hidden or wire.recovered_order_id),
     )
 
 

@@ -49,14 +49,17 @@ class Reader(Generic[P, W, R]):
     """Reads one resource: pages of the type `page`, which hold records of the type `wire` in the list `key`.
 
     `build` makes our record of theirs, or None for one that is not meant to be read, and raises
-    RecordError, naming field and fault, for one that it cannot accept.
+    RecordError, naming field and fault, for one that it cannot accept. `named` is their field with its id.
     """
 
-    def __init__(self, page: type[P], key: str, wire: type[W], build: Callable[[W], R | None]) -> None:
+    def __init__(
+        self, page: type[P], key: str, wire: type[W], build: Callable[[W], R | None], named: str = "id"
+    ) -> None:
         self._page = msgspec.json.Decoder(page)
         self._wire = msgspec.json.Decoder(wire)
         self._key = key
         self._build = build
+        self._named = named
 
     def read(self, body: bytes) -> Batch[P, R]:
         """Every record of a page, or why not.
@@ -76,13 +79,14 @@ class Reader(Generic[P, W, R]):
             wire = self._wire.decode(raw)
         except msgspec.ValidationError as err:
             fault, _, place = str(err).partition(" - at `$")
-            raise RecordError(f"{place.strip('.`') or 'record'}: {fault}", subject=record_id(raw)) from None
+            subject = record_id(raw, self._named)
+            raise RecordError(f"{place.strip('.`') or 'record'}: {fault}", subject=subject) from None
         except (msgspec.MsgspecError, UnicodeDecodeError) as err:
             # The decoder of text quotes what it could not read.
             what = "not UTF-8" if isinstance(err, UnicodeDecodeError) else str(err)
-            raise RecordError(f"record: {what}", subject=record_id(raw)) from None
+            raise RecordError(f"record: {what}", subject=record_id(raw, self._named)) from None
         except RecursionError:
-            raise RecordError("record: nested too deep", subject=record_id(raw)) from None
+            raise RecordError("record: nested too deep", subject=record_id(raw, self._named)) from None
         return self._build(wire)
 
     def _one_by_one(self, body: bytes) -> Batch[P, R]:
@@ -96,7 +100,7 @@ class Reader(Generic[P, W, R]):
             try:
                 record = self.parse(raw)
             except RecordError as err:
-                batch.rejected.append(Rejected(record_id(raw), str(err), raw))
+                batch.rejected.append(Rejected(record_id(raw, self._named), str(err), raw))
             else:
                 if record is not None:
                     batch.records.append(record)
@@ -145,20 +149,16 @@ def split(body: bytes, key: str) -> tuple[bytes, list[bytes]]:
     return body[:opened] + body[closed:], [] if items == [b""] else items
 
 
-class _Named(Struct):
-    id: Id
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ID = msgspec.json.Decoder(Id)
 
 
-_NAMED = msgspec.json.Decoder(_Named)
-_LEADING_ID = re.compile(rb'\{\s*"id"\s*:\s*"?([\w-]{1,64})"?\s*,')
-
-
-def record_id(raw: bytes) -> str:
+def record_id(raw: bytes, named: str = "id") -> str:
     """The shop's id of the record in `raw`; where that cannot be read, a name made of its bytes."""
     try:
-        return identifier("id", _NAMED.decode(raw).id)
-    except (ValueError, RecursionError, RecordError):
-        leading = _LEADING_ID.match(raw)
+        return identifier(named, _ID.decode(_FIELDS.decode(raw)[named]))
+    except (ValueError, KeyError, RecursionError, RecordError):
+        leading = re.match(rb'\{\s*"%s"\s*:\s*"?([\w-]{1,64})"?\s*,' % named.encode(), raw)
         return leading[1].decode() if leading else f"unnamed-{blake2b(raw, digest_size=8).hexdigest()}"
 
 

@@ -10,6 +10,10 @@ class NotAllowed(ConnectionBlocked):
     """Our key is good, but may not do this one thing."""
 
 
+class NotInPlan(NotAllowed):
+    """What the shop pays for does not include this one thing."""
+
+
 def impostor(reply: Reply, connection: str) -> TransientError | None:
     """The error for an answer that is not the shop's own: the page of a guest network, of a proxy, of a throttle."""
     if reply.status not in (200, 403) or "json" in reply.headers.get("content-type", "json").lower():

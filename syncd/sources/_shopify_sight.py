@@ -15,6 +15,7 @@ from syncd.model import Customer, Order
 from syncd.sources._records import decode
 from syncd.sources._refusals import NotAllowed
 from syncd.sources._shopify_api import API_VERSION, CUSTOMERS, DESTROYED_ORDERS, Api, Refused
+from syncd.sources._shopify_carts import CARTS
 from syncd.sources._walk import OVERLAP_SECONDS
 
 NEEDED_SCOPES = ("read_orders", "read_customers")
@@ -76,6 +77,13 @@ def _about_scopes(api: Api, now: int) -> Iterator[str]:
         api.begin(DESTROYED_ORDERS, DESTROYED_ORDERS.between(now))
     except (ConnectionBlocked, Refused):
         yield "Shopify shows us no events, so deleted orders and customers stay: let the app read events."
+    try:
+        api.begin(CARTS, CARTS.between(now))
+    except NotAllowed:
+        # For want of read_orders, which is told above.
+        return
+    except (ConnectionBlocked, Refused):
+        yield "Shopify shows us no abandoned checkouts, so nothing is known of carts; all else works."
 
 
 def _about_addresses(api: Api) -> Iterator[str]:

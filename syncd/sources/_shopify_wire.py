@@ -117,6 +117,7 @@ class _Order(Struct):
     shipping_lines: list[_ShippingLine] = []
     line_items: list[_LineItem] = []
     refunds: list[_Refund] = []
+    checkout_token: str | None = None
 
 
 class _Orders(Struct):
@@ -226,6 +227,7 @@ def _order(wire: _Order) -> Order:
         test=bool(wire.test),
         refunds=tuple(filter(None, (_refund(each, wire, till) for each in wire.refunds))),
         items=tuple(_item(each, till) for each in wire.line_items),
+        cart_id=text(wire.checkout_token, 64) or None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Ecwid, over its REST API v3: customers, orders, and what was deleted, in closed windows of time.
+"""Ecwid, over its REST API v3: customers, orders, what was deleted, and carts, in closed windows of time.
 
 It knows in which order a store is read, and how to go on where it stopped; the calls are `_ecwid_api`'s.
 Source: docs.ecwid.com, REST API v3.
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from syncd.errors import RecordError, TransientError, UserError
-from syncd.model import Customer, Order, Page, Rejected, ShopProfile
+from syncd.errors import ConnectionBlocked, RecordError, UserError
+from syncd.model import CART_DAYS, Cart, Customer, Order, Page, Rejected, ShopProfile
 from syncd.sources import _ecwid_wire as wire
 from syncd.sources._budgets import Sleep
 from syncd.sources._ecwid_api import PAGE_ROWS, Api, List
 from syncd.sources._records import decode
-from syncd.sources._refusals import NotAllowed
+from syncd.sources._refusals import NotAllowed, NotInPlan
 from syncd.sources._walk import OVERLAP_SECONDS, Cursor, Window, ahead, windows
 
 if TYPE_CHECKING:
@@ -61,13 +61,15 @@ class _Stats(Struct, rename="camel"):
 
     orders_updated: str | None = None
     customers_updated: str | None = None
+    abandoned_sales_updated: str | None = None
 
 
 class _Latest(Struct, frozen=True):
-    """When orders and customers changed last, where the store tells, and its present time (UTC seconds)."""
+    """When orders, customers and carts changed last, where the store tells, and its present time (UTC seconds)."""
 
     orders: int | None
     customers: int | None
+    carts: int | None
     now: int
 
 
@@ -78,6 +80,16 @@ class _Chunk(Struct, frozen=True):
     rejected: tuple[Rejected, ...]
     reached: int
     place: str = ""
+
+
+def _instant(written: str | None) -> int | None:
+    """When it was; None where that is not told, or makes no sense, as of what a store never had: then its list is
+    asked.
+    """
+    try:
+        return wire.at("latest-stats", written) if written else None
+    except RecordError:
+        return None
 
 
 def connect(name: str, shop: Shop, now: Callable[[], int], sleep: Sleep) -> Ecwid:
@@ -110,7 +122,7 @@ class Ecwid:
         return self._api.count(CUSTOMERS, 0, self._now())
 
     def pull(self, cursors: Mapping[str, str], since: int | None = None) -> Iterator[Page]:
-        """Customers, orders, deletions.
+        """Customers, orders, deletions, carts.
 
         With `since`, orders that were *changed* since then are read: all that were placed later, and
         some that were placed earlier.
@@ -124,37 +136,43 @@ class Ecwid:
         for chunk, cursor, expected in self._changes(orders, begin, since or 0, latest.orders, latest.now):
             yield Page("orders", cursor, orders=chunk.records, rejected=chunk.rejected, expected=expected)
         yield from self._deletions(cursors, latest.now)
+        yield from self._carts(Cursor.read(cursors.get("carts")), latest)
 
-    def parse(self, resource: str, raw: bytes) -> Order | Customer:
-        record: Order | Customer | None = None
+    def parse(self, resource: str, raw: bytes) -> Order | Customer | Cart:
+        record: Order | Customer | Cart | None = None
         if resource == "customers":
             record = wire.CUSTOMERS.parse(raw)
         elif resource == "orders":
             record = self._orders().reader.parse(raw)
+        elif resource == "carts":
+            record = self._abandoned().reader.parse(raw)
         if record is None:
             raise RecordError("record: not one that is kept")
         return record
 
     def warnings(self) -> list[str]:
-        return [*self._about_scopes(), *self._about_time()]
+        return [*self._about_scopes(), *self._about_carts(), *self._about_time()]
 
     def _orders(self) -> List:
         """The list of orders; its reader must know in which currency the store sells."""
-        if not self._currency:
-            self.profile()
-        return List("orders", wire.orders_in(self._currency))
+        return List("orders", wire.orders_in(self._known_currency()))
+
+    def _abandoned(self) -> List:
+        """The list of abandoned carts; hidden ones too, so that a cart that is hidden later is seen to be."""
+        return List("carts", wire.carts_in(self._known_currency()), asks={"showHidden": "true"})
+
+    def _known_currency(self) -> str:
+        return self._currency or self.profile().currency
 
     def _latest(self) -> _Latest:
         reply = self._api.get("latest-stats")
         stats = decode(reply, _Stats)
-        try:
-            orders, customers = (
-                wire.at("latest-stats", written) if written else None
-                for written in (stats.orders_updated, stats.customers_updated)
-            )
-        except RecordError as err:
-            raise TransientError(f"{self._api.connection}: {err}") from err
-        return _Latest(orders, customers, self._api.server_now(reply))
+        return _Latest(
+            orders=_instant(stats.orders_updated),
+            customers=_instant(stats.customers_updated),
+            carts=_instant(stats.abandoned_sales_updated),
+            now=self._api.server_now(reply),
+        )
 
     def _changes(
         self, what: List, begin: Cursor | None, since: int, latest: int | None, now: int
@@ -209,6 +227,25 @@ class Ecwid:
                 yield Page(resource, cursor, deleted_orders=gone, rejected=rejected)
             else:
                 yield Page(resource, cursor, deleted_customers=gone, rejected=rejected)
+
+    def _carts(self, begin: Cursor | None, latest: _Latest) -> Iterator[Page]:
+        """Abandoned carts, where the store has them and we may see them."""
+        since = latest.now - CART_DAYS * 86_400
+        try:
+            for chunk, cursor, expected in self._changes(self._abandoned(), begin, since, latest.carts, latest.now):
+                yield Page("carts", cursor, carts=chunk.records, rejected=chunk.rejected, expected=expected)
+        except ConnectionBlocked:
+            # `syncd check` tells it; all else, which came before, is worth having without.
+            return
+
+    def _about_carts(self) -> Iterator[str]:
+        try:
+            self._api.count(self._abandoned(), self._now(), self._now())
+        except NotInPlan:
+            yield "The store's plan has no abandoned carts, so nothing is known of carts; all else works."
+        except NotAllowed:
+            # For want of read_orders, which is told above.
+            return
 
     def _about_scopes(self) -> Iterator[str]:
         for what, scope in ((CUSTOMERS, "read_customers"), (DELETED_ORDERS, "read_orders")):

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from syncd.errors import ConnectionBlocked, RecordError, UserError
 from syncd.http import Http
-from syncd.model import Customer, Order, Page, ShopProfile
+from syncd.model import CART_DAYS, Cart, Customer, Order, Page, ShopProfile
 from syncd.sources._budgets import Sleep
 from syncd.sources._records import decode
 from syncd.sources._shopify_api import (
@@ -30,6 +30,7 @@ from syncd.sources._shopify_api import (
     Refused,
     Seen,
 )
+from syncd.sources._shopify_carts import CARTS
 from syncd.sources._shopify_refusals import refusal
 from syncd.sources._shopify_sight import Faces, warnings
 from syncd.sources._shopify_token import ClientCredentials, PermanentToken
@@ -100,7 +101,7 @@ class Shopify:
         return shown if shown <= WALK_ROWS else None
 
     def pull(self, cursors: Mapping[str, str], since: int | None = None) -> Iterator[Page]:
-        """Customers, orders, deletions.
+        """Customers, orders, deletions, carts.
 
         With `since`, orders that were *changed* since then are read: all that were placed later, and
         some that were placed earlier.
@@ -117,10 +118,11 @@ class Shopify:
             orders, rejected = tuple(seen.batch.records), tuple(seen.batch.rejected)
             yield Page("orders", cursor, orders=orders, rejected=rejected, expected=expected)
         yield from self._deletions(cursors)
+        yield from self._carts(Cursor.read(cursors.get("carts")))
 
-    def parse(self, resource: str, raw: bytes) -> Order | Customer:
-        what = {"orders": ORDERS, "customers": CUSTOMERS}.get(resource)
-        record: Order | Customer | None = what.reader.parse(raw) if what else None
+    def parse(self, resource: str, raw: bytes) -> Order | Customer | Cart:
+        what = {"orders": ORDERS, "customers": CUSTOMERS, "carts": CARTS}.get(resource)
+        record: Order | Customer | Cart | None = what.reader.parse(raw) if what else None
         if record is None:
             raise RecordError("record: not one that is kept")
         return record
@@ -204,3 +206,18 @@ class Shopify:
                 yield Page(resource, cursor, deleted_orders=gone, rejected=rejected)
             else:
                 yield Page(resource, cursor, deleted_customers=gone, rejected=rejected)
+
+    def _carts(self, begin: Cursor | None) -> Iterator[Page]:
+        """Abandoned checkouts, where we may see them. As with deletions, the cursor moves when all was read."""
+        begin = begin or Cursor(self._now() - CART_DAYS * 86_400)
+        try:
+            first = self._api.begin(CARTS, CARTS.between(begin.at))
+            newest = begin.at
+            for seen in self._walk(CARTS, first, begin.at):
+                newest = max(newest, seen.newest)
+                cursor = begin if seen.next else begin.moved_to(newest, first.now)
+                carts, rejected = tuple(seen.batch.records), tuple(seen.batch.rejected)
+                yield Page("carts", cursor.write(), carts=carts, rejected=rejected)
+        except (ConnectionBlocked, Refused):
+            # `syncd check` tells it; all else, which came before, is worth having without.
+            return

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 import requests
 
 from syncd.errors import ConnectionBlocked, RecordError, TransientError, UserError
+from syncd.model import Cart
+from syncd.sandbox.carts import begin, change, recover
 from syncd.sandbox.ecwid.documents import letters
 from syncd.sandbox.faults import Fault
 from syncd.sources import connect, platforms
@@ -61,6 +63,14 @@ class Stage:
     def customers(self) -> set[str]:
         return {str(customer.id) for customer in self.shop.customers}
 
+    def carts(self) -> set[str]:
+        """All carts that the platform shows: Shopify those that are still open, of people who can be reached."""
+        bought = self.platform == "ecwid"
+        return {cart.token for cart in self.shop.carts if bought or (cart.completed_at is None and cart.email)}
+
+    def leave_cart(self, **fields: Any) -> Cart:
+        return begin(self.shop, **{"email": "left@example.com", "total_minor": 34_00, **fields})
+
     def answers(self) -> list[int]:
         """The status of every call so far."""
         # A call is logged once its answer has left; with this one answered, those before are in the log.
@@ -82,6 +92,7 @@ class Pulled:
             self.cursors[page.resource] = page.cursor
         self.orders: dict[str, Order] = {order.id: order for page in self.pages for order in page.orders}
         self.customers = {customer.id: customer for page in self.pages for customer in page.customers}
+        self.carts = {cart.id: cart for page in self.pages for cart in page.carts}
         self.deleted_orders = {each for page in self.pages for each in page.deleted_orders}
         self.deleted_customers = {each for page in self.pages for each in page.deleted_customers}
         self.rejected = [each for page in self.pages for each in page.rejected]
@@ -135,8 +146,9 @@ def test_everything_is_delivered_customers_first(large: Stage, pages: list[Page]
     pulled = Pulled(pages)
     assert pulled.orders.keys() == large.orders()
     assert pulled.customers.keys() == large.customers()
+    assert pulled.carts.keys() == large.carts() != set()
     assert pulled.rejected == []
-    order = ["customers", "orders", "deleted_orders", "deleted_customers"]
+    order = ["customers", "orders", "deleted_orders", "deleted_customers", "carts"]
     assert [page.resource for page in pages] == sorted((page.resource for page in pages), key=order.index)
 
 
@@ -159,6 +171,7 @@ def test_after_a_kill_at_any_page_nothing_is_lost_and_a_page_at_most_repeated(
     after = Pulled(large.connect().pull(before.cursors), before.cursors)
     assert before.orders.keys() | after.orders.keys() == large.orders()
     assert before.customers.keys() | after.customers.keys() == large.customers()
+    assert before.carts.keys() | after.carts.keys() == large.carts()
     for resource in ("orders", "customers"):
         rows = before.rows(resource) + after.rows(resource)
         assert rows.total() - len(rows) <= LARGEST_PAGE[large.platform]
@@ -173,6 +186,7 @@ def test_a_poll_without_news_brings_nothing_but_overlap(stage: Stage) -> None:
     for pulled in (second, third):
         assert pulled.rows("orders").total() <= 1
         assert pulled.rows("customers").total() <= 1
+        assert pulled.rows("carts").total() <= 1
     # One call for each resource, and one at most to learn whether there is anything.
     assert len(stage.answers()) - calls <= 5
 
@@ -248,6 +262,82 @@ def test_a_record_that_makes_no_sense_is_set_aside_and_can_be_tried_again(stage:
     mended = rejected.raw.replace(b"1969-12-31T23:59:55", b"2026-01-01T00:00:00").replace(b":-5", b":1767222000")
     order = stage.connect().parse("orders", mended.replace(b"1970-01-01T00:59:55", b"2026-01-01T00:00:00"))
     assert order.id == stage.name(bad.id)
+
+
+def test_a_cart_is_told_with_whose_it_is_and_what_it_holds(stage: Stage) -> None:
+    customer = stage.shop.add_customer(email="ana@example.com")
+    begun = stage.shop.now() - 600
+    left = stage.leave_cart(email="ana@example.com", customer_id=customer.id, created_at=begun, updated_at=begun + 60)
+    cart = Pulled(stage.connect().pull({})).carts[left.token]
+    assert cart == Cart(left.token, begun, begun + 60, "EUR", 34_00, str(customer.id), "ana@example.com")
+
+
+def test_many_carts_are_all_delivered_and_after_a_kill_at_any_page_none_is_lost(stage: Stage) -> None:
+    now = stage.shop.now()
+    # Many of one second, as after an import; and a boundary between pages within it.
+    for n in range(520):
+        stage.leave_cart(email=f"n{n}@example.com", created_at=now - 7_200, updated_at=now - 3_600 + n // 300)
+    pages = list(stage.connect().pull({}))
+    assert Pulled(pages).carts.keys() == stage.carts()
+    first = next(n for n, page in enumerate(pages) if page.carts)
+    for share in range(first, len(pages) + 1):
+        before = Pulled(pages[:share])
+        after = Pulled(stage.connect().pull(before.cursors), before.cursors)
+        assert before.carts.keys() | after.carts.keys() == stage.carts()
+    stage.pass_time(3_600)
+    rest = Pulled(pages)
+    assert Pulled(stage.connect().pull(rest.cursors)).rows("carts").total() <= 300
+
+
+def test_what_becomes_of_a_cart_is_told(stage: Stage) -> None:
+    bought, given_up, kept = (stage.leave_cart(email=f"{n}@example.com") for n in range(3))
+    first = Pulled(stage.connect().pull({}))
+    assert not any(first.carts[cart.token].closed for cart in (bought, given_up, kept))
+    stage.pass_time(60)
+    became = recover(stage.shop, bought).order_id
+    assert became is not None
+    change(stage.shop, given_up, closed_at=stage.shop.now(), hidden=True)
+    second = Pulled(stage.connect().pull(first.cursors))
+    assert second.carts[given_up.token].closed
+    # Shopify's list forgets it; there the order tells.
+    order = second.orders[stage.name(became)]
+    assert order.cart_id == bought.token if stage.platform == "shopify" else second.carts[bought.token].closed
+
+
+def test_a_checkout_that_stays_listed_once_it_is_bought_is_closed(stage: Stage) -> None:
+    stage.shop.switches.completed_checkouts = True
+    bought = recover(stage.shop, stage.leave_cart())
+    assert Pulled(stage.connect().pull({})).carts[bought.token].closed
+
+
+def test_a_cart_that_makes_no_sense_is_set_aside_and_can_be_tried_again(stage: Stage) -> None:
+    bad = stage.leave_cart(created_at=-5)
+    stage.shop.switches.checkout_days = None
+    pulled = Pulled(stage.connect().pull({}))
+    assert pulled.carts.keys() == stage.carts() - {bad.token}
+    (rejected,) = pulled.rejected
+    assert (rejected.record_id, "not between 1970 and 2100" in rejected.reason) == (bad.token, True)
+    with pytest.raises(RecordError, match="not between 1970 and 2100"):
+        stage.connect().parse("carts", rejected.raw)
+    mended = rejected.raw.replace(b":-5", b":1767222000").replace(b"1970-01-01T00:59:55", b"2026-01-01T00:00:00")
+    cart = stage.connect().parse("carts", mended)
+    assert isinstance(cart, Cart)
+    assert cart.id == bad.token
+
+
+@pytest.mark.parametrize("status", [404, 403])
+def test_a_shop_that_refuses_its_carts_still_gives_all_else(stage: Stage, status: int) -> None:
+    path = {"shopify": "*/checkouts.json", "ecwid": "*/carts"}[stage.platform]
+    fault = Fault(kind="status", service=stage.platform, path=path, status=status, body='{"errorCode": "NOT_FOUND"}')
+    stage.world.faults.add(fault)
+    if (stage.platform, status) == ("ecwid", 404):
+        # Ecwid says what it does not find; a bare 404 is not final.
+        with pytest.raises(TransientError):
+            Pulled(stage.connect().pull({}))
+        return
+    pulled = Pulled(stage.connect().pull({}))
+    assert pulled.orders.keys() == stage.orders()
+    assert "carts" not in pulled.cursors
 
 
 def test_a_record_of_anything_else_cannot_be_tried(stage: Stage) -> None:

@@ -60,12 +60,14 @@ def checkouts_wanted(shop: ShopState, filters: Mapping[str, str]) -> Callable[[C
     if status not in _STATUS:
         raise BadQuery("status", "is not included in the list")
     switches, now = shop.switches, shop.now()
-    oldest = 0 if switches.checkout_days is None else now - switches.checkout_days * 86_400
+    oldest = None if switches.checkout_days is None else now - switches.checkout_days * 86_400
     visible = now - switches.index_lag_seconds
 
     def wanted(cart: Cart) -> bool:
+        if oldest is not None and cart.created_at < oldest:
+            return False
         shown = switches.completed_checkouts or cart.completed_at is None
-        return bool(cart.email) and shown and oldest <= cart.created_at and cart.updated_at <= visible
+        return bool(cart.email) and shown and cart.updated_at <= visible
 
     return lambda cart: wanted(cart) and _STATUS[status](cart)
 
