@@ -9,6 +9,7 @@ import os
 import socket
 import tarfile
 import threading
+import time
 import tracemalloc
 from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -116,6 +117,37 @@ def test_a_bomb_stops_at_the_cap() -> None:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 12 << 20
+
+
+def extended(kind: bytes, data: bytes) -> bytes:
+    """An entry that describes the next one, and where our own library would look for its meaning."""
+    info = special("x", kind)
+    info.size = len(data)
+    return info.tobuf() + data + bytes(-len(data) % tarfile.BLOCKSIZE)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+def test_extended_headers_are_passed_over_unread(kind: bytes) -> None:
+    # So many digits took the standard library the square of their number: hours.
+    plain = gzip.decompress(packed(("0.json", text(entry(1)))))
+    archive = gzip.compress(extended(kind, b"1" * 4_000_000) + plain)
+    began = time.process_time()
+    assert [each.operation_id for each in unpack(archive)] == ["op1"]
+    assert time.process_time() - began < 5
+
+
+def test_a_sparse_file_is_no_result() -> None:
+    blocks = (b"00000000001\0" * 42).ljust(504, b"\0") + b"\1" + bytes(7)
+    with pytest.raises(TransientError):
+        list(unpack(gzip.compress(extended(tarfile.GNUTYPE_SPARSE, b"") + blocks * 1000 + bytes(1024))))
+
+
+@pytest.mark.parametrize("size", [-1, -(2**40), 2**40])
+def test_a_file_of_an_absurd_size_is_refused(size: int) -> None:
+    info = special("0.json", tarfile.REGTYPE)
+    info.size = size
+    with pytest.raises(TransientError):
+        list(unpack(gzip.compress(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024))))
 
 
 def test_an_archive_of_very_many_files_is_refused() -> None:
