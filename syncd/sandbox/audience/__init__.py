@@ -13,7 +13,7 @@ from msgspec import UNSET
 from syncd.sandbox.audience.fields import MergeFields
 from syncd.sandbox.audience.instants import instant, iso
 from syncd.sandbox.audience.journeys import Journeys
-from syncd.sandbox.audience.members import Event, Listing, Member, Register
+from syncd.sandbox.audience.members import Event, Member
 from syncd.sandbox.audience.problems import (
     Problem,
     already_in_list,
@@ -25,6 +25,7 @@ from syncd.sandbox.audience.problems import (
     not_updated,
     required,
 )
+from syncd.sandbox.audience.register import Listing, Register
 from syncd.sandbox.audience.segments import Segments
 from syncd.sandbox.audience.standing import Standing
 from syncd.sandbox.audience.switches import Switches
@@ -89,7 +90,7 @@ class Audience:
             raise already_member(taken.email)
         at = self.clock.now() if changed_at is None else changed_at
         member = self.members.add(email, status, at)
-        member.opted_in_at = opted_in_at
+        self.members.change(member, opted_in_at=opted_in_at)
         member.values = self.fields.stored(merge_fields or {})
         self.tags.seed(member, tags, at)
         self._standing.settle(member, "admin" if status == "subscribed" else unsubscribed_by, at)
@@ -196,7 +197,7 @@ class Audience:
         if not write.status:
             raise required("status")
         self._change(known, write, skip_required=skip_required)
-        known.opted_in_at = self.clock.now()
+        self.members.change(known, opted_in_at=self.clock.now())
         return known
 
     def subscribe(
@@ -277,8 +278,7 @@ class Audience:
         described = _described(write)
         member = self.members.add(write.email_address, status, self.clock.now())
         member.values = {key: value for key, value in values.items() if value != ""}
-        for name, value in described.items():
-            setattr(member, name, value)
+        self.members.change(member, **described)
         self._standing.settle(member, "admin", self.clock.now())
         if self.switches.signups_start_journeys:
             self._journeys.start(member, "signup", "")
@@ -315,8 +315,8 @@ class Audience:
 
     def _describe(self, member: Member, described: Mapping[str, Any]) -> bool:
         changed = {name: value for name, value in described.items() if getattr(member, name) != value}
-        for name, value in changed.items():
-            setattr(member, name, value)
+        if changed:
+            self.members.change(member, **changed)
         return bool(changed)
 
     def _set_values(self, member: Member, values: Mapping[int, Value]) -> bool:

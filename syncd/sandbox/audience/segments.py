@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from sortedcontainers import SortedDict
+
+from syncd.sandbox.audience.members import STATUSES
 from syncd.sandbox.audience.problems import Problem, not_found
+from syncd.sandbox.audience.ranking import Ranking
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
+
+    from syncd.sandbox.audience.members import Member
 
 FIRST_ID = 1_200_001
+LAST_LETTER = "\U0010ffff"
 
 
 @dataclass(slots=True, eq=False)
 class Segment:
-    """`members` are web ids in the order of joining; `subscribed` counts those of them who are subscribed."""
+    """A segment and who is in it, by status."""
 
     id: int
     name: str
@@ -23,8 +31,36 @@ class Segment:
     created_at: int
     updated_at: int
     options: dict[str, Any] = field(default_factory=dict)
-    members: dict[int, None] = field(default_factory=dict)
-    subscribed: int = 0
+    _web_ids: dict[str, Ranking] = field(default_factory=lambda: {status: Ranking() for status in STATUSES})
+
+    @property
+    def subscribed(self) -> int:
+        """How many members are subscribed."""
+        return len(self._web_ids["subscribed"])
+
+    def __len__(self) -> int:
+        return sum(map(len, self._web_ids.values()))
+
+    def __iter__(self) -> Iterator[int]:
+        """The web ids of all members."""
+        return chain.from_iterable(self._web_ids.values())
+
+    def join(self, member: Member, status: str) -> None:
+        """Afterwards the member, whose `tags` say since when, is here under this status."""
+        self._web_ids[status].add(member.tags[self.id], member.web_id)
+
+    def part(self, member: Member, status: str) -> None:
+        """Afterwards the member, who was here under this status, is not."""
+        self._web_ids[status].remove(member.tags[self.id], member.web_id)
+
+    def page(self, statuses: Collection[str], offset: int, count: int) -> tuple[list[int], int]:
+        """The web ids of one page of members with these statuses, and how many there are: by status, then by age."""
+        rankings = [self._web_ids[status] for status in statuses]
+        found: list[int] = []
+        for ranking in rankings:
+            found += ranking.cut(offset, offset + count - len(found))
+            offset = max(0, offset - len(ranking))
+        return found, sum(map(len, rankings))
 
 
 class Segments:
@@ -32,7 +68,7 @@ class Segments:
 
     def __init__(self) -> None:
         self._by_id: dict[int, Segment] = {}
-        self._tags: dict[str, Segment] = {}
+        self._tags: SortedDict[str, Segment] = SortedDict()
         self._next_id = FIRST_ID
 
     def __iter__(self) -> Iterator[Segment]:
@@ -61,8 +97,21 @@ class Segments:
         return self._tags.get(_key(name))
 
     def tags(self, prefix: str = "") -> list[Segment]:
-        """The tags whose name begins so; all of them for an empty prefix."""
-        return [tag for key, tag in self._tags.items() if key.startswith(_key(prefix))]
+        """The tags whose name begins so, the oldest first; all of them for an empty prefix."""
+        begin = _key(prefix)
+        found = [self._tags[key] for key in self._tags.irange(begin, begin + LAST_LETTER)]
+        return sorted(found, key=lambda tag: tag.id)
+
+    def tag_count(self) -> int:
+        """How many tags there are."""
+        return len(self._tags)
+
+    def borne(self, member: Member) -> dict[int, int]:
+        """The member's tags without those that were deleted since; the member forgets these now."""
+        # A copy: tests look at members from another thread while the server writes them.
+        for gone in [each for each in list(member.tags) if each not in self._by_id]:
+            del member.tags[gone]
+        return member.tags
 
     def create(self, name: str, kind: str, at: int, options: dict[str, Any] | None = None) -> Segment:
         """Afterwards the segment exists. Raises: Problem where a tag of this name exists."""
@@ -85,7 +134,7 @@ class Segments:
         segment.name = name.strip()
 
     def delete(self, segment: Segment) -> None:
-        """Afterwards it is gone; a new one of the same name gets another id."""
+        """Afterwards it is gone, and its members forget it when they are looked at; its id is not used again."""
         del self._by_id[segment.id]
         if segment.type == "static":
             del self._tags[_key(segment.name)]

@@ -9,7 +9,8 @@ from syncd.sandbox.audience.members import STATUSES, subscriber_hash
 from syncd.sandbox.audience.problems import forgotten, in_compliance_state, invalid
 
 if TYPE_CHECKING:
-    from syncd.sandbox.audience.members import Clock, Member, Register
+    from syncd.sandbox.audience.members import Clock, Member
+    from syncd.sandbox.audience.register import Register
     from syncd.sandbox.audience.segments import Segments
     from syncd.sandbox.audience.switches import Switches
 
@@ -51,23 +52,26 @@ class Standing:
             raise invalid(("status", f"Data presented is not one of the accepted values: {', '.join(STATUSES)}."))
         if status == member.status:
             return False
-        for segment_id in member.tags:
-            self._segments[segment_id].subscribed += (status == "subscribed") - (member.status == "subscribed")
-        self._members.set_status(member, status)
+        for segment_id in self._segments.borne(member):
+            self._segments[segment_id].part(member, member.status)
+            self._segments[segment_id].join(member, status)
+        self._members.change(member, status=status)
         self.settle(member, by, self._clock.now())
         return True
 
     def settle(self, member: Member, by: By, at: int) -> None:
         """Afterwards reason, lock and opt-in of the member are those of its new status."""
-        member.reason, member.unsubscribed_at = "", None
+        member.reason = REASONS[by] if member.status == "unsubscribed" else ""
+        unsubscribed_at = at if member.status == "unsubscribed" else None
+        opted_in_at = member.opted_in_at
         if member.status == "cleaned":
             member.lock = "bounce"
         elif member.status == "unsubscribed":
-            member.reason, member.unsubscribed_at = REASONS[by], at
             member.lock = member.lock if by == "admin" else by
-        elif member.status == "subscribed" and (by == "user" or member.opted_in_at is None):
+        elif member.status == "subscribed" and (by == "user" or opted_in_at is None):
             member.lock = "" if by == "user" else member.lock
-            member.opted_in_at = at
+            opted_in_at = at
+        self._members.change(member, unsubscribed_at=unsubscribed_at, opted_in_at=opted_in_at)
 
     def forget(self, member: Member) -> None:
         """Afterwards the address cannot be imported."""

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from syncd.sandbox.audience.journeys import Journeys
-    from syncd.sandbox.audience.members import Clock, Member, Register
+    from syncd.sandbox.audience.members import Clock, Member
+    from syncd.sandbox.audience.register import Register
     from syncd.sandbox.audience.segments import Segment, Segments
     from syncd.sandbox.audience.switches import Switches
     from syncd.sandbox.audience.writes import SegmentBatch, SegmentWrite, TagsWrite
@@ -34,11 +35,12 @@ class Tagging:
 
     def names(self, member: Member) -> list[str]:
         """All tags of the member, in the order of joining."""
-        return [self._segments[each].name for each in list(member.tags)]
+        return [self._segments[each].name for each in list(self._segments.borne(member))]
 
     def shown(self, member: Member) -> dict[int, int]:
         """The tags that the API shows for the member: {segment id: since when}."""
-        return {} if member.status == "pending" and self._switches.pending_hides_tags else member.tags
+        hidden = member.status == "pending" and self._switches.pending_hides_tags
+        return {} if hidden else self._segments.borne(member)
 
     def write(self, member: Member, write: TagsWrite) -> None:
         """Afterwards the tags are as `write` says. What the member lacks is not removed, what is missing is made."""
@@ -79,7 +81,7 @@ class Tagging:
 
     def strip(self, member: Member) -> None:
         """Afterwards no segment knows the member."""
-        for segment_id in list(member.tags):
+        for segment_id in list(self._segments.borne(member)):
             self._part(member, self._segments[segment_id])
 
     def create_segment(self, write: SegmentWrite) -> Segment:
@@ -104,7 +106,7 @@ class Tagging:
             segment.options = write.options
         if write.static_segment is not UNSET and segment.type == "static":
             wanted = {member.web_id for email in write.static_segment if (member := self._members.at(email))}
-            for web_id in [each for each in segment.members if each not in wanted]:
+            for web_id in [each for each in segment if each not in wanted]:
                 self._deactivate(self._members[web_id], segment)
             self._fill(segment, write.static_segment)
         segment.updated_at = self._clock.now()
@@ -113,11 +115,10 @@ class Tagging:
     def delete_segment(self, segment_id: str) -> None:
         """Afterwards the segment is gone, and as a tag from everybody."""
         segment = self._segments.get(segment_id)
-        for web_id in list(segment.members):
-            self._part(self._members[web_id], segment)
-            if self._switches.tag_deletion_moves_last_changed:
-                self._members.touch(self._members[web_id], self._clock.now())
         self._segments.delete(segment)
+        if self._switches.tag_deletion_moves_last_changed:
+            for web_id in segment:
+                self._members.touch(self._members[web_id], self._clock.now())
 
     def batch(self, segment_id: str, batch: SegmentBatch) -> tuple[list[Member], list[Member], dict[str, list[str]]]:
         """Members added, members removed, and the refused addresses by reason."""
@@ -157,7 +158,7 @@ class Tagging:
 
     def _check_room(self, names: Iterable[str]) -> None:
         new = {name.strip().lower() for name in names if not self._segments.tag(name)}
-        if new and len(self._segments.tags()) + len(new) > self._switches.tag_limit:
+        if new and self._segments.tag_count() + len(new) > self._switches.tag_limit:
             raise Problem(400, "Bad Request", f"This list already has the maximum of {self._switches.tag_limit} tags.")
 
     def _fill(self, segment: Segment, emails: Iterable[str]) -> None:
@@ -182,9 +183,8 @@ class Tagging:
     def _join(self, member: Member, segment: Segment, at: int) -> None:
         if segment.id not in member.tags:
             member.tags[segment.id] = at
-            segment.members[member.web_id] = None
-            segment.subscribed += member.status == "subscribed"
+            segment.join(member, member.status)
 
     def _part(self, member: Member, segment: Segment) -> None:
-        del member.tags[segment.id], segment.members[member.web_id]
-        segment.subscribed -= member.status == "subscribed"
+        segment.part(member, member.status)
+        del member.tags[segment.id]

@@ -162,12 +162,10 @@ def list_segment_members(call: Call) -> Document:
     """The subscribed members of a segment; others only where the query includes them."""
     audience = call.audience
     segment = audience.segments.get(call.params["segment_id"])
-    shown = {"subscribed"} | {
-        status for status in ("unsubscribed", "cleaned", "transactional") if call.flag(f"include_{status}")
-    }
-    found = [member for each in segment.members if (member := audience.members[each]).status in shown]
-    rows = [documents.segment_member(audience, member) for member in call.cut(found)]
-    return collection("members", rows, len(found), f"/lists/{audience.list_id}/segments/{segment.id}/members")
+    others = [each for each in ("unsubscribed", "cleaned", "transactional") if call.flag(f"include_{each}")]
+    found, total = segment.page(["subscribed", *others], *call.window())
+    rows = [documents.segment_member(audience, audience.members[each]) for each in found]
+    return collection("members", rows, total, f"/lists/{audience.list_id}/segments/{segment.id}/members")
 
 
 def add_segment_member(call: Call) -> Document:

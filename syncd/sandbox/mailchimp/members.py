@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.audience.instants import instant, iso
-from syncd.sandbox.audience.members import STATUSES, Listing
+from syncd.sandbox.audience.members import STATUSES
 from syncd.sandbox.audience.problems import invalid, journey_refusal, required
+from syncd.sandbox.audience.register import SORTED_BY, Listing
 from syncd.sandbox.audience.writes import EventWrite, MemberWrite, TagsWrite
 from syncd.sandbox.mailchimp import documents
 from syncd.sandbox.mailchimp.documents import collection
@@ -14,11 +15,9 @@ from syncd.sandbox.mailchimp.documents import collection
 if TYPE_CHECKING:
     from syncd.sandbox.mailchimp.routing import Call, Document
 
-SORT_FIELDS = ("timestamp_opt", "timestamp_signup", "last_changed")
-
 
 def list_members(call: Call) -> Document:
-    """A page of members. Where no order is asked for, it is that of change: it moves while one reads."""
+    """A page of members. Where no order is asked for, it is one that moves while one reads."""
     audience = call.audience
     found, total = audience.page(_listing(call))
     rows = [documents.member(audience, each) for each in found]
@@ -41,7 +40,7 @@ def _listing(call: Call) -> Listing:
         unsubscribed_since=_instant(call, "unsubscribed_since"),
         vip_only=call.flag("vip_only"),
         unique_email_id=call.query.get("unique_email_id", ""),
-        sort_field=_one_of(call, "sort_field", SORT_FIELDS, "last_changed"),
+        sort_field=_one_of(call, "sort_field", tuple(SORTED_BY), ""),
         descending=_one_of(call, "sort_dir", ("ASC", "DESC"), "ASC") == "DESC",
         offset=offset,
         count=count,
