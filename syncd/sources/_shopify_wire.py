@@ -140,7 +140,8 @@ class _Customer(Struct):
     updated_at: datetime
     created_at: datetime | None = None
     email: str | None = None
-    tags: str | None = None
+    # One text, or a list as the newer API has it.
+    tags: str | list[str] | None = None
     email_marketing_consent: _Consent | None = None
     # How versions before 2022-04 said it, and what old exports still hold.
     accepts_marketing: bool | None = None
@@ -293,7 +294,6 @@ def _customer(wire: _Customer) -> Customer:
     created_at = instant("created_at", wire.created_at) if wire.created_at else updated_at
     address = wire.default_address or _Address()
     given = wire.email_marketing_consent
-    tags = tuple(tag for part in text(wire.tags, 5_000).split(",") if (tag := part.strip()))
     return Customer(
         id=identifier("id", wire.id),
         email=text(wire.email) or None,
@@ -302,10 +302,15 @@ def _customer(wire: _Customer) -> Customer:
         consent=_consent(wire, created_at),
         country=country(address.country_code),
         city=text(address.city),
-        tags=tags,
+        tags=(tags := _tags(wire.tags)),
         wholesale=any(tag.lower() == WHOLESALE for tag in tags),
         redacted=given is not None and given.state == "redacted",
     )
+
+
+def _tags(given: str | list[str] | None) -> tuple[str, ...]:
+    parts = given if isinstance(given, list) else text(given, 5_000).split(",")
+    return tuple(tag for part in parts if (tag := text(part).strip()))
 
 
 def _consent(wire: _Customer, created_at: int) -> Consent:

@@ -163,6 +163,10 @@ def test_a_customer_is_read_with_tags_and_place():
     assert (customer.country, customer.city) == ("ES", "Jaén")
 
 
+def test_tags_are_the_same_as_one_text_and_as_a_list():
+    assert one_customer(tags=["vip", " WholeSale ", ""]) == one_customer(tags="vip, WholeSale ,")
+
+
 def test_a_redacted_customer_has_no_address():
     assert one_customer(email=None, email_marketing_consent=None).email is None
 

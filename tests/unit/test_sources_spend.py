@@ -1,9 +1,12 @@
 """What an order is worth, from the platform's own words to the number that rules see: one table a platform.
 
-Every order is over 100.00 EUR; pending ones do not count. Read it by eye.
+Every order is over 100.00 EUR, and orders that await their payment are not configured to count. A cell is the
+spend of an order that also counts as one; OUT is in no sum and in no number of orders. Read it by eye.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -18,7 +21,7 @@ OUT = None
 
 
 def worth(order: Order) -> int | None:
-    """The order's net spend; None where it does not count."""
+    """The order's net spend where it is counted as one; else OUT."""
     moved = [refund for refund in order.refunds if refund.moved]
     counts, net = counted(
         np.array([order.status]),
@@ -32,49 +35,55 @@ def worth(order: Order) -> int | None:
         spend="paid",
         pending_counts=False,
     )
-    return int(net[0]) if counts[0] else OUT
+    if not counts[0]:
+        assert net[0] == 0
+        return OUT
+    return int(net[0])
 
 
-SHOPIFY = [
-    # financial_status    cancelled  test   refunds: (amount, what became of it)        worth
-    ("paid",               False,    False, [],                                         100_00),
-    ("paid",               True,     False, [],                                         OUT),
-    ("paid",               False,    True,  [],                                         OUT),
-    ("paid",               False,    False, [("30.00", "pending")],                     100_00),
-    ("paid",               False,    False, [("30.00", "failure")],                     100_00),
-    ("partially_paid",     False,    False, [],                                         100_00),
-    ("partially_paid",     True,     False, [],                                         OUT),
-    ("authorized",         False,    False, [],                                         100_00),
-    ("authorized",         True,     False, [],                                         OUT),
-    ("pending",            False,    False, [],                                         OUT),
-    ("pending",            True,     False, [],                                         OUT),
-    ("expired",            False,    False, [],                                         OUT),
-    ("expired",            True,     False, [],                                         OUT),
-    ("voided",             False,    False, [],                                         OUT),
-    ("voided",             True,     False, [],                                         OUT),
-    ("partially_refunded", False,    False, [("30.00", "success")],                     70_00),
-    ("partially_refunded", False,    False, [("30.00", "success"), ("5.50", "error")],  70_00),
-    ("partially_refunded", False,    False, [("30.00", "success"), ("5.50", "success")], 64_50),
-    ("partially_refunded", True,     False, [("30.00", "success")],                     OUT),
-    ("partially_refunded", False,    True,  [("30.00", "success")],                     OUT),
-    ("refunded",           False,    False, [("100.00", "success")],                    OUT),
-    ("refunded",           True,     False, [("100.00", "success")],                    OUT),
-    ("refunded",           False,    False, [],                                         OUT),
-    # The status may lag behind the money.
-    ("paid",               False,    False, [("100.00", "success")],                    OUT),
-]  # fmt: skip
+# What became of the refunds of a Shopify order: (amount, how its transaction ended).
+REFUNDS = {
+    "no refund": [],
+    "30 back": [("30.00", "success")],
+    "all back": [("60.00", "success"), ("40.00", "success")],
+    "pending": [("30.00", "pending")],
+    "failed": [("30.00", "failure"), ("30.00", "error")],
+}
+SHOPIFY = {
+    # financial_status    no refund  30 back  all back  pending  failed   cancelled  test
+    "pending":            (OUT,      OUT,     OUT,      OUT,     OUT,     OUT,       OUT),
+    "authorized":         (100_00,   70_00,   OUT,      100_00,  100_00,  OUT,       OUT),
+    "partially_paid":     (100_00,   70_00,   OUT,      100_00,  100_00,  OUT,       OUT),
+    "paid":               (100_00,   70_00,   OUT,      100_00,  100_00,  OUT,       OUT),
+    # Without a refund beside it the state came first, and the refund comes with the next read.
+    "partially_refunded": (100_00,   70_00,   OUT,      100_00,  100_00,  OUT,       OUT),
+    "refunded":           (OUT,      OUT,     OUT,      OUT,     OUT,     OUT,       OUT),
+    "voided":             (OUT,      OUT,     OUT,      OUT,     OUT,     OUT,       OUT),
+    "expired":            (OUT,      OUT,     OUT,      OUT,     OUT,     OUT,       OUT),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("status", "cancelled", "test", "refunds", "expected"), SHOPIFY)
+def shopify_cells() -> Iterator[tuple[str, str, str, int | None]]:
+    """Every combination of status, refunds, and cancelled or test or neither or both, with what it is worth."""
+    for status, cells in SHOPIFY.items():
+        *by_refunds, cancelled, test = cells
+        for refunds, plain in zip(REFUNDS, by_refunds, strict=True):
+            yield status, refunds, "", plain
+            yield status, refunds, "cancelled", cancelled
+            yield status, refunds, "test", test
+            yield status, refunds, "cancelled test", OUT
+
+
+@pytest.mark.parametrize(("status", "refunds", "marks", "expected"), list(shopify_cells()))
 def test_a_shopify_order_is_worth_what_was_paid_and_not_given_back(
-    status: str, cancelled: bool, test: bool, refunds: list[tuple[str, str]], expected: int | None
+    status: str, refunds: str, marks: str, expected: int | None
 ) -> None:
-    given_back = sum(float(amount) for amount, outcome in refunds if outcome == "success")
+    given_back = sum(float(amount) for amount, outcome in REFUNDS[refunds] if outcome == "success")
     order = shopify_order(
         financial_status=status,
-        cancelled_at="2026-03-02T10:00:00+01:00" if cancelled else None,
-        test=test,
-        refunds=[shopify_refund(n, amount, outcome) for n, (amount, outcome) in enumerate(refunds, 1)],
+        cancelled_at="2026-03-02T10:00:00+01:00" if "cancelled" in marks else None,
+        test="test" in marks,
+        refunds=[shopify_refund(n, amount, outcome) for n, (amount, outcome) in enumerate(REFUNDS[refunds], 1)],
         # What is left after returns: using it, the refunds would be subtracted twice.
         current_total_price=f"{100 - given_back:.2f}",
     )
@@ -82,32 +91,39 @@ def test_a_shopify_order_is_worth_what_was_paid_and_not_given_back(
     assert worth(read) == expected
 
 
-ECWID = [
-    # paymentStatus             refundedAmount  refunds            worth
-    ("PAID",                    0,              [],                100_00),
-    ("AWAITING_PAYMENT",        0,              [],                OUT),
-    ("CUSTOM_PAYMENT_STATUS_1", 0,              [],                OUT),
-    ("CUSTOM_PAYMENT_STATUS_2", 0,              [],                OUT),
-    ("CUSTOM_PAYMENT_STATUS_3", 0,              [],                OUT),
-    ("CANCELLED",               0,              [],                OUT),
-    ("REFUNDED",                100.0,          [100.0],           OUT),
-    # The amount is told for some ways of payment only.
-    ("REFUNDED",                0,              [],                OUT),
-    ("PARTIALLY_REFUNDED",      30.0,           [30.0],            70_00),
-    ("PARTIALLY_REFUNDED",      35.5,           [30.0, 5.5],       64_50),
-    ("PARTIALLY_REFUNDED",      30.0,           [],                70_00),
-    ("PARTIALLY_REFUNDED",      0,              [],                100_00),
-]  # fmt: skip
+# How Ecwid tells of the refunds of an order: (refundedAmount, the amounts in its list of refunds).
+TOLD = {
+    "nothing": (0, []),
+    "30, listed": (30.0, [30.0]),
+    "30, no list": (30.0, []),
+    "0, listed": (0, [30.0]),
+    "35.5 in two": (35.5, [30.0, 5.5]),
+    "all": (100.0, [100.0]),
+}
+ECWID = {
+    # What was refunded is told for some ways of payment only, so the status decides.
+    # paymentStatus             nothing  30, listed  30, no list  0, listed  35.5 in two  all
+    "AWAITING_PAYMENT":        (OUT,     OUT,        OUT,         OUT,       OUT,         OUT),
+    "PAID":                    (100_00,  70_00,      70_00,       70_00,     64_50,       OUT),
+    "PARTIALLY_REFUNDED":      (100_00,  70_00,      70_00,       70_00,     64_50,       OUT),
+    "REFUNDED":                (OUT,     OUT,        OUT,         OUT,       OUT,         OUT),
+    "CANCELLED":               (OUT,     OUT,        OUT,         OUT,       OUT,         OUT),
+    "CUSTOM_PAYMENT_STATUS_1": (OUT,     OUT,        OUT,         OUT,       OUT,         OUT),
+    "CUSTOM_PAYMENT_STATUS_2": (OUT,     OUT,        OUT,         OUT,       OUT,         OUT),
+    "CUSTOM_PAYMENT_STATUS_3": (OUT,     OUT,        OUT,         OUT,       OUT,         OUT),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("status", "refunded", "refunds", "expected"), ECWID)
-def test_an_ecwid_order_is_worth_what_was_paid_and_not_given_back(
-    status: str, refunded: float, refunds: list[float], expected: int | None
-) -> None:
+@pytest.mark.parametrize(
+    ("status", "told", "expected"),
+    [(status, told, cell) for status, row in ECWID.items() for told, cell in zip(TOLD, row, strict=True)],
+)
+def test_an_ecwid_order_is_worth_what_was_paid_and_not_given_back(status: str, told: str, expected: int | None) -> None:
+    amount, refunds = TOLD[told]
     order = ecwid_order(
         paymentStatus=status,
-        refundedAmount=refunded,
-        refunds=[{"date": "2026-03-05 10:00:00 +0000", "amount": amount} for amount in refunds],
+        refundedAmount=amount,
+        refunds=[{"date": "2026-03-05 10:00:00 +0000", "amount": each} for each in refunds],
     )
     (read,) = orders_in("EUR").read(ecwid_page(order)).records
     assert worth(read) == expected

@@ -93,8 +93,9 @@ def _refund_transaction(order: Order, refund: Refund, at: str, purse: Purse) -> 
         "error_code": "generic_error" if refund.outcome == "failure" else None,
         "source_name": "web",
         "receipt": {},
-        "amount": purse.text(refund.amount_minor),
-        "currency": order.currency,
+        # In the money that was paid with, not in the shop's. Source: shopify.dev, Transaction, in_shop_currency.
+        "amount": purse.set(refund.amount_minor)["presentment_money"]["amount"],
+        "currency": purse.presentment,
         "payment_id": f"#{order.number}.2",
         "manual_payment_gateway": False,
     }
