@@ -13,6 +13,7 @@ from syncd.destinations import connect as connect_audience
 from syncd.errors import SyncdError
 from syncd.model import ShopProfile
 from syncd.settings import Audience, Settings
+from syncd.sources import WEBHOOK_PATH, WEBHOOKS, webhook_secret
 from syncd.sources import connect as connect_shop
 from syncd.steps.planning import foreign_tags
 
@@ -30,6 +31,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     shops: dict[str, ShopProfile] = {}
     for name in settings.shops:
         yield from _shop(settings, name, shops)
+        yield from _webhooks(settings, name)
     for name, audience in settings.audiences.items():
         yield from _audience(name, audience, shops)
 
@@ -54,6 +56,23 @@ def _shop(settings: Settings, name: str, profiles: dict[str, ShopProfile]) -> It
             yield Finding("warning", f"shop {name}: {warning}")
     except SyncdError as err:
         yield _blocked(f"shop {name}", f"shops.{name}: ", err)
+
+
+def _webhooks(settings: Settings, name: str) -> Iterator[Finding]:
+    """Where the shop shall send which webhooks, if the service takes any."""
+    if settings.listen is None:
+        return
+    shop = settings.shops[name]
+    if webhook_secret(shop) is None:
+        yield Finding(
+            "warning",
+            f"shop {name}: no webhooks, for nothing says what they are signed with; it is polled as ever",
+            f"to have them: set webhook_secret in [shops.{name}]",
+        )
+        return
+    topics = ", ".join(WEBHOOKS[shop.platform].topics)
+    address = f"https://YOUR-PROXY{WEBHOOK_PATH}{name}"
+    yield Finding("ok", f"shop {name}: have it send webhooks to {address} ({settings.listen} here) for {topics}")
 
 
 def _audience(name: str, audience: Audience, shops: dict[str, ShopProfile]) -> Iterator[Finding]:

@@ -23,12 +23,11 @@ import structlog
 
 from syncd.errors import UserError
 from syncd.service.hints import Hints
-from syncd.settings import Secret, Settings, Shop
-from syncd.sources import WEBHOOKS
+from syncd.settings import Settings, Shop
+from syncd.sources import WEBHOOK_PATH, WEBHOOKS, webhook_secret
 
 log = structlog.get_logger()
 
-PATH = "/webhooks/"
 # The shops give up after 5 (Shopify) and 10 seconds (Ecwid).
 CONNECTION_SECONDS = 5.0
 CONNECTIONS = 16
@@ -43,11 +42,6 @@ OnRedact = Callable[[str, str], None]
 
 def _only_a_hint(shop: str, customer_id: str) -> None:
     """The next look finds what the shop still shows of them."""
-
-
-def secret_of(shop: Shop) -> Secret | None:
-    """What the shop's webhooks are signed with; None where they cannot be taken."""
-    return shop.webhook_secret or shop.client_secret
 
 
 class Receiver(ThreadingTCPServer):
@@ -82,13 +76,13 @@ class Receiver(ThreadingTCPServer):
 
     def configure(self, settings: Settings) -> None:
         """Afterwards these shops have an address: those with a secret."""
-        self.shops = {name: shop for name, shop in settings.shops.items() if secret_of(shop)}
+        self.shops = {name: shop for name, shop in settings.shops.items() if webhook_secret(shop)}
 
     def receive(self, name: str, headers: Mapping[str, str], body: bytes) -> int:
         """The status for a webhook to the shop `name`: 200 means that it is a hint now."""
         shop = self.shops[name]
         try:
-            secret = secret_of(shop)
+            secret = webhook_secret(shop)
             hint = secret and WEBHOOKS[shop.platform].read(shop, secret.get(), headers, body)
             if hint and hint.redacted is not None:
                 self._on_redact(name, hint.redacted)
@@ -167,8 +161,8 @@ class _Post(BaseHTTPRequestHandler):
 
     def _shop(self) -> str | None:
         path = self.path.partition("?")[0]
-        name = path.removeprefix(PATH)
-        return name if path.startswith(PATH) and name in self.server.shops else None
+        name = path.removeprefix(WEBHOOK_PATH)
+        return name if path.startswith(WEBHOOK_PATH) and name in self.server.shops else None
 
     def _answer(self, status: int) -> None:
         self.send_response(status)

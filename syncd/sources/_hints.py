@@ -17,7 +17,10 @@ import msgspec
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from syncd.settings import Shop
+    from syncd.settings import Secret, Shop
+
+# Behind it stands the shop's name.
+WEBHOOK_PATH = "/webhooks/"
 
 
 class Hint(Struct, frozen=True):
@@ -39,6 +42,11 @@ class Webhooks(Struct, frozen=True):
 
     topics: tuple[str, ...]
     read: Callable[[Shop, str, Mapping[str, str], bytes], Hint | None]
+
+
+def webhook_secret(shop: Shop) -> Secret | None:
+    """What the shop's webhooks are signed with; None where they cannot be told from forged ones."""
+    return shop.webhook_secret or shop.client_secret
 
 
 def _is_signed(message: bytes, secret: str, signature: str) -> bool:

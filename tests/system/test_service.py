@@ -2,72 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
 import requests
 
 from syncd.sandbox.populate import LIST_ID
 from syncd.sandbox.serve import Running
-from tests.system.conftest import Syncd
-
-
-class Service:
-    """A running service and the messages that its manager gets."""
-
-    def __init__(self, process: subprocess.Popen[bytes], manager: socket.socket, log: Path) -> None:
-        self.process = process
-        self._manager = manager
-        self.log = log
-
-    def message(self, text: str, seconds: float = 20.0) -> str:
-        """The next message with `text` in it."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                message = self._manager.recv(4096).decode()
-            except TimeoutError:
-                continue
-            if text in message:
-                return message
-        raise AssertionError(f"no message with {text!r}; log:\n{self.log.read_text()}")
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(10)
-
-    def events(self) -> list[str]:
-        return [json.loads(line)["event"] for line in self.log.read_text().splitlines()]
-
-
-@pytest.fixture
-def run(config: Path, tmp_path: Path) -> Iterator[Callable[[], Service]]:
-    started: list[Service] = []
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(str(tmp_path / "n"))
-        manager.settimeout(0.2)
-
-        def start() -> Service:
-            log = tmp_path / "service.log"
-            with log.open("w") as lines:
-                environment = {**os.environ, "SYNCD_CONFIG": str(config), "NOTIFY_SOCKET": str(tmp_path / "n")}
-                process = subprocess.Popen([sys.executable, "-m", "syncd", "run"], env=environment, stderr=lines)
-            started.append(Service(process, manager, log))
-            return started[-1]
-
-        yield start
-        for service in started:
-            service.process.kill()
-            service.process.wait()
+from tests.system.conftest import Service, Syncd
 
 
 def test_an_order_becomes_a_tag_within_one_poll(syncd: Syncd, sandbox: Running, run: Callable[[], Service]) -> None:
