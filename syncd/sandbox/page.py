@@ -37,7 +37,7 @@ def page(world: World, urls: Mapping[str, str]) -> str:
     contents = [
         (name, f"{len(shop.orders)} orders, {len(shop.customers)} customers") for name, shop in world.shops.items()
     ]
-    contents += [(list_id, f"{len(audience.state())} members") for list_id, audience in world.audiences.items()]
+    contents += [(list_id, f"{len(audience.members)} members") for list_id, audience in world.audiences.items()]
     now = datetime.fromtimestamp(world.clock.now(), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return _PAGE.format(now=now, servers=_rows(urls.items()), contents=_rows(contents))
 

@@ -6,7 +6,6 @@ Pure state. It knows nothing of HTTP; the servers read and change it from a sing
 from __future__ import annotations
 
 import time
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -66,7 +65,7 @@ class RequestLog:
 
     def since(self, n: int = 0) -> list[Request]:
         """The requests after number `n`, in order."""
-        return list(islice(self._requests, max(n, 0), None))
+        return self._requests[max(n, 0) :]
 
     def __iter__(self) -> Iterator[Request]:
         return iter(self._requests)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import md5
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+from sortedcontainers import SortedDict
 
 from syncd.sandbox.audience.instants import iso
 from syncd.sandbox.audience.problems import Problem, invalid, not_found
@@ -53,6 +55,7 @@ class Batch:
     """`readings` counts how often it was shown; `rows` are the results once it ran, `refusals` those to come."""
 
     id: str
+    number: int
     operations: tuple[BatchOperation, ...]
     submitted_at: int
     refusals: int
@@ -70,7 +73,8 @@ class Batches:
         self._clock = clock
         self._seed = seed
         self._batches: dict[str, Batch] = {}
-        self._waiting: list[Batch] = []
+        self._by_number: SortedDict[int, Batch] = SortedDict()
+        self._waiting: deque[Batch] = deque()
         self._submitted = 0
 
     def submit(self, write: BatchWrite, switches: Switches) -> Batch:
@@ -81,8 +85,8 @@ class Batches:
             raise Problem(429, switches.too_many_title, f"You have more than {MAX_PENDING} pending batches.")
         self._submitted += 1
         batch_id = md5(f"batch:{self._seed}:{self._submitted}".encode(), usedforsecurity=False).hexdigest()[:10]
-        batch = Batch(batch_id, write.operations, self._clock.now(), switches.result_refusals)
-        self._batches[batch_id] = batch
+        batch = Batch(batch_id, self._submitted, write.operations, self._clock.now(), switches.result_refusals)
+        self._batches[batch_id] = self._by_number[batch.number] = batch
         self._waiting.append(batch)
         return batch
 
@@ -93,7 +97,7 @@ class Batches:
     def run(self, execute: Execute, switches: Switches) -> None:
         """Afterwards every operation submitted so far had its effect; within a batch no order is promised."""
         while self._waiting:
-            batch = self._waiting.pop(0)
+            batch = self._waiting.popleft()
             operations = list(batch.operations)
             if switches.batches_are_shuffled:
                 dice(self._seed, "order", batch.id).shuffle(operations)
@@ -109,18 +113,25 @@ class Batches:
     def get(self, batch_id: str, switches: Switches) -> Batch:
         """The batch. Raises: Problem 404 for an unknown and for an old one."""
         batch = self._batches.get(batch_id)
-        if batch is None or self._clock.now() - batch.submitted_at >= switches.batch_kept_seconds:
+        if batch is None or self._is_old(batch, switches):
             raise not_found()
         return batch
 
-    def recent(self, switches: Switches) -> list[Batch]:
-        """The batches that are still known, newest first."""
-        oldest = self._clock.now() - switches.batch_kept_seconds
-        return [batch for batch in reversed(self._batches.values()) if batch.submitted_at > oldest]
+    def page(self, offset: int, count: int, switches: Switches) -> tuple[list[Batch], int]:
+        """One page of the batches that are still known, newest first, and how many there are."""
+        while self._by_number and self._is_old(self._by_number.peekitem(0)[1], switches):
+            del self._batches[self._by_number.popitem(0)[1].id]
+        known = self._by_number.values()
+        stop = max(0, len(known) - offset)
+        return known[max(0, stop - count) : stop][::-1], len(known)
+
+    def _is_old(self, batch: Batch, switches: Switches) -> bool:
+        return self._clock.now() - batch.submitted_at >= switches.batch_kept_seconds
 
     def delete(self, batch_id: str, switches: Switches) -> None:
         """Afterwards the batch and its results are gone. What it did stays done, what it did not do is not done."""
         batch = self._batches.pop(self.get(batch_id, switches).id)
+        del self._by_number[batch.number]
         if batch in self._waiting:
             self._waiting.remove(batch)
 

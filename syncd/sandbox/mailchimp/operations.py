@@ -33,9 +33,9 @@ def get_batch(call: Call) -> Document:
 def list_batches(call: Call) -> Document:
     """The batches still known, newest first."""
     batches, switches = call.account.batches, call.account.switches
-    known = batches.recent(switches)
-    rows = [batches.read(batch, switches, call.origin) for batch in call.cut(known)]
-    return collection("batches", rows, len(known), "/batches")
+    found, total = batches.page(*call.window(), switches)
+    rows = [batches.read(batch, switches, call.origin) for batch in found]
+    return collection("batches", rows, total, "/batches")
 
 
 def delete_batch(call: Call) -> None:
