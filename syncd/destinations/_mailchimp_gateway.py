@@ -45,18 +45,20 @@ class Problem(Struct, frozen=True):
     """A problem document, read leniently: real ones leave out `type`, and batches leave out more.
 
     `fields` are the names in `errors[].field`; their messages are in the audience's language and not kept.
+    `instance` is the id of the request, for which Mailchimp's support asks.
     """
 
     status: int
     title: str = ""
     detail: str = ""
     fields: tuple[str, ...] = ()
+    instance: str = ""
 
     @classmethod
-    def read(cls, status: int, document: object) -> Problem:
+    def read(cls, status: int, document: object, request_id: str = "") -> Problem:
         """The problem that `document`, whatever it is, describes."""
         if not isinstance(document, dict):
-            return cls(status)
+            return cls(status, instance=_word(request_id))
         errors = document.get("errors")
         named = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
         names = [_text(error.get("field")) for error in named]
@@ -65,7 +67,13 @@ class Problem(Struct, frozen=True):
             _text(document.get("title")),
             _text(document.get("detail")),
             tuple(name.removeprefix("merge_fields.") for name in names if name),
+            _word(_text(document.get("instance")) or request_id),
         )
+
+    @property
+    def request(self) -> str:
+        """`, request 4f2a…`: what to tell Mailchimp's support; empty where it is not known."""
+        return f", request {self.instance}" if self.instance else ""
 
     @property
     def reason(self) -> str:
@@ -104,7 +112,7 @@ class RefusedError(RecordError):
     """Mailchimp understood and will not do it; `problem` says why."""
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(f"Mailchimp refused: {problem.reason}", code=str(problem.status))
+        super().__init__(f"Mailchimp refused: {problem.reason}{problem.request}", code=str(problem.status))
         self.problem = problem
 
 
@@ -125,7 +133,7 @@ def classify(connection: str, reply: Reply) -> SyncdError | None:
     if reply.status == 400 and reply.method == "GET":
         # Seen now and then while many pages are read; the same page comes at the next try.
         return TransientError(f"{connection}: Mailchimp did not give a page", status=400)
-    problem = Problem.read(reply.status, document)
+    problem = Problem.read(reply.status, document, reply.headers.get("x-request-id", ""))
     if reply.status == 503 and "compliance" in problem.title.lower():
         return ConnectionBlocked(
             f"{connection}: Mailchimp has suspended the account",
@@ -181,16 +189,16 @@ class Gateway(ApiClient):  # type: ignore[misc]
             )
         except RefusedError as err:
             if err.problem.status == 404 and resource_path in _OF_THE_LIST:
-                raise self._list_missing() from err
+                raise self._list_missing(err.problem) from err
             if err.problem.status != 404 and resource_path.startswith("/batches"):
                 # About no member, so there is nobody to hold it against.
                 raise TransientError(f"{self.http.connection}: {err}", status=err.problem.status) from err
             raise
         return reply.json() if reply.body else {}
 
-    def _list_missing(self) -> ConnectionBlocked:
+    def _list_missing(self, problem: Problem) -> ConnectionBlocked:
         return ConnectionBlocked(
-            f"{self.http.connection}: Mailchimp has no audience with this list_id",
+            f"{self.http.connection}: Mailchimp has no audience with this list_id{problem.request}",
             connection=self.http.connection,
             hint="The id is in Mailchimp under Audience, Settings, Audience name and defaults.",
         )
@@ -262,3 +270,7 @@ def _query_text(value: object) -> str:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _word(text: str) -> str:
+    return re.sub(r"[^\w-]", "", text)[:64]

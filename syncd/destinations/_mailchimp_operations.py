@@ -66,16 +66,15 @@ class Operation(Struct, frozen=True):
 class Answer(Struct, frozen=True):
     """What became of an operation: refused for `problem`, unknown, or done.
 
-    `ignored` names fields that do not exist there; `wrote` is whether anything else was written.
+    `ignored` names fields that do not exist there: all else was written.
     """
 
     problem: Problem | None = None
     unknown: bool = False
-    wrote: bool = False
     ignored: tuple[str, ...] = ()
 
 
-DONE = Answer(wrote=True)
+DONE = Answer()
 UNKNOWN = Answer(unknown=True)
 
 
@@ -223,9 +222,7 @@ def _done(operation: Operation, document: Any) -> Answer:
     shown = document.get("merge_fields") if isinstance(document, dict) else None
     if not isinstance(shown, dict):
         return DONE
-    sent = operation.body.get("merge_fields", {})
-    ignored = tuple(name for name in sent if name not in shown)
-    return Answer(wrote=operation.kind != "fields" or len(ignored) < len(sent), ignored=ignored)
+    return Answer(ignored=tuple(name for name in operation.body.get("merge_fields", {}) if name not in shown))
 
 
 def _answer(operation: Operation, result: Result | None) -> Answer:

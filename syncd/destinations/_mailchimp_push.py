@@ -11,6 +11,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from syncd.destinations._mailchimp_gateway import RefusedError
 from syncd.destinations._mailchimp_operations import DONE, UNKNOWN, Answer, Batches, Calls, Operation
 from syncd.destinations._mailchimp_segments import Segments, calls_for, tag_key
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 # Up to here calls of their own are over sooner than a batch.
 CALLS_AT_MOST = 20
+# So many values that were not taken are remembered, so that they are not sent in every cycle.
+UNTAKEN_AT_MOST = 10_000
+NOT_TAKEN = "does not take the value of"
 
 
 @dataclass(eq=False, slots=True)
@@ -34,7 +39,6 @@ class Person:
 
     change: Change
     left: int = 0
-    wrote: bool = False
     notes: tuple[str, ...] = ()
     outcome: Outcome | None = None
     told: bool = False
@@ -53,7 +57,6 @@ class Person:
     def settle(self, answer: Answer) -> None:
         """Takes note of the answer to a step; an unknown outcome outweighs a refusal."""
         self.left -= 1
-        self.wrote = self.wrote or answer.wrote
         self.note("has no field", answer.ignored)
         if answer.unknown:
             self.outcome = Outcome(self.change.email, "unknown")
@@ -70,19 +73,47 @@ class Person:
         if self.told or (self.left and not self.outcome):
             return None
         self.told = True
-        result = "refused" if self.notes and not self.wrote else "done"
-        return self.outcome or Outcome(self.change.email, result, "; ".join(self.notes))
+        # A field that is not taken is told and left out: it must not cost the person their tags for ever.
+        return self.outcome or Outcome(self.change.email, "done", "; ".join(self.notes))
+
+
+class Untaken:
+    """Values that Mailchimp did not take, by person and field; the oldest are forgotten."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[str, str], str | int | float] = {}
+
+    def add(self, email: str, name: str, value: str | int | float) -> None:
+        """Afterwards the value is remembered."""
+        self._values[email.lower(), name] = value
+        if len(self._values) > UNTAKEN_AT_MOST:
+            del self._values[next(iter(self._values))]
+
+    def person(self, change: Change) -> Person:
+        """The change on its way, without the values that are known not to be taken."""
+        known = [
+            name for name, value in change.fields.items() if self._values.get((change.email.lower(), name)) == value
+        ]
+        fields = {name: value for name, value in change.fields.items() if name not in known}
+        person = Person(replace(change, fields=fields) if known else change)
+        person.note(NOT_TAKEN, known)
+        return person
 
 
 @dataclass(frozen=True)
 class Push:
-    """One push. `new_status` tells how a new member begins, and `check_list` raises where the list is gone."""
+    """One push. `new_status` tells how a new member begins, and `check_list` raises where the list is gone.
+
+    `restore` makes fields again that somebody deleted, and tells whether all of them exist now.
+    """
 
     calls: Calls
     batches: Batches
     segments: Segments
     new_status: Callable[[], str]
     check_list: Callable[[], object]
+    restore: Callable[[set[str]], bool]
+    untaken: Untaken
     muted: bool
 
     def run(self, changes: Sequence[Change]) -> Iterator[Outcome]:
@@ -94,7 +125,7 @@ class Push:
         """
         if len({change.email.lower() for change in changes}) < len(changes):
             raise ValueError("a push takes one change for each person")
-        people = [Person(change) for change in changes]
+        people = [self.untaken.person(change) for change in changes]
         yield from _reports(people)
         if self.muted:
             yield from self._write(people, "create", "rename")
@@ -121,23 +152,24 @@ class Push:
         return self.calls if operations <= CALLS_AT_MOST else self.batches
 
     def _do(self, way: Calls | Batches, work: Work) -> None:
-        """Does the work; one bad field fails a whole member, so it is left out and the rest tried once more."""
-        again: Work = []
+        """Does the work; what a field kept from being written is tried once more."""
         answers = way.do([operation for _, operation in work])
         if any(answer.problem and answer.problem.status == 404 for answer in answers):
             # Nobody is in a list that was deleted; that must not be held against the members.
             self.check_list()
+        ignored = {name for answer in answers for name in answer.ignored}
+        restored = bool(ignored) and self.restore(ignored)
+        again: Work = []
         for (person, operation), answer in zip(work, answers, strict=True):
             bad = _bad_fields(operation, answer)
-            if not bad:
-                person.settle(answer)
-                continue
-            person.note("does not take the value of", bad)
-            rest = _without(operation, bad)
+            person.note(NOT_TAKEN, bad)
+            for name in bad:
+                self.untaken.add(operation.email, name, operation.body["merge_fields"][name])
+            rest = _without(operation, bad) if bad else _only(operation, answer.ignored) if restored else None
             if rest:
                 again.append((person, rest))
             else:
-                person.settle(Answer())
+                person.settle(DONE if bad else answer)
         if again:
             answers = self._way(len(again)).do([operation for _, operation in again])
             for (person, _), answer in zip(again, answers, strict=True):
@@ -276,8 +308,14 @@ def _bad_fields(operation: Operation, answer: Answer) -> tuple[str, ...]:
 
 
 def _without(operation: Operation, names: Iterable[str]) -> Operation | None:
-    """The operation without these fields; None where nothing is left to write."""
+    """The operation without these fields, of which one bad one fails a whole member; None where nothing is left."""
     fields = {name: value for name, value in operation.body["merge_fields"].items() if name not in set(names)}
     if operation.kind == "fields" and not fields:
         return None
     return Operation(operation.kind, operation.email, operation.body | {"merge_fields": fields})
+
+
+def _only(operation: Operation, names: Iterable[str]) -> Operation | None:
+    """These of the operation's fields alone, for the member who exists by now; None for none."""
+    fields = {name: operation.body["merge_fields"][name] for name in names}
+    return Operation("fields", operation.email, {"merge_fields": fields}) if fields else None

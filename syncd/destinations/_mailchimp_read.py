@@ -104,10 +104,16 @@ class Reader:
         self._gateway = gateway
         self._list_id = list_id
         self._archived_apart = archived_apart
+        self._afresh = False
+
+    def start_afresh(self) -> None:
+        """Afterwards the next reading gives everybody: something happened that moved nobody's `last_changed`."""
+        self._afresh = True
 
     def members(self, cursor: str | None) -> Iterator[MemberPage]:
         """All members changed since `cursor`, as pages to be committed one by one."""
-        at = msgspec.json.decode(cursor, type=Cursor) if cursor else Cursor()
+        at = msgspec.json.decode(cursor, type=Cursor) if cursor and not self._afresh else Cursor()
+        self._afresh = False
         for rows, latest, expected in self._walk("", at.listed):
             at = Cursor(latest, at.archived)
             yield self._page(rows, at, expected)

@@ -118,9 +118,16 @@ class Segments:
         return self._ids.get(tag_key(tag)) or self._create(tag)
 
     def _create(self, tag: str) -> int:
-        created = typed(self._lists.create_segment(self._list_id, {"name": tag, "static_segment": []}), Segment)
-        self._ids[tag_key(tag)] = created.id
-        return created.id
+        try:
+            created = typed(self._lists.create_segment(self._list_id, {"name": tag, "static_segment": []}), Segment)
+        except RefusedError:
+            # Somebody was faster: the marketer, or a call of ours that gave one member the tag.
+            self.names()
+            if tag_key(tag) not in self._ids:
+                raise
+        else:
+            self._ids[tag_key(tag)] = created.id
+        return self._ids[tag_key(tag)]
 
 
 def calls_for(add: int, remove: int) -> int:

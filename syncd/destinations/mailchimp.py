@@ -17,7 +17,7 @@ from syncd.destinations import AudienceProfile, FieldType
 from syncd.destinations import _mailchimp_gateway as gateway_module
 from syncd.destinations._mailchimp_gateway import Gateway, RefusedError, typed
 from syncd.destinations._mailchimp_operations import Batches, Calls
-from syncd.destinations._mailchimp_push import Push
+from syncd.destinations._mailchimp_push import Push, Untaken
 from syncd.destinations._mailchimp_read import Collection, Reader, pages
 from syncd.destinations._mailchimp_segments import Segments
 from syncd.errors import ConnectionBlocked, UserError
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from syncd.model import Change, Member, Outcome
     from syncd.settings import Audience
 
-# 30 merge fields per audience, 80 on the Premium plan, which the API does not name reliably.
-FIELD_LIMIT = 30
+# 30 merge fields per audience, 80 on the Premium plan, which the API does not name.
+FIELD_LIMIT, PREMIUM_FIELD_LIMIT = 30, 80
 # Roles that read only. Source: Mailchimp, "Manage user levels in your account".
 READERS = frozenset({"author", "viewer"})
 _FIELD_NAME = re.compile(r"[A-Z0-9_]{1,10}")
@@ -95,6 +95,9 @@ class Mailchimp:
         self._segments = Segments(gateway, list_id)
         self._calls = Calls(gateway, list_id)
         self._batches = Batches(gateway, list_id, sleep)
+        # What `prepare` was told to provide.
+        self._wanted: dict[str, FieldType] = {}
+        self._untaken = Untaken()
 
     def profile(self) -> AudienceProfile:
         """What the audience looks like now.
@@ -108,15 +111,15 @@ class Mailchimp:
                 connection=self._connection,
                 hint="Make the key as a user with the role Manager, Admin or Owner.",
             )
-        audience = self._list()
+        audience, fields = self._list(), self._fields()
         return AudienceProfile(
             fingerprint=f"{account.account_id}/{self._list_id}",
             title=audience.name,
             timezone=account.account_timezone,
             double_optin=audience.double_optin,
-            contacts=audience.stats.member_count + audience.stats.unsubscribe_count,
-            fields=self._fields(),
-            field_limit=self._field_limit,
+            contacts=audience.stats.member_count + audience.stats.unsubscribe_count + self._buyers(),
+            fields=fields,
+            field_limit=self._limit(len(fields)),
             tags=self._segments.names(),
         )
 
@@ -134,6 +137,7 @@ class Mailchimp:
         Raises: UserError, before anything is created, with everything that is in the way.
         """
         existing = self._fields()
+        self._wanted |= fields
         missing = {name: kind for name, kind in fields.items() if name.upper() not in existing}
         problems = [*self._misfits(existing, fields), *self._overflow(len(existing), missing)]
         if problems:
@@ -149,6 +153,9 @@ class Mailchimp:
                 f"{self._connection}: Mailchimp does not take a tag or merge field: {err.problem.detail[:200]}",
                 hint="Choose another name in lifecycle.toml.",
             ) from err
+        if 0 < len(missing) < len(fields):
+            # One that somebody deleted took everybody's value along.
+            self._reader.start_afresh()
 
     def settle(self) -> None:
         """Afterwards no batch that was submitted earlier is under way."""
@@ -162,10 +169,33 @@ class Mailchimp:
         def new_status() -> str:
             return "pending" if list_().double_optin else "subscribed"
 
-        return Push(self._calls, self._batches, self._segments, new_status, list_, muted).run(changes)
+        ways = self._calls, self._batches, self._segments
+        return Push(*ways, new_status, list_, self._restore, self._untaken, muted).run(changes)
+
+    def _restore(self, names: set[str]) -> bool:
+        """Whether these fields exist now; those that were prepared and are gone are made again.
+
+        Raises: UserError where they cannot be.
+        """
+        known = {name: self._wanted[name] for name in names if name in self._wanted}
+        if known:
+            self.prepare((), known)
+            self._reader.start_afresh()
+        return len(known) == len(names)
 
     def _list(self) -> List:
         return typed(self._lists.get_list(self._list_id), List)
+
+    def _buyers(self) -> int:
+        """Those who bought and never subscribed: billed as well, and in no count of the list."""
+        answer = self._lists.get_list_members_info(
+            self._list_id, status="transactional", count=1, fields=["total_items"]
+        )
+        return typed(answer, Collection).total_items
+
+    def _limit(self, existing: int) -> int:
+        """How many fields there may be: who has more than others may have is on the Premium plan."""
+        return PREMIUM_FIELD_LIMIT if existing > self._field_limit else self._field_limit
 
     def _fields(self) -> dict[str, str]:
         listing = partial(self._lists.get_list_merge_fields, self._list_id)
@@ -189,11 +219,12 @@ class Mailchimp:
                 yield f"{name} exists as {found} and cannot hold a {kind}: choose another name, or delete it there"
 
     def _overflow(self, existing: int, missing: dict[str, FieldType]) -> Iterator[str]:
-        room = max(self._field_limit - existing, 0)
+        limit = self._limit(existing)
+        room = max(limit - existing, 0)
         if len(missing) > room:
             yield (
                 f"{', '.join(missing)}: {len(missing)} new merge fields are wanted and there is room for {room}, "
-                f"as the audience has {existing} of {self._field_limit}"
+                f"as the audience has {existing} of {limit}"
             )
 
 

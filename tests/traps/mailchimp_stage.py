@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, count
+from math import comb
 from threading import Event
 from typing import Any
 
@@ -26,7 +27,6 @@ from syncd.sandbox.witness import Exchange, listening
 from tests.integration.house import DAY, House
 from tests.integration.mailchimp_world import NOW, Town
 
-ROWS = 8
 NOBODY = "nobody@shop.example"
 RULES = """
 [audiences.main.lifecycle.segments.buyer]
@@ -47,16 +47,15 @@ value = "city"
 def configurations() -> dict[str, Switches]:
     """All cautious, all other, and rows in which every two switches meet in each of their four ways.
 
-    Each switch has the other value in 4 of the rows 1 to 7 of its own. Two such sets differ and are of the same
-    size, so each has a row that the other has not; they are more than half of the rows, so they share one; and
-    in row 0, which is the cautious one, both are cautious.
+    Each switch has the other value in more than half of the mixed rows, no two in the same ones. So any two
+    share a row, each has a row that the other has not, and in the cautious row both are cautious.
     """
     known = doubts()
-    chosen = list(combinations(range(1, ROWS), ROWS // 2))
-    assert len(known) <= len(chosen), "one row more is needed"
+    rows = next(n for n in count(3) if comb(n, n // 2 + 1) >= len(known))
     table = {"cautious": set[str](), "other": {doubt.name for doubt in known}}
-    for row in range(1, ROWS):
-        table[f"mixed{row}"] = {doubt.name for doubt, rows in zip(known, chosen, strict=False) if row in rows}
+    for row in range(rows):
+        places = combinations(range(rows), rows // 2 + 1)
+        table[f"mixed{row + 1}"] = {doubt.name for doubt, chosen in zip(known, places, strict=False) if row in chosen}
     return {name: Switches(**{d.name: d.other for d in known if d.name in others}) for name, others in table.items()}
 
 

@@ -119,6 +119,12 @@ def test_equal_fields_are_equal_text() -> None:
     assert canonical_fields({}) == ""
 
 
+def test_a_text_ends_where_the_service_would_cut_it() -> None:
+    cut = canonical_fields({"CITY": "ñ" * 127 + " ñ"})
+    assert cut == canonical_fields({"CITY": "ñ" * 127}) != canonical_fields({"CITY": "ñ" * 126})
+    assert canonical_fields({"CITY": "x" * 255}) != canonical_fields({"CITY": "x" * 254})
+
+
 def test_a_customer_whose_country_is_no_code_is_not_taken() -> None:
     consent = Consent(ConsentState.UNKNOWN, 1)
     assert reasons(Customer("1", None, 1, 1, consent, country="Spain")) == ["the country is no code of two letters"]
