@@ -233,6 +233,8 @@ audiences = Table(
     Column("state", Name, nullable=False, server_default="ok"),
     Column("error", Text, nullable=False, server_default=""),
     Column("member_cursor", Text),
+    # When the reading of all members began last; from then on only those who changed are read.
+    Column("members_read_at", BigInteger),
     # The local day on which everybody was judged last, and the digest of the rules used.
     Column("judged_day", Integer),
     Column("rules_digest", Text, nullable=False, server_default=""),

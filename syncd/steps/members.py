@@ -9,15 +9,22 @@ from syncd.model import Member
 from syncd.plan import Tags
 from syncd.steps.context import Context
 
+# So often everybody is read, and not only who changed: nothing says that an opened mail or a click is a change.
+READ_ALL_SECONDS = 7 * 86_400
 # Up to so many members are read one by one; more are read as a listing of what changed.
 ONE_BY_ONE = 200
 
 
 def read_members(context: Context, name: str, destination: Destination, tags: Tags) -> int:
-    """Every member changed since the last reading is stored as the service has them now; returns how many."""
+    """Every member changed since the last reading, and once a week every member, is stored as the service has
+    them now; returns how many were read.
+    """
     count = 0
-    cursor = ledger.audience_row(context.history, name)["member_cursor"]
-    for page in destination.members(cursor):
+    row, now = ledger.audience_row(context.history, name), context.clock.now()
+    if row["member_cursor"] is None or now - (row["members_read_at"] or 0) >= READ_ALL_SECONDS:
+        ledger.set_audience(context.history, name, member_cursor=None, members_read_at=now)
+        row["member_cursor"] = None
+    for page in destination.members(row["member_cursor"]):
         _store(context, name, tags, page.members, page.cursor)
         count += len(page.members)
         context.report(f"{name}: members", len(page.members), page.expected)

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from syncd import pipeline, views
 from syncd.errors import ConnectionBlocked, UnsafePlan, UserError
 from syncd.history import outbox
 from syncd.history.database import History, open_history
+from syncd.history.schema import customers, members
 from syncd.history.writer import only_writer
 from syncd.sandbox.populate import LIST_ID
 from syncd.sandbox.serve import Running
@@ -98,6 +100,45 @@ def test_an_unsubscribe_takes_our_tags_away_in_the_same_cycle_and_for_good(house
     house.order("acme", someone, "500.00")
     house.sync_in_order()
     assert house.tags(someone) == set()
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_what_people_open_and_click_is_known_within_a_week_whether_or_not_it_counts_as_a_change(
+    house: House, moves: bool
+) -> None:
+    house.members.switches.engagement_moves_last_changed = moves
+    someone = house.subscriber()
+    # What we wrote ourselves is read once more first.
+    house.later(3_600)
+    house.sync_in_order()
+    house.members.act(someone, {"open_rate": 0.75, "click_rate": 0.5})
+    house.later(3_600)
+    house.sync_in_order()
+    assert (_rates(house, someone) == (0.75, 0.5)) is moves
+    house.later(7 * DAY)
+    house.sync_in_order()
+    assert _rates(house, someone) == (0.75, 0.5)
+
+
+def _rates(house: House, email: str) -> tuple[float, float]:
+    query = select(members.c.open_rate, members.c.click_rate).join(customers, customers.c.id == members.c.customer_id)
+    with house.history.read() as db:
+        row = db.execute(query.where(customers.c.email == email)).one()
+    return row.open_rate, row.click_rate
+
+
+def test_everybody_is_read_once_a_week_and_otherwise_only_who_changed(house: House) -> None:
+    def read() -> int:
+        before = house.requests()
+        house.sync_in_order()
+        return sum(
+            "since_last_changed" not in r.query for r in house.world.log.since(before) if r.path.endswith("/members")
+        )
+
+    assert [read() for _ in range(2)] == [0, 0]
+    house.later(7 * DAY)
+    assert read() > 0
+    assert read() == 0
 
 
 def test_only_who_consented_becomes_a_member(house: House) -> None:

@@ -101,7 +101,8 @@ class Audience:
 
         `status`: who unsubscribes in person can only come back in person; `subscribed` confirms or
         signs up again, `cleaned` is a hard bounce, `deleted` forgets. `tags`: all of them, or
-        `{"add": [], "remove": []}`. `merge_fields`. `email`: the new address.
+        `{"add": [], "remove": []}`. `merge_fields`. `email`: the new address. `open_rate`, `click_rate`: what
+        the campaigns so far came to.
         Raises: Problem, a 404 for an address that is no member and does not sign up.
         """
         status = change.get("status")
@@ -116,9 +117,14 @@ class Audience:
             return
         if status and self._standing.turn(member, status, change.get("by", "user")):
             self.members.touch(member, self.clock.now())
+        self._engage(member, {name: change[name] for name in ("open_rate", "click_rate") if name in change})
         self._act_on_tags(member, change.get("tags", {}))
         address = change.get("email", UNSET)
         self._change(member, MemberWrite(email_address=address, merge_fields=change.get("merge_fields", {})))
+
+    def _engage(self, member: Member, rates: Mapping[str, float]) -> None:
+        if self._describe(member, rates) and self.switches.engagement_moves_last_changed:
+            self.members.touch(member, self.clock.now())
 
     def _act_on_tags(self, member: Member, tags: Mapping[str, Iterable[str]] | Iterable[str]) -> None:
         if isinstance(tags, dict):

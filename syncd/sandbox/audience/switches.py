@@ -129,6 +129,8 @@ class Switches:
     # For how long a batch is remembered.
     batch_kept_seconds: int = _doubt(7 * 86_400, 86_400, "recalled: seven days")
 
+    # An opened mail or a click moves `last_changed`.
+    engagement_moves_last_changed: bool = _doubt(False, True, "nothing says")
     # Counts of lists and of the account are as old as this.
     stats_lag_seconds: int = _doubt(300, 0, "documented as five minutes or more")
 

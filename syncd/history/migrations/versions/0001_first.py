@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=64), server_default="ok", nullable=False),
         sa.Column("error", sa.Text(), server_default="", nullable=False),
         sa.Column("member_cursor", sa.Text(), nullable=True),
+        sa.Column("members_read_at", sa.BigInteger(), nullable=True),
         sa.Column("judged_day", sa.Integer(), nullable=True),
         sa.Column("rules_digest", sa.Text(), server_default="", nullable=False),
         sa.Column("backfilled_at", sa.BigInteger(), nullable=True),
