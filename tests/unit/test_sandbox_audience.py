@@ -415,3 +415,13 @@ def test_switches_are_shared_by_everything_in_the_audience(clock: Clock) -> None
     switches = Switches(merge_field_limit=4)
     audience = Audience("x", "x", clock, switches=switches)
     assert refusal(audience.fields.create, FieldWrite(name="x", type="text")).title == "Merge Max Limit Exceeded"
+
+
+def test_a_tag_that_nobody_bears_is_not_made_a_second_time(audience: Audience) -> None:
+    audience.add_member("a@shop.test", "subscribed")
+    made = audience.tags.create_segment(SegmentWrite(name="VIP", static_segment=()))
+    audience.tags.add(audience.get("a@shop.test"), ["vip"], fires=False)
+    assert [segment.id for segment in audience.segments] == [made.id]
+    audience.tags.remove(audience.get("a@shop.test"), ["vip"])
+    with pytest.raises(Problem, match="400"):
+        audience.tags.create_segment(SegmentWrite(name="vip", static_segment=()))

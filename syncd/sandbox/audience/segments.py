@@ -41,6 +41,10 @@ class Segment:
     def __len__(self) -> int:
         return sum(map(len, self._web_ids.values()))
 
+    def __bool__(self) -> bool:
+        """A segment without anybody is one, too."""
+        return True
+
     def __iter__(self) -> Iterator[int]:
         """The web ids of all members."""
         return chain.from_iterable(self._web_ids.values())
