@@ -7,10 +7,14 @@ import json
 import pytest
 
 from syncd import views
+from syncd.model import Change
 from syncd.sandbox.audience.problems import in_compliance_state
+from syncd.sandbox.shop import Order
+from tests.integration.mailchimp_world import NOW, Town
 from tests.traps.mailchimp_stage import Home, wiretap
 
 ANN, BOB, EVE = "ann@shop.example", "bob@shop.example", "eve@shop.example"
+NEW = "ann.new@shop.example"
 STATUSES = ("subscribed", "unsubscribed", "cleaned", "pending", "transactional", "archived")
 
 
@@ -134,3 +138,68 @@ def test_trap_25_nothing_is_archived_or_deleted_by_a_sync(home: Home) -> None:
         home.cycle()
     assert writes
     assert not [path for method, path, _ in writes if method == "DELETE" or "actions" in path]
+
+
+def moves(home: Home, order: Order, email: str) -> None:
+    """The person behind the order changes their address in the shop."""
+    home.later(60)
+    home.call("POST", f"/shops/acme/customers/{order.customer_id}", {"email": email})
+
+
+def test_trap_16_a_new_address_in_the_shop_renames_the_contact_in_the_same_cycle(home: Home) -> None:
+    home.joins(ANN, tags=["newsletter"], merge_fields={"FNAME": "Ann"}, opted_in_at=home.now - 900_000)
+    order = home.buys(ANN)
+    home.backfill()
+    home.cycle()
+    before, contact = home.state()[ANN], home.members.get(ANN).contact_id
+    moves(home, order, NEW)
+    home.cycle()
+    assert home.state() == {NEW: before | {"email": NEW}}
+    assert home.members.get(NEW).contact_id == contact
+    assert home.entries("tag", "signup") == []
+    assert home.is_quiet()
+    home.buys(NEW)
+    home.cycle()
+    assert home.tags(NEW) == {"buyer", "regular"}
+
+
+def test_trap_16_a_rename_to_a_member_unites_the_tags_there_and_archives_the_old_contact(home: Home) -> None:
+    home.joins(ANN, NEW, BOB)
+    order = home.buys(ANN)
+    home.buys(NEW)
+    home.backfill()
+    home.cycle()
+    assert home.tags(NEW) == {"buyer"}
+    moves(home, order, NEW)
+    home.cycle()
+    home.cycle()
+    state = home.state()
+    assert (state[ANN]["status"], state[NEW]["status"]) == ("archived", "subscribed")
+    assert home.tags(NEW) == {"buyer", "regular"}
+    assert home.fields(NEW)["ORDERS"] == 2
+    assert home.is_quiet()
+
+
+def test_trap_16_who_moves_after_leaving_is_not_brought_back(home: Home) -> None:
+    home.joins(ANN)
+    order = home.buys(ANN)
+    home.backfill()
+    home.acts(ANN, {"status": "unsubscribed"})
+    home.cycle()
+    moves(home, order, NEW)
+    home.cycle()
+    home.cycle()
+    assert "subscribed" not in {member["status"] for member in home.state().values()}
+    assert not any(home.tags(email) for email in home.state())
+    assert home.is_quiet()
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_trap_25_archiving_again_is_no_failure_and_nothing_more_than_archiving(town: Town, status: str) -> None:
+    town.audience.add_member(ANN, status, changed_at=NOW - 100, tags=["newsletter"])
+    for _ in range(2):
+        outcome = town.push(Change(ANN, archive=True))[ANN]
+        assert (outcome.result, outcome.reason) == ("done", "")
+    kept = status if status in ("cleaned", "pending") else "archived"
+    assert town.audience.get(ANN).status == kept
+    assert town.push(Change("stranger@shop.example", archive=True))["stranger@shop.example"].result == "done"

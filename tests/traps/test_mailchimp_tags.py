@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import requests
 
+from syncd import pipeline
+from syncd.errors import UserError
 from syncd.model import Change
 from syncd.sandbox.audience import Switches
 from syncd.sandbox.mailchimp.lists import TOO_MANY
@@ -163,16 +165,29 @@ def test_trap_23_members_who_change_between_two_pages_are_neither_lost_nor_doubl
     assert {member.email for member in rest if "new" in member.tags} == {*first[:60]}
 
 
-def test_trap_17_tags_count_and_length_beyond_the_limit_are_told_before_anybody_is_tagged(town: Town) -> None:
-    from syncd.errors import UserError
+def test_trap_further_a_tag_that_there_is_no_room_for_is_told_before_anybody_is_tagged(home: Home) -> None:
+    limit = home.switches.tag_limit = min(home.switches.tag_limit, 20)
+    home.joins(ANN, tags=[f"theirs {n}" for n in range(limit - 1)])
+    home.buys(ANN)
+    with pytest.raises(UserError, match=f"does not take a tag or merge field: .* maximum of {limit} tags"):
+        home.backfill()
+    assert home.tags(ANN) == set()
+    assert home.fields(ANN) == {}
 
-    tags = (
-        [f"tag {n}" for n in range(town.audience.switches.tag_limit)] if town.audience.switches.tag_limit < 999 else []
-    )
-    town.people(1, tags=tags)
-    town.mark()
-    if tags:
-        with pytest.raises(UserError, match="does not take a tag"):
-            town.destination.prepare(["loyal"], {})
-    else:
-        town.destination.prepare(["loyal"], {})
+
+@pytest.mark.parametrize("forecast", [3, 4])
+def test_trap_further_the_bill_counts_buyers_who_never_subscribed(home: Home, forecast: int) -> None:
+    home.joins("s@shop.example")
+    home.joins("u@shop.example", status="unsubscribed")
+    home.joins("t@shop.example", status="transactional")
+    for status in ("cleaned", "archived", "pending"):
+        home.joins(f"{status}@shop.example", status=status)
+    profile = home.context.destination("main").profile()
+    # Where it does not bill them, the forecast is too high by so many, which errs on the safe side.
+    assert profile.contacts - home.members.billed() == ("transactional" not in home.switches.billed)
+    home.configure(contact_limit=forecast)
+    home.buys(ANN)
+    cycle = pipeline.pull_all(home.context, ["acme", "cafe"])
+    held = pipeline.first_plan(home.context, "main", cycle)
+    assert held
+    assert any("would have 4 contacts" in reason for reason in held["reasons"]) is (forecast == 3)

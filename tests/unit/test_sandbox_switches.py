@@ -235,6 +235,11 @@ def _stats(service: Service) -> Any:
     return service.ask("GET", LIST)["stats"]["member_count"]
 
 
+def _engaged(service: Service) -> Any:
+    service.audience.act("ann@shop.test", {"open_rate": 0.5})
+    return service.changed()
+
+
 SEEN: dict[str, Callable[[Service], Any]] = {
     "bulk_fires_journeys": _bulk,
     "present_tag_fires": _present,
@@ -270,6 +275,7 @@ SEEN: dict[str, Callable[[Service], Any]] = {
     "batch_problems_have_type": _batch_problem,
     "result_refusals": _results,
     "batch_kept_seconds": _old_batch,
+    "engagement_moves_last_changed": _engaged,
     "stats_lag_seconds": _stats,
 }
 
