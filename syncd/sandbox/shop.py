@@ -5,9 +5,9 @@ Pure state in minor units and UTC seconds. How a platform shows it is the platfo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from syncd.sandbox.records import Records
@@ -137,8 +137,8 @@ class Switches(Struct):
 
     `whole_history`: the token may read orders older than 60 days. `walk_limit`: how many records one
     walk shows. `heavy_above`: pages larger than this fail with 500. `index_lag_seconds`: how long a
-    change stays invisible in lists. `child_lag_seconds`: how much later than the order itself its refunds
-    show, without moving it. `plan` sets the rate limit, `other_calls` how many calls a second the app's
+    change stays invisible in lists, on Shopify of every `index_lag_every`th record. `child_lag_seconds`:
+    how much later than the order itself its refunds show, without moving it. `plan` sets the rate limit, `other_calls` how many calls a second the app's
     other workers make, `retry_after` whether a 429 says how long to wait. `standing`: in which state the
     shop refuses everything. `renamed_to`: the host that all calls are sent on to. `installed`: without it
     no token is good; `token_seconds`: how long a granted one lives. `protected_data`: the app may see
@@ -154,6 +154,7 @@ class Switches(Struct):
     count_limit: int | None = 25_000
     heavy_above: int | None = None
     index_lag_seconds: int = 0
+    index_lag_every: Annotated[int, Meta(ge=1)] = 1
     child_lag_seconds: int = 0
     plan: Literal["basic", "advanced", "plus", "enterprise"] = "basic"
     other_calls: float = 0.0

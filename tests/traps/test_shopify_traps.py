@@ -31,7 +31,7 @@ from syncd.sandbox.faults import Fault
 from syncd.sandbox.shop import Order
 from syncd.settings import load
 from syncd.sources._walk import OVERLAP_SECONDS
-from syncd.steps.context import Context
+from syncd.steps.context import Context, Stopped
 from tests.integration.house import DAY
 from tests.integration.mailchimp_world import Town
 from tests.traps.mailchimp_stage import NOBODY, Home, Impatient, empty
@@ -175,6 +175,24 @@ def test_trap_03_an_order_that_is_edited_while_the_list_is_read_is_not_lost(acme
     assert acme.figures(ANN)[1] > count
 
 
+def test_trap_03_a_walk_that_was_cut_off_goes_on_to_the_newest(acme: Acme) -> None:
+    acme.spread(2_600)
+    pages = iter(range(100))
+
+    def cut_off() -> None:
+        if next(pages) == 4:
+            raise Stopped
+
+    acme.between_pages(cut_off)
+    with pytest.raises(Stopped):
+        acme.backfill()
+    assert 0 < acme.known_orders() < 2_600
+    acme.context.stop.clear()
+    acme.context.progress = lambda task, advance, expected: None
+    acme.backfill()
+    assert acme.figures(ANN) == (2_600, 2_600)
+
+
 def test_trap_03_a_careless_client_that_walks_downwards_loses_it(acme: Acme) -> None:
     acme.spread(100)
     headers = {"X-Shopify-Access-Token": "sandbox"}
@@ -200,16 +218,19 @@ def test_trap_04_many_orders_of_one_second_and_one_more_after_the_poll(acme: Acm
 
 
 def test_trap_06_an_order_that_shows_minutes_after_its_own_time_is_still_read(acme: Acme) -> None:
+    acme.person(BOB)
     acme.backfill()
-    acme.shop.switches.index_lag_seconds = OVERLAP_SECONDS - 60
-    acme.order(ANN, 30_00)
+    acme.shop.switches.index_lag_seconds, acme.shop.switches.index_lag_every = OVERLAP_SECONDS - 60, 2
+    late, prompt = 2**60, 2**60 + 1
+    acme.order(ANN, 30_00, id=late)
     seen = []
-    for _ in range(5):
+    for n in range(5):
         acme.cycle()
-        acme.order(BOB, 1_00)
-        seen.append(acme.figures(ANN))
-    assert seen[0] == (0, 0)
-    assert seen[-1] == (1, 30)
+        seen.append((acme.figures(ANN)[0], acme.figures(BOB)[0]))
+        acme.order(BOB, 1_00, id=prompt + 2 * n)
+    # Newer ones are read long before it shows.
+    assert seen[:3] == [(0, 0), (0, 1), (0, 2)]
+    assert seen[-1] == (1, 4)
 
 
 def test_trap_07_a_refund_that_is_attached_later_without_moving_its_order_is_read(acme: Acme) -> None:

@@ -86,8 +86,8 @@ def _common_tests(shop: ShopState, filters: Filters) -> list[Test]:
             raise BadQuery("ids", f"must be at most {MAX_IDS}")
         tests.append(lambda record: record.id in ids)
     if lag := shop.switches.index_lag_seconds:
-        visible = shop.now() - lag
-        tests.append(lambda record: record.updated_at <= visible)
+        visible, every = shop.now() - lag, shop.switches.index_lag_every
+        tests.append(lambda record: record.updated_at <= visible or record.id % every != 0)
     return tests
 
 
