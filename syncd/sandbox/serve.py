@@ -45,6 +45,7 @@ class Running:
         self.connections = Connections()
         self.post = Post(world.clock, world.seed)
         self.post.attend(world.shops.values())
+        self.post.attend(audience.hooks for audience in world.audiences.values())
         self._sockets = _bind(host, port)
         addresses = [each.getsockname()[:2] for each in self._sockets]
         self.urls = {name: f"http://{host}:{at[1]}" for name, at in zip(SERVICES, addresses, strict=True)}

@@ -7,32 +7,39 @@ with the body of the first try. Everything that is left to chance comes from the
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 from functools import partial
 from threading import Condition, Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
-import msgspec
 import requests
 from msgspec import Struct
 
 from syncd.sandbox.dice import dice
 from syncd.sandbox.ecwid import webhooks as ecwid
+from syncd.sandbox.mailchimp import posting as mailchimp
 from syncd.sandbox.shopify import webhooks as shopify
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from types import ModuleType
 
     from syncd.sandbox.shop import ShopState, Subscription
     from syncd.sandbox.world import Clock
 
-PLATFORMS: dict[str, ModuleType] = {"shopify": shopify, "ecwid": ecwid}
+PLATFORMS: dict[str, ModuleType] = {"shopify": shopify, "ecwid": ecwid, "mailchimp": mailchimp}
 # How often the sandbox's clock is looked at while something waits for it.
 LOOK_SECONDS = 0.05
+
+
+class Sender(Protocol):
+    """A shop or an audience: what happens there, and who wants to be told."""
+
+    name: str
+    platform: str
+    token: str
+    subscriptions: dict[int, Subscription]
+    watchers: list[Callable[[str, Any, Any], None]]
 
 
 class Sending(Struct, forbid_unknown_fields=True):
@@ -82,13 +89,13 @@ class Post:
         self._waiting: list[Letter] = []
         self._clock = clock
         self._seed = seed
-        self._shops: dict[str, ShopState] = {}
+        self._shops: dict[str, Sender] = {}
         self._events = 0
         self._changed = Condition()
         self._closed = False
         self._thread: Thread | None = None
 
-    def attend(self, shops: Iterable[ShopState]) -> None:
+    def attend(self, shops: Iterable[Sender]) -> None:
         """Afterwards what happens in `shops` goes out to those who subscribed."""
         for shop in shops:
             self._shops[shop.name] = shop
@@ -124,11 +131,11 @@ class Post:
         if self._thread:
             self._thread.join()
 
-    def _happened(self, shop: ShopState, kind: str, before: Any, after: Any) -> None:
+    def _happened(self, shop: Sender, kind: str, before: Any, after: Any) -> None:
         if shop.subscriptions:
             self._enqueue(shop, PLATFORMS[shop.platform].messages(shop, kind, before, after))
 
-    def _enqueue(self, shop: ShopState, messages: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    def _enqueue(self, shop: Sender, messages: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """One letter for each message and subscription; all of one happening share its id."""
         event = self._uuid("event", self._events)
         self._events += 1
@@ -143,7 +150,7 @@ class Post:
                 self._thread.start()
             self._changed.notify()
 
-    def _letter(self, shop: ShopState, topic: str, body: dict[str, Any], asked: Subscription, event: str) -> Letter:
+    def _letter(self, shop: Sender, topic: str, body: dict[str, Any], asked: Subscription, event: str) -> Letter:
         now, n = self._clock.now(), len(self.letters)
         # Each message of Ecwid is an event of its own.
         event = event if shop.platform == "shopify" else self._uuid("message", n)
@@ -160,7 +167,7 @@ class Post:
             event,
             now,
             now + self.sending.delay_seconds,
-            msgspec.json.encode(whole),
+            PLATFORMS[shop.platform].encode(whole),
             copies=1 + twice,
             state="lost" if lost else "waiting",
         )
@@ -209,15 +216,10 @@ class Post:
             if platform.ENDS_IN_VAIN and letter.topic in platform.TOPICS:
                 shop.subscriptions.pop(letter.subscription, None)
 
-    def _attempt(self, shop: ShopState, letter: Letter) -> int:
+    def _attempt(self, shop: Sender, letter: Letter) -> int:
         """The status of the answer, 0 for none."""
         platform = PLATFORMS[shop.platform]
-        secret = (self.sending.secret or shop.token).encode()
-        digest = hmac.digest(secret, platform.signed(letter.body), hashlib.sha256)
-        signature = base64.b64encode(digest).decode()
-        headers = platform.headers(
-            shop, letter.topic, signature, letter.webhook_id, letter.event_id, letter.happened_at
-        )
+        headers = platform.headers(shop, letter, self.sending.secret or shop.token)
         try:
             reply = requests.post(
                 letter.url, data=letter.body, headers=headers, timeout=platform.TIMEOUTS, allow_redirects=False

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 
 from syncd.sandbox.audience.fields import MergeFields
+from syncd.sandbox.audience.hooks import Webhooks
 from syncd.sandbox.audience.instants import instant, iso
 from syncd.sandbox.audience.journeys import Journeys
 from syncd.sandbox.audience.members import Event, Member
@@ -65,8 +66,9 @@ class Audience:
         self.members = Register(list_id)
         self.fields = MergeFields(self.switches)
         self.segments = Segments()
+        self.hooks = Webhooks(list_id, self.fields, clock, self.switches)
         self._journeys = Journeys(clock, self.switches)
-        self._standing = Standing(self.members, self.segments, clock, self.switches)
+        self._standing = Standing(self.members, self.segments, clock, self.switches, self._turned)
         self.tags = Tagging(self.members, self.segments, self._journeys, clock, self.switches)
         self._stats: tuple[int, Mapping[str, int]] = (0, {})
 
@@ -105,6 +107,10 @@ class Audience:
         the campaigns so far came to.
         Raises: Problem, a 404 for an address that is no member and does not sign up.
         """
+        with self.hooks.by(change.get("by", "user")):
+            self._act(email, change)
+
+    def _act(self, email: str, change: Mapping[str, Any]) -> None:
         status = change.get("status")
         member = self.members.at(email)
         if member is None:
@@ -238,6 +244,7 @@ class Audience:
         member = self.members.by_hash.get(key)
         if member is None:
             raise not_found()
+        self.hooks.turned(member, "deleted")
         self.tags.strip(member)
         self.members.remove(member)
         self._standing.forget(member)
@@ -286,9 +293,16 @@ class Audience:
         member.values = {key: value for key, value in values.items() if value != ""}
         self.members.change(member, **described)
         self._standing.settle(member, "admin", self.clock.now())
+        self.hooks.turned(member, member.status)
         if self.switches.signups_start_journeys:
             self._journeys.start(member, "signup", "")
         return member
+
+    def _turned(self, member: Member, before: str) -> None:
+        """The status of the member was `before`."""
+        self.hooks.turned(member, member.status)
+        if before == "pending" and member.status == "subscribed":
+            self._journeys.confirmed(member, self.tags.names(member))
 
     def _change(self, member: Member, write: MemberWrite, *, skip_required: bool = True) -> Member:
         """Checks everything first, so that a refusal leaves the member as it was."""
@@ -300,7 +314,10 @@ class Audience:
             self.fields.check_required(member.values | values)
         changed = self._describe(member, _described(write))
         changed |= self._set_values(member, values)
+        if changed:
+            self.hooks.changed(member)
         if address:
+            self.hooks.renamed(member, address)
             self.members.rename(member, address)
         if write.status:
             changed |= self._standing.turn(member, write.status, "admin")

@@ -9,6 +9,8 @@ from syncd.sandbox.audience.members import STATUSES, subscriber_hash
 from syncd.sandbox.audience.problems import forgotten, in_compliance_state, invalid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from syncd.sandbox.audience.members import Clock, Member
     from syncd.sandbox.audience.register import Register
     from syncd.sandbox.audience.segments import Segments
@@ -21,11 +23,19 @@ REASONS = {"user": "No reason given", "admin": "N/A (Unsubscribed by admin)", "b
 class Standing:
     """The statuses of an audience's members, and the addresses that were forgotten."""
 
-    def __init__(self, members: Register, segments: Segments, clock: Clock, switches: Switches) -> None:
+    def __init__(
+        self,
+        members: Register,
+        segments: Segments,
+        clock: Clock,
+        switches: Switches,
+        turned: Callable[[Member, str], None] = lambda member, before: None,
+    ) -> None:
         self._members = members
         self._segments = segments
         self._clock = clock
         self._switches = switches
+        self._turned = turned
         self._forgotten: set[str] = set()
 
     def check_address(self, email: str) -> None:
@@ -55,8 +65,10 @@ class Standing:
         for segment_id in self._segments.borne(member):
             self._segments[segment_id].part(member, member.status)
             self._segments[segment_id].join(member, status)
+        before = member.status
         self._members.change(member, status=status)
         self.settle(member, by, self._clock.now())
+        self._turned(member, before)
         return True
 
     def settle(self, member: Member, by: By, at: int) -> None:

@@ -42,6 +42,8 @@ class Switches:
     first_value_is_a_change: bool = _doubt(False, True, "nothing says")
     # Whether a member whom the API subscribes starts the journeys that wait for sign-ups.
     signups_start_journeys: bool = _doubt(False, True, "help pages: imports do not unless chosen; the API is not named")
+    # Whether tags that a pending member was given start their journeys once the opt-in comes.
+    opt_in_fires_tags: bool = _doubt(True, False, "the tags show from then on; nothing says what that starts")
     # What a journey's trigger answers for a contact or step that it does not know.
     journey_refusal_status: int = _doubt(404, 400, "no text of it is published")
 
@@ -131,6 +133,8 @@ class Switches:
 
     # An opened mail or a click moves `last_changed`.
     engagement_moves_last_changed: bool = _doubt(False, True, "nothing says")
+    # Webhooks are signed, with a secret that their creation tells.
+    webhooks_are_signed: bool = _doubt(False, True, "new in 2026, and not for every account")
     # Counts of lists and of the account are as old as this.
     stats_lag_seconds: int = _doubt(300, 0, "documented as five minutes or more")
 

@@ -69,6 +69,20 @@ class SegmentBatch(Struct, frozen=True):
     members_to_remove: tuple[str, ...] = ()
 
 
+class WebhookWrite(Struct, frozen=True):
+    """An address to be told of these events by these doings."""
+
+    url: str | UnsetType = UNSET
+    events: dict[str, bool] = {}
+    sources: dict[str, bool] = {}
+
+
+class NoteWrite(Struct, frozen=True):
+    """Something to remember about a member."""
+
+    note: str | UnsetType = UNSET
+
+
 class FieldOptions(Struct, frozen=True):
     """What depends on the type of a merge field."""
 

@@ -11,13 +11,16 @@ import msgspec
 
 from syncd.sandbox.ecwid.documents import letters, status_of
 from syncd.sandbox.shop import Customer, Order
+from syncd.sandbox.signing import in_base64
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from syncd.sandbox.shop import ShopState
+    from syncd.sandbox.webhooks import Letter
 
 Json = dict[str, Any]
+encode = msgspec.json.encode
 Message = tuple[str, Json]  # an event and its body, without the id and the time that it gets when it happens
 
 TOPICS = (
@@ -71,12 +74,8 @@ def with_id(body: Json, shop: ShopState, event: str, event_id: str, at: int) -> 
     return {"eventId": event_id, "eventCreated": at, "storeId": shop.store_id, "eventType": event, **body}
 
 
-def headers(shop: ShopState, topic: str, signature: str, webhook_id: str, event_id: str, at: int) -> dict[str, str]:
-    """What stands above a body."""
+def headers(shop: ShopState, letter: Letter, secret: str) -> dict[str, str]:
+    """What stands above a body, of which only time and id are signed."""
+    event = msgspec.json.decode(letter.body)
+    signature = in_base64(secret, f"{event['eventCreated']}.{event['eventId']}".encode())
     return {"Content-Type": "application/json; charset=UTF-8", "X-Ecwid-Webhook-Signature": signature}
-
-
-def signed(body: bytes) -> bytes:
-    """What the signature covers: not the body."""
-    event = msgspec.json.decode(body)
-    return f"{event['eventCreated']}.{event['eventId']}".encode()

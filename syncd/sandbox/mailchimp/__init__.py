@@ -5,11 +5,13 @@ Knows HTTP; what the calls mean is in `operations`. Source: the published refere
 
 from __future__ import annotations
 
+import asyncio
 from itertools import count
 from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
+import requests
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.responses import Response
@@ -18,9 +20,11 @@ from starlette.routing import Route
 from syncd.sandbox.audience.problems import Problem
 from syncd.sandbox.mailchimp.account import Account
 from syncd.sandbox.mailchimp.operations import execute, run_batches
+from syncd.sandbox.mailchimp.posting import TIMEOUTS, VALIDATOR
+from syncd.sandbox.mailchimp.webhooks import Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from starlette.requests import Request
     from starlette.types import Scope
@@ -61,18 +65,28 @@ class _Server:
         content = await request.body()
         request_id = next(self._ids)
         try:
-            response = self._execute(request, content, request_id)
+            response = await self._answered(request, content, request_id)
         except Problem as problem:
             response = problem_response(problem, request_id)
         if self._account.batches.waiting():
             response.background = BackgroundTask(self._run_batches)
         return response
 
-    def _execute(self, request: Request, content: bytes, request_id: str) -> Response:
+    async def _answered(self, request: Request, content: bytes, request_id: str) -> Response:
+        try:
+            return self._execute(request, content, request_id)
+        except Visit as wanted:
+            # Elsewhere: an address that is slow to answer holds up nobody else.
+            status = await asyncio.to_thread(_look_at, wanted.url)
+            return self._execute(request, content, request_id, {wanted.url: status})
+
+    def _execute(
+        self, request: Request, content: bytes, request_id: str, visits: Mapping[str, int] | None = None
+    ) -> Response:
         self._account.check_key(request.headers.get("authorization", ""))
         path = request.scope["raw_path"].decode("latin-1").partition("?")[0].removeprefix(BASE)
         origin = str(request.base_url).rstrip("/")
-        answer = execute(self._account, request.method, path, request.query_params, content, origin)
+        answer = execute(self._account, request.method, path, request.query_params, content, origin, visits)
         headers = {"X-Request-Id": request_id, "Link": SCHEMA, "Content-Type": JSON}
         if answer is None:
             return Response(None, 204, headers)
@@ -135,3 +149,11 @@ def problem_response(problem: Problem, request_id: str) -> Response:
 def _request_ids(world: World, kind: str) -> Iterator[str]:
     """Ids that look like the service's, and that the same seed repeats."""
     return (str(uuid5(NAMESPACE_URL, f"sandbox:{world.seed}:{kind}:{n}")) for n in count(1))
+
+
+def _look_at(url: str) -> int:
+    """The status with which an address answers, 0 for no answer."""
+    try:
+        return requests.get(url, headers={"User-Agent": VALIDATOR}, timeout=TIMEOUTS).status_code
+    except requests.RequestException:
+        return 0

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from syncd.sandbox.audience import Audience, Member
     from syncd.sandbox.audience.fields import MergeField
+    from syncd.sandbox.audience.hooks import Webhook
     from syncd.sandbox.audience.segments import Segment
 
 Document = dict[str, Any]
@@ -142,6 +143,18 @@ def merge_field(audience: Audience, shown: MergeField) -> Document:
         "help_text": shown.help_text,
         "list_id": audience.list_id,
         "_links": links(f"/lists/{audience.list_id}/merge-fields/{shown.merge_id}"),
+    }
+
+
+def webhook(audience: Audience, shown: Webhook) -> Document:
+    """A webhook, without what signs its messages."""
+    return {
+        "id": shown.id,
+        "url": shown.url,
+        "events": dict(shown.events),
+        "sources": dict(shown.sources),
+        "list_id": audience.list_id,
+        "_links": links(f"/lists/{audience.list_id}/webhooks/{shown.id}"),
     }
 
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from syncd.sandbox.audience.problems import Problem
-from syncd.sandbox.mailchimp import lists, members
+from syncd.sandbox.mailchimp import lists, members, webhooks
 from syncd.sandbox.mailchimp.batches import BatchOperation, BatchWrite, document
 from syncd.sandbox.mailchimp.documents import collection
 from syncd.sandbox.mailchimp.routing import Call, Document, Router, select
@@ -47,6 +47,7 @@ LIST = "/lists/{list_id}"
 MEMBER = f"{LIST}/members/{{subscriber_hash}}"
 SEGMENT = f"{LIST}/segments/{{segment_id}}"
 FIELD = f"{LIST}/merge-fields/{{merge_id}}"
+WEBHOOK = f"{LIST}/webhooks/{{webhook_id}}"
 
 OPERATIONS = {
     "GET /": lists.root,
@@ -80,6 +81,11 @@ OPERATIONS = {
     f"GET {FIELD}": lists.get_merge_field,
     f"PATCH {FIELD}": lists.change_merge_field,
     f"DELETE {FIELD}": lists.delete_merge_field,
+    f"GET {LIST}/webhooks": webhooks.list_webhooks,
+    f"POST {LIST}/webhooks": webhooks.create_webhook,
+    f"GET {WEBHOOK}": webhooks.get_webhook,
+    f"PATCH {WEBHOOK}": webhooks.change_webhook,
+    f"DELETE {WEBHOOK}": webhooks.delete_webhook,
     "GET /batches": list_batches,
     "POST /batches": submit_batch,
     "GET /batches/{batch_id}": get_batch,
@@ -90,11 +96,20 @@ _ROUTER = Router(OPERATIONS)
 
 
 def execute(
-    account: Account, method: str, path: str, query: Mapping[str, str], content: bytes | str, origin: str = ""
+    account: Account,
+    method: str,
+    path: str,
+    query: Mapping[str, str],
+    content: bytes | str,
+    origin: str = "",
+    visits: Mapping[str, int] | None = None,
 ) -> Document | None:
-    """The answer's document, None for one without. `path` is still percent-encoded. Raises: Problem."""
+    """The answer's document, None for one without. `path` is still percent-encoded.
+
+    Raises: Problem; among them Visit, where `visits` lacks an address that has to be looked at first.
+    """
     operation, params = _ROUTER.find(method, path)
-    answer = operation(Call(account, params, query, _decoded(content), origin))
+    answer = operation(Call(account, params, query, _decoded(content), origin, visits or {}))
     return select(answer, query) if answer else answer
 
 

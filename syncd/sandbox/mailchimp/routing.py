@@ -33,6 +33,8 @@ class Call(msgspec.Struct, frozen=True):
     body: Any = None
     # The server's own address, for links that lead back to it.
     origin: str = ""
+    # The addresses that were looked at for this call, with the status of their answer, 0 for none.
+    visits: Mapping[str, int] = {}
 
     @property
     def audience(self) -> Audience:

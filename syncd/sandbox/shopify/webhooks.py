@@ -20,6 +20,7 @@ from syncd.sandbox.shopify.customers import default_address, embedded_customer
 from syncd.sandbox.shopify.documents import order_json
 from syncd.sandbox.shopify.purse import Purse
 from syncd.sandbox.shopify.refunds import refund_json
+from syncd.sandbox.signing import in_base64
 from syncd.sandbox.texts import decimal_text, offset_text, zulu_text
 
 if TYPE_CHECKING:
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from syncd.sandbox.shop import ShopState
+    from syncd.sandbox.webhooks import Letter
 
     Endpoint = Callable[[Request], Awaitable[Response]]
 
 Json = dict[str, Any]
+encode = msgspec.json.encode
 Message = tuple[str, Json]  # a topic and its body
 
 VERSION = "2026-07"
@@ -175,23 +178,18 @@ def with_id(body: Json, shop: ShopState, topic: str, event_id: str, at: int) -> 
     return body
 
 
-def headers(shop: ShopState, topic: str, signature: str, webhook_id: str, event_id: str, at: int) -> dict[str, str]:
-    """What stands above a body. `at`: when it happened, which stays the same however late it comes."""
+def headers(shop: ShopState, letter: Letter, secret: str) -> dict[str, str]:
+    """What stands above a body, all of which is signed. The time stays the same however late it comes."""
     return {
         "Content-Type": "application/json",
-        "X-Shopify-Topic": topic,
-        "X-Shopify-Hmac-Sha256": signature,
+        "X-Shopify-Topic": letter.topic,
+        "X-Shopify-Hmac-Sha256": in_base64(secret, letter.body),
         "X-Shopify-Shop-Domain": f"{shop.name}.myshopify.com",
         "X-Shopify-API-Version": VERSION,
-        "X-Shopify-Webhook-Id": webhook_id,
-        "X-Shopify-Event-Id": event_id,
-        "X-Shopify-Triggered-At": zulu_text(at),
+        "X-Shopify-Webhook-Id": letter.webhook_id,
+        "X-Shopify-Event-Id": letter.event_id,
+        "X-Shopify-Triggered-At": zulu_text(letter.happened_at),
     }
-
-
-def signed(body: bytes) -> bytes:
-    """What the signature covers: all of it."""
-    return body
 
 
 class _Wanted(Struct):
