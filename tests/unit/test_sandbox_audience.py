@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import random
-import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from msgspec import convert
 
-from syncd.sandbox.audience import Audience, Listing, Problem, Switches
-from syncd.sandbox.audience.members import STATUSES, Member, subscriber_hash
-from syncd.sandbox.audience.register import Register
+from syncd.sandbox.audience import Audience, Problem, Switches
+from syncd.sandbox.audience.members import STATUSES, subscriber_hash
 from syncd.sandbox.audience.writes import FieldWrite, MemberWrite, SegmentBatch, SegmentWrite, TagsWrite
 
 NOW = 1_790_000_000
@@ -357,58 +352,14 @@ def test_deleting_a_field_deletes_its_values_and_later_writes_are_ignored(audien
     assert audience.state()[0]["merge_fields"] == {}
 
 
-# Order of change and speed.
-
-
-@st.composite
-def histories(draw: st.DrawFn) -> list[tuple[str, int, int]]:
-    step = st.tuples(
-        st.sampled_from(["add", "touch", "archive", "clean", "remove"]), st.integers(0, 9), st.integers(0, 5)
-    )
-    return draw(st.lists(step, max_size=40))
-
-
-@settings(max_examples=60, deadline=None)
-@given(histories(), st.integers(-1, 12), st.integers(-1, 12), st.integers(0, 4), st.integers(1, 4), st.booleans())
-def test_a_page_is_what_sorting_all_members_by_change_would_give(
-    steps: list[tuple[str, int, int]], since: int, before: int, offset: int, count: int, descending: bool
-) -> None:
-    register, at = Register("x"), 0
-    known: dict[int, Member] = {}
-    for action, who, wait in steps:
-        at += wait
-        member = known.get(who)
-        if member is None:
-            known[who] = register.add(f"{who}@shop.test", "subscribed", at)
-        elif action == "touch":
-            register.touch(member, at)
-        elif action == "remove":
-            register.remove(known.pop(who))
-        elif action != "add":
-            register.change(member, status={"archive": "archived", "clean": "cleaned"}[action])
-    asked = Listing(changed_since=since, changed_before=before, offset=offset, count=count, descending=descending)
-    expected = sorted(
-        (m for m in known.values() if since < m.changed_at < before and m.status != "archived"),
-        key=lambda m: (m.changed_at, m.web_id),
-        reverse=descending,
-    )
-    assert register.page(asked, archived=False, inclusive=False) == (expected[offset : offset + count], len(expected))
-    assert sum(register.counts().values()) == len(register) == len(known)
-
-
-def test_twenty_two_thousand_members_start_within_a_second_and_calls_do_not_grow_with_them(clock: Clock) -> None:
-    audience = Audience("x", "x", clock)
-    chance = random.Random(1)
-    begun = time.process_time()
-    for number in range(22_000):
-        audience.add_member(f"{number}@shop.test", "subscribed", ["a", "b"], {"SPEND": 1.5}, 5, chance.randrange(NOW))
-    started = time.process_time()
-    assert started - begun < 1.0
-    for number in range(0, 22_000, 4):
-        clock.at += 1
-        audience.tags.write(audience.get(f"{number}@shop.test"), tag("c", muted=True))
-        audience.page(Listing(changed_since=clock.at - 1, count=1000))
-    assert time.process_time() - started < 1.0
+def test_a_deleted_tag_is_gone_from_everybody_and_a_new_one_of_its_name_is_another(audience: Audience) -> None:
+    member = audience.add_member("a@shop.test", "subscribed", ["old", "kept"])
+    [old, _] = audience.segments
+    audience.tags.delete_segment(str(old.id))
+    audience.act(member.email, {"status": "unsubscribed"})
+    assert audience.tags.names(member) == ["kept"]
+    again = audience.segments.create("old", "static", NOW)
+    assert (again.id != old.id, len(again), audience.tags.names(member)) == (True, 0, ["kept"])
 
 
 def test_switches_are_shared_by_everything_in_the_audience(clock: Clock) -> None:
