@@ -138,10 +138,11 @@ class Switches(Struct):
     `whole_history`: the token may read orders older than 60 days. `walk_limit`: how many records one
     walk shows. `heavy_above`: pages larger than this fail with 500. `index_lag_seconds`: how long a
     change stays invisible in lists, on Shopify of every `index_lag_every`th record. `child_lag_seconds`:
-    how much later than the order itself its refunds show, without moving it. `plan` sets the rate limit, `other_calls` how many calls a second the app's
-    other workers make, `retry_after` whether a 429 says how long to wait. `standing`: in which state the
-    shop refuses everything. `renamed_to`: the host that all calls are sent on to. `installed`: without it
-    no token is good; `token_seconds`: how long a granted one lives. `protected_data`: the app may see
+    how much later than the order itself its refunds show, without moving it. `plan` sets the rate limit,
+    `other_calls` how many calls a second the app's other workers make, `retry_after` whether a 429 says
+    how long to wait. `standing`: in which state the shop refuses everything. `renamed_to`: the host that
+    all calls are sent on to. `installed`: without it no token is good; `token_seconds`: how long a
+    granted one lives. `protected_data`: the app may see
     names, addresses and phone numbers. `refund_amounts`: Ecwid tells how much was refunded (for some
     payment methods it does not). `completed_checkouts`: Shopify goes on listing checkouts that
     became orders; `checkout_ids`: they have numbers, not only tokens; `checkout_days`: how old they are at most.
