@@ -27,8 +27,8 @@ FEWEST_ROWS = 2
 # cover what the way of the first and of the last call may differ.
 CALLS = 600
 PER_SECONDS = 62.0
-# How often a window that changes under our eyes is read anew before it is left to the next cycle.
-TRIES = 5
+# How often a window that changes under our eyes is read anew before it is cut in two.
+TRIES = 2
 # A token that was refused is tried again after so long, in case it was made good over there. Not sooner: from 600
 # calls with a bad token on, however slow, an address is blocked.
 REFUSED_SECONDS = 12 * 3_600
@@ -160,14 +160,20 @@ class Api:
 
         Rows come newest first and by offset: one that is edited leaves the window, all behind it move up,
         and one of them is never shown. Then `total` has changed, or the last row of a page is not the
-        first of the next, and the window is read anew.
+        first of the next, and the window is read anew; a busy one in halves, down to what one page shows.
         """
         for _ in range(TRIES):
             rows = self._rows(what, window)
             if rows is not None:
                 self._page_rows = min(PAGE_ROWS, 2 * self._page_rows)
                 return rows
-        raise TransientError(f"{self.connection}: the list of {what.path} keeps changing while it is read")
+        if window.first >= window.last:
+            raise TransientError(f"{self.connection}: the list of {what.path} keeps changing while it is read")
+        middle = (window.first + window.last) // 2
+        # The earlier half first: what is edited meanwhile can only move on to the later one.
+        earlier = self.rows(what, Window(window.first, middle, 0))
+        later = self.rows(what, Window(middle + 1, window.last, 0))
+        return Rows(earlier.records | later.records, earlier.rejected | later.rejected)
 
     def _rows(self, what: List, window: Window) -> Rows | None:
         offset, page = 0, self._page(what, window, 0)

@@ -143,9 +143,22 @@ class Deletion(Struct, frozen=True):
 def at(field: str, written: str) -> int:
     """`2024-05-01 05:26:28 +0000` in UTC seconds. Raises: RecordError."""
     try:
-        return instant(field, datetime.fromisoformat(written.replace(" +", "+").replace(" -", "-")))
+        return instant(field, _moment(written))
     except ValueError:
         raise RecordError(f"{field}: not a date with a time and an offset") from None
+
+
+def changed_at(written: str | None) -> int | None:
+    """A stamp of latest-stats in UTC seconds, 0 for 1970: never. None where it says nothing: ask the list itself."""
+    try:
+        moment = _moment(written or "")
+    except ValueError:
+        return None
+    return max(0, int(moment.timestamp())) if moment.tzinfo else None
+
+
+def _moment(written: str) -> datetime:
+    return datetime.fromisoformat(written.replace(" +", "+").replace(" -", "-"))
 
 
 def orders_in(currency: str) -> Reader[_Orders, _Order, Order]:

@@ -82,16 +82,6 @@ class _Chunk(Struct, frozen=True):
     place: str = ""
 
 
-def _instant(written: str | None) -> int | None:
-    """When it was; None where that is not told, or makes no sense, as of what a store never had: then its list is
-    asked.
-    """
-    try:
-        return wire.at("latest-stats", written) if written else None
-    except RecordError:
-        return None
-
-
 def connect(name: str, shop: Shop, now: Callable[[], int], sleep: Sleep) -> Ecwid:
     """The source of an Ecwid store; nothing is called yet.
 
@@ -168,9 +158,9 @@ class Ecwid:
         reply = self._api.get("latest-stats")
         stats = decode(reply, _Stats)
         return _Latest(
-            orders=_instant(stats.orders_updated),
-            customers=_instant(stats.customers_updated),
-            carts=_instant(stats.abandoned_sales_updated),
+            orders=wire.changed_at(stats.orders_updated),
+            customers=wire.changed_at(stats.customers_updated),
+            carts=wire.changed_at(stats.abandoned_sales_updated),
             now=self._api.server_now(reply),
         )
 
