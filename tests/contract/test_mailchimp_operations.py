@@ -17,7 +17,7 @@ import pytest
 import requests
 from msgspec import Struct
 
-from syncd.sandbox.audience.writes import FieldType, FieldWrite
+from syncd.sandbox.audience.writes import FieldType, FieldWrite, WebhookWrite
 from syncd.sandbox.mailchimp.operations import OPERATIONS
 from tests.contract.derive_schema import COMPACT, PUBLISHED, derive, expanded, read, text_of
 from tests.contract.mailchimp_schema import UNTYPED
@@ -33,6 +33,10 @@ TAGS = {"tags": [{"name": "x", "status": "active"}]}
 
 ANY_LIST = "/lists/{list_id}"
 MEMBER = f"{ANY_LIST}/members/{{subscriber_hash}}"
+NOTE = f"{MEMBER}/notes/{{note_id}}"
+WEBHOOK = f"{ANY_LIST}/webhooks/{{webhook_id}}"
+# Stands for an address that answers, which is known when the servers run.
+HERE = "http://here.invalid"
 SEGMENT = f"{ANY_LIST}/segments/{{segment_id}}"
 FIELD = f"{ANY_LIST}/merge-fields/{{merge_id}}"
 TRIGGER = "/customer-journeys/journeys/{journey_id}/steps/{step_id}/actions/trigger"
@@ -158,6 +162,15 @@ CASES: dict[str, Case] = {
             invalid({"name": "lapsed", "properties": {"days": 90}}),
         ),
     ),
+    f"GET {MEMBER}/notes": Case(query={"count": 1}, refused=(STRANGER,)),
+    f"POST {MEMBER}/notes": Case(
+        {"note": "likes jazz"}, (other("subscriber_hash", {"note": "x"}), invalid({"note": 5}))
+    ),
+    f"GET {NOTE}": Case(refused=(other("note_id"), STRANGER)),
+    f"PATCH {NOTE}": Case({"note": "likes jazz"}, (other("note_id", {"note": "x"}), invalid({"note": 5}))),
+    f"DELETE {NOTE}": Case(refused=(other("note_id"),)),
+    f"GET {MEMBER}/activity": Case(query={"action": "unsub"}, refused=(STRANGER,)),
+    f"GET {MEMBER}/activity-feed": Case(query={"activity_filters": "event,note,generic_signup"}, refused=(STRANGER,)),
     f"GET {ANY_LIST}/tag-search": Case(query={"name": "lo"}, refused=(other(),)),
     f"GET {ANY_LIST}/segments": Case(query={"type": "static"}, refused=(other(), invalid(query={"count": "many"}))),
     f"POST {ANY_LIST}/segments": Case(
@@ -209,6 +222,19 @@ CASES: dict[str, Case] = {
         (other("merge_id", {"name": "New"}), No(400, "Bad Request", {"name": "New", "tag": "SPEND"})),
     ),
     f"DELETE {FIELD}": Case(refused=(other("merge_id"),)),
+    f"GET {ANY_LIST}/webhooks": Case(refused=(other(),)),
+    f"POST {ANY_LIST}/webhooks": Case(
+        {"url": f"{HERE}?secret=1", "events": {"subscribe": True}, "sources": {"user": True}},
+        (
+            other(body={"url": HERE}),
+            invalid({"url": HERE + "/nowhere"}, off=False),
+            invalid({"url": "here"}, off=False),
+            invalid({"events": {"subscribe": "yes"}}),
+        ),
+    ),
+    f"GET {WEBHOOK}": Case(refused=(other("webhook_id"),)),
+    f"PATCH {WEBHOOK}": Case({"events": {"cleaned": True}}, (other("webhook_id", {"events": {}}), invalid({"url": 5}))),
+    f"DELETE {WEBHOOK}": Case(refused=(other("webhook_id"),)),
     "GET /batches": Case(refused=(invalid(query={"count": "all"}),)),
     "POST /batches": Case(
         {"operations": [{"method": "GET", "path": "/ping", "operation_id": "a"}]},
@@ -259,6 +285,8 @@ def api(server: Api) -> Api:
     audience.add_member("gone@shop.test", "subscribed")
     audience.forget(hash_of("gone@shop.test"))
     audience.segments.create("saved", "saved", NOW, {"match": "all"})
+    audience.notes.add(member, "likes jazz")
+    audience.hooks.create(WebhookWrite(url="http://there.invalid/"))
     server.ok("POST", f"/lists/a1b2c3d4e5/members/{member.hash}/events", {"name": "lapsed", "properties": {"d": "90"}})
     return server
 
@@ -270,6 +298,8 @@ def words_of(api: Api, template: str, words: dict[str, Any]) -> dict[str, Any]:
         "list_id": "a1b2c3d4e5",
         "subscriber_hash": hash_of("a@shop.test"),
         "segment_id": segments["loyal"],
+        "note_id": 1,
+        "webhook_id": next(iter(api.audience.hooks)).id,
         "merge_id": 1,
         "batch_id": batch,
         "journey_id": 12,
@@ -284,6 +314,7 @@ def send(api: Api, operation: str, asked: Case | No) -> requests.Response:
     words = asked.words if isinstance(asked, No) else {}
     path = template.format(**words_of(api, template, words))
     body = asked.body if isinstance(asked.body, str) or asked.body is None else json.dumps(asked.body)
+    body = body and body.replace(HERE, api.control)
     method = (isinstance(asked, No) and asked.method) or method
     return api.session.request(method, f"{api.url}/3.0{path}", params=asked.query, data=body, timeout=30)
 

@@ -25,9 +25,10 @@ class Api:
 
     audience: Audience
 
-    def __init__(self, world: World, url: str) -> None:
+    def __init__(self, world: World, url: str, control: str) -> None:
         self.world = world
         self.url = url
+        self.control = control
         self.session = requests.Session()
         self.session.auth = ("any", KEY)
         self.fresh()
@@ -86,4 +87,4 @@ def running() -> Iterator[Api]:
     world.clock.set(NOW)
     populate.populate(world, [])
     with serve.start(world) as sandbox:
-        yield Api(world, sandbox.urls["mailchimp"])
+        yield Api(world, sandbox.urls["mailchimp"], sandbox.urls["control"])

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
+from syncd.sandbox.audience.conditions import Saved
 from syncd.sandbox.audience.fields import MergeFields
 from syncd.sandbox.audience.hooks import Webhooks
 from syncd.sandbox.audience.instants import instant, iso
 from syncd.sandbox.audience.journeys import Journeys
 from syncd.sandbox.audience.members import Event, Member
+from syncd.sandbox.audience.notes import Notes
 from syncd.sandbox.audience.problems import (
     Problem,
     already_in_list,
@@ -66,6 +68,8 @@ class Audience:
         self.members = Register(list_id)
         self.fields = MergeFields(self.switches)
         self.segments = Segments()
+        self.saved = Saved(self.members, self.fields, clock, self.switches)
+        self.notes = Notes(clock)
         self.hooks = Webhooks(list_id, self.fields, clock, self.switches)
         self._journeys = Journeys(clock, self.switches)
         self._standing = Standing(self.members, self.segments, clock, self.switches, self._turned)
@@ -245,6 +249,7 @@ class Audience:
         if member is None:
             raise not_found()
         self.hooks.turned(member, "deleted")
+        self.notes.forget(member)
         self.tags.strip(member)
         self.members.remove(member)
         self._standing.forget(member)

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from syncd.sandbox.audience import Audience, Member
     from syncd.sandbox.audience.fields import MergeField
     from syncd.sandbox.audience.hooks import Webhook
+    from syncd.sandbox.audience.notes import Note
     from syncd.sandbox.audience.segments import Segment
 
 Document = dict[str, Any]
 
 API = "https://us1.api.mailchimp.com/3.0"
 SHOWN_TAGS = 50
+# Who writes notes.
+AUTHOR = "sandbox"
 # What a member has by itself and lacks in the answers to batches, and what it lacks besides in those of segments.
 NOT_IN_BATCH = ("web_id", "source", "consents_to_one_to_one_messaging", "unsubscribe_reason")
 NOT_IN_SEGMENT = (*NOT_IN_BATCH, "contact_id", "tags_count", "tags")
@@ -104,7 +107,7 @@ def segment(audience: Audience, shown: Segment) -> Document:
     document = {
         "id": shown.id,
         "name": shown.name,
-        "member_count": shown.subscribed,
+        "member_count": shown.subscribed if shown.type == "static" else audience.saved.count(shown),
         "type": shown.type,
         "created_at": iso(shown.created_at),
         "updated_at": iso(shown.updated_at),
@@ -143,6 +146,21 @@ def merge_field(audience: Audience, shown: MergeField) -> Document:
         "help_text": shown.help_text,
         "list_id": audience.list_id,
         "_links": links(f"/lists/{audience.list_id}/merge-fields/{shown.merge_id}"),
+    }
+
+
+def note(audience: Audience, about: Member, shown: Note) -> Document:
+    """A note about a member."""
+    return {
+        "id": shown.id,
+        "created_at": iso(shown.created_at),
+        "created_by": AUTHOR,
+        "updated_at": iso(shown.updated_at),
+        "note": shown.text,
+        "list_id": audience.list_id,
+        "email_id": about.hash,
+        "contact_id": about.contact_id,
+        "_links": links(f"/lists/{audience.list_id}/members/{about.hash}/notes/{shown.id}"),
     }
 
 

@@ -118,8 +118,8 @@ def list_segments(call: Call) -> Document:
 
 def create_segment(call: Call) -> Document:
     """A new segment or tag."""
-    audience = call.audience
-    return documents.segment(audience, audience.tags.create_segment(call.read(SegmentWrite)))
+    audience, write = call.audience, _segment_write(call)
+    return documents.segment(audience, audience.tags.create_segment(write))
 
 
 def get_segment(call: Call) -> Document:
@@ -129,8 +129,16 @@ def get_segment(call: Call) -> Document:
 
 def change_segment(call: Call) -> Document:
     """Another name or other members."""
-    audience = call.audience
-    return documents.segment(audience, audience.tags.change_segment(call.params["segment_id"], call.read(SegmentWrite)))
+    audience, write = call.audience, _segment_write(call)
+    return documents.segment(audience, audience.tags.change_segment(call.params["segment_id"], write))
+
+
+def _segment_write(call: Call) -> SegmentWrite:
+    """The body, whose conditions the sandbox can judge by. Raises: Problem."""
+    write = call.read(SegmentWrite)
+    if write.options:
+        call.audience.saved.test(write.options)
+    return write
 
 
 def delete_segment(call: Call) -> None:
@@ -163,8 +171,13 @@ def list_segment_members(call: Call) -> Document:
     audience = call.audience
     segment = audience.segments.get(call.params["segment_id"])
     others = [each for each in ("unsubscribed", "cleaned", "transactional") if call.flag(f"include_{each}")]
-    found, total = segment.page(["subscribed", *others], *call.window())
-    rows = [documents.segment_member(audience, audience.members[each]) for each in found]
+    shown = ["subscribed", *others]
+    if segment.type == "static":
+        ids, total = segment.page(shown, *call.window())
+        found = [audience.members[each] for each in ids]
+    else:
+        found, total = audience.saved.page(segment, shown, *call.window())
+    rows = [documents.segment_member(audience, each) for each in found]
     return collection("members", rows, total, f"/lists/{audience.list_id}/segments/{segment.id}/members")
 
 

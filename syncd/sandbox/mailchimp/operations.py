@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from syncd.sandbox.audience.problems import Problem
-from syncd.sandbox.mailchimp import lists, members, webhooks
+from syncd.sandbox.mailchimp import activity, lists, members, webhooks
 from syncd.sandbox.mailchimp.batches import BatchOperation, BatchWrite, document
 from syncd.sandbox.mailchimp.documents import collection
 from syncd.sandbox.mailchimp.routing import Call, Document, Router, select
@@ -45,6 +45,7 @@ def delete_batch(call: Call) -> None:
 
 LIST = "/lists/{list_id}"
 MEMBER = f"{LIST}/members/{{subscriber_hash}}"
+NOTE = f"{MEMBER}/notes/{{note_id}}"
 SEGMENT = f"{LIST}/segments/{{segment_id}}"
 FIELD = f"{LIST}/merge-fields/{{merge_id}}"
 WEBHOOK = f"{LIST}/webhooks/{{webhook_id}}"
@@ -66,6 +67,13 @@ OPERATIONS = {
     f"POST {MEMBER}/tags": members.write_member_tags,
     f"GET {MEMBER}/events": members.list_member_events,
     f"POST {MEMBER}/events": members.record_event,
+    f"GET {MEMBER}/notes": activity.list_notes,
+    f"POST {MEMBER}/notes": activity.create_note,
+    f"GET {NOTE}": activity.get_note,
+    f"PATCH {NOTE}": activity.change_note,
+    f"DELETE {NOTE}": activity.delete_note,
+    f"GET {MEMBER}/activity": activity.recent_activity,
+    f"GET {MEMBER}/activity-feed": activity.activity_feed,
     f"GET {LIST}/tag-search": lists.search_tags,
     f"GET {LIST}/segments": lists.list_segments,
     f"POST {LIST}/segments": lists.create_segment,
