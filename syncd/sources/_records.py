@@ -158,8 +158,8 @@ def record_id(raw: bytes, named: str = "id") -> str:
     try:
         return identifier(named, _ID.decode(_FIELDS.decode(raw)[named]))
     except (ValueError, KeyError, RecursionError, RecordError):
-        leading = re.match(rb'\{\s*"%s"\s*:\s*"?([\w-]{1,64})"?\s*,' % named.encode(), raw)
-        return leading[1].decode() if leading else f"unnamed-{blake2b(raw, digest_size=8).hexdigest()}"
+        leading = re.match(rb'\{\s*"%s"\s*:\s*("[\w-]{1,64}"|\d{1,64})\s*,' % named.encode(), raw)
+        return leading[1].decode().strip('"') if leading else f"unnamed-{blake2b(raw, digest_size=8).hexdigest()}"
 
 
 def identifier(field: str, value: Id) -> str:

@@ -99,6 +99,26 @@ def ecwid_customer(**fields: Any) -> Json:
     }
 
 
+def ecwid_cart(**fields: Any) -> Json:
+    """A cart over 37.39 that was left on 2026-03-01 at 09:00 UTC."""
+    return {
+        "cartId": "6626E60A-A6F9",
+        "email": "ada@example.com",
+        "hidden": False,
+        "createDate": "2026-03-01 09:00:00 +0000",
+        "updateDate": "2026-03-02 09:00:00 +0000",
+        "createTimestamp": 1772355600,
+        "updateTimestamp": 1772442000,
+        "subtotal": 29.95,
+        "total": 37.39,
+        "usdTotal": 40.75,
+        "tax": 1.79,
+        "customerId": 77,
+        "items": [{"id": 1, "productId": 9, "price": 5.99, "quantity": 5, "name": "Cherry"}],
+        **fields,
+    }
+
+
 def ecwid_page(*items: Json) -> bytes:
     """A page of records."""
     return json.dumps({"total": len(items), "count": len(items), "offset": 0, "limit": 100, "items": items}).encode()

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from syncd.model import Consent, ConsentState, Item
-from syncd.sources._ecwid_wire import CUSTOMERS, DELETED, orders_in
-from tests.unit.shop_records import ecwid_customer, ecwid_order, ecwid_page
+from syncd.model import Cart, Consent, ConsentState, Item
+from syncd.sources._ecwid_wire import CUSTOMERS, DELETED, carts_in, changed_at, orders_in
+from tests.unit.shop_records import ecwid_cart, ecwid_customer, ecwid_order, ecwid_page
 
 UPDATED_AT = 1772442000  # 2026-03-02 09:00 UTC
 
@@ -55,6 +55,15 @@ def test_the_goods_of_a_refund_are_the_same_share_as_in_the_order():
     assert (refund.amount_minor, refund.goods_minor, refund.refunded_at) == (10_00, 8_00, 1772704800)
 
 
+def test_a_list_of_refunds_that_lacks_some_is_made_up_to_the_sum():
+    known = {"date": "2026-03-05 10:00:00 +0000", "amount": 10.0}
+    order = one_order(paymentStatus="PARTIALLY_REFUNDED", refundedAmount=25.0, refunds=[known])
+    assert [refund.amount_minor for refund in order.refunds] == [10_00, 15_00]
+    assert [refund.id for refund in order.refunds] == ["1", "2"]
+    same = one_order(paymentStatus="PARTIALLY_REFUNDED", refundedAmount=10.0, refunds=[known])
+    assert [refund.amount_minor for refund in same.refunds] == [10_00]
+
+
 def test_customer_number_zero_is_nobody():
     assert one_order(customerId=0).customer_id is None
 
@@ -87,6 +96,70 @@ def test_without_a_billing_address_the_place_is_where_it_was_sent():
 
 def test_a_customer_never_changed_is_as_old_as_their_registration():
     assert one_customer(updated=None).updated_at == UPDATED_AT - 86_400
+
+
+def test_a_customer_without_a_registration_is_as_old_as_their_last_change():
+    assert one_customer(registered=None).created_at == UPDATED_AT
+    batch = CUSTOMERS.read(ecwid_page(ecwid_customer(registered=None, updated=None)))
+    assert [each.reason for each in batch.rejected] == ["registered: not a date with a time and an offset"]
+
+
+def test_what_a_customer_has_besides_is_passed_over():
+    favorites = [{"productId": 9, "addedTimestamp": "2026-03-01 09:00:00 +0000"}]
+    stats = {"numberOfOrders": 3, "salesValue": 99.5, "firstOrderDate": None}
+    assert one_customer(favorites=favorites, contacts=[{"type": "EMAIL"}], stats=stats) == one_customer()
+
+
+def one_cart(**fields):
+    (cart,) = carts_in("EUR").read(ecwid_page(ecwid_cart(**fields))).records
+    return cart
+
+
+def test_a_cart_is_read_in_the_stores_currency():
+    expected = Cart("6626E60A-A6F9", 1772355600, UPDATED_AT, "EUR", 37_39, "77", "ada@example.com")
+    assert one_cart() == expected
+    assert one_cart(customerId=0, email="").customer_id is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "closed"),
+    [({}, False), ({"hidden": True}, True), ({"recoveredOrderId": 5001}, True), ({"recoveredOrderId": 0}, False)],
+)
+def test_a_cart_is_closed_once_it_was_bought_or_hidden(fields, closed):
+    assert one_cart(**fields).closed is closed
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"total": "NaN"}, "total: not an amount of money"),
+        ({"total": -1}, "total: less than nothing"),
+        ({"updateTimestamp": None}, "updateTimestamp: Expected `int`, got `null`"),
+        ({"createTimestamp": 0}, "createTimestamp: not between 1970 and 2100"),
+    ],
+)
+def test_a_cart_that_cannot_be_trusted_is_rejected_under_its_own_id(fields, fault):
+    batch = carts_in("EUR").read(ecwid_page(ecwid_cart(**fields)))
+    assert [(each.record_id, each.reason) for each in batch.rejected] == [("6626E60A-A6F9", fault)]
+
+
+@pytest.mark.parametrize(
+    ("written", "stamp"),
+    [
+        ("2026-03-02 09:00:00 +0000", UPDATED_AT),
+        ("2026-03-02 13:00:00 +0400", UPDATED_AT),
+        ("2026-03-02 04:00:00 -0500", UPDATED_AT),
+        # Of what a store never had.
+        ("1970-01-01 00:00:00 +0000", 0),
+        ("0001-01-01 00:00:00 +0000", 0),
+        (None, None),
+        ("", None),
+        ("yesterday", None),
+        ("2026-03-02 09:00:00", None),
+    ],
+)
+def test_a_stamp_of_the_latest_changes_is_an_instant_or_says_nothing(written, stamp):
+    assert changed_at(written) == stamp
 
 
 def test_a_deleted_order_is_known_by_either_id():

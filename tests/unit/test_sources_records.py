@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from syncd.errors import RecordError, TransientError
 from syncd.sources._ecwid_wire import CUSTOMERS as ECWID_CUSTOMERS
-from syncd.sources._ecwid_wire import orders_in
+from syncd.sources._ecwid_wire import carts_in, orders_in
 from syncd.sources._records import country, identifier, record_id, split, text
 from syncd.sources._shopify_wire import CUSTOMERS, ORDERS
 from tests.unit.shop_records import (
+    ecwid_cart,
     ecwid_customer,
     ecwid_order,
     ecwid_page,
@@ -62,7 +63,9 @@ def test_a_rejected_record_can_be_tried_again_and_says_the_same():
     assert order.id == "1"
 
 
-@pytest.mark.parametrize("raw", [b"null", b"[]", b"7", b'"text"', b'{"note": "no id"}', b'{"id": true}'])
+@pytest.mark.parametrize(
+    "raw", [b"null", b"[]", b"7", b'"text"', b'{"note": "no id"}', b'{"id": true}', b'{"id": null, "note": 1}']
+)
 def test_a_record_without_an_id_is_named_by_its_bytes(raw):
     first, second = ORDERS.read(page_with(raw)).rejected[0], ORDERS.read(page_with(raw + b" ")).rejected[0]
     assert first.record_id.startswith("unnamed-")
@@ -119,6 +122,7 @@ READERS = [
     (CUSTOMERS, shopify_customer(), lambda record: shopify_page("customers", record)),
     (orders_in("EUR"), ecwid_order(refunds=[{"amount": 1.0, "date": None}]), ecwid_page),
     (ECWID_CUSTOMERS, ecwid_customer(), ecwid_page),
+    (carts_in("EUR"), ecwid_cart(), ecwid_page),
 ]
 
 
