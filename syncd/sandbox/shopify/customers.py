@@ -65,6 +65,7 @@ def customer_json(shop: ShopState, customer: Customer) -> Json:
     where = None if customer.consent == "redacted" else default_address(customer)
     shown = {
         **embedded_customer(shop, customer),
+        "note": "",
         "orders_count": len(orders),
         "total_spent": decimal_text(spent, shop.currency),
         "last_order_id": last.id if last else None,
@@ -83,23 +84,24 @@ def customer_json(shop: ShopState, customer: Customer) -> Json:
 
 
 def address(customer: Customer) -> Json:
-    """Where an order goes."""
+    """Where an order goes. Street and telephone are made up of the customer's number."""
+    street, line = divmod(customer.id, 10_000)
     return {
         "first_name": customer.first_name,
-        "address1": None,
-        "phone": None,
+        "address1": f"{street % 7 + 1} {customer.city or 'Market'} Street",
+        "phone": f"+34 600 {line:06d}",
         "city": customer.city,
         "zip": customer.postcode,
-        "province": None,
+        "province": customer.city,
         "country": COUNTRIES.get(customer.country, customer.country),
         "last_name": customer.last_name,
-        "address2": None,
-        "company": None,
+        "address2": "",
+        "company": "",
         "latitude": None,
         "longitude": None,
         "name": customer.name,
         "country_code": customer.country,
-        "province_code": None,
+        "province_code": customer.city[:2].upper(),
     }
 
 

@@ -62,7 +62,7 @@ def order_json(shop: ShopState, order: Order) -> Json:
     purse = Purse(order)
     shown_until = shop.now() - shop.switches.child_lag_seconds
     customer = shop.customers.get(order.customer_id) if order.customer_id is not None else None
-    where = address(customer) if customer else None
+    where = address(customer) if customer and customer.consent != "redacted" else None
     shown = {
         **_order_head(shop, order),
         **_order_money(order, purse),

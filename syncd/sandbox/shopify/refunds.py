@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+# Who gave the money back.
+STAFF_ID = 548_380_009
+
 
 def refund_json(shop: ShopState, order: Order, refund: Refund, purse: Purse) -> Json:
     """A refund of the whole order names its lines; a part of it is an amount that names none."""
@@ -24,8 +27,8 @@ def refund_json(shop: ShopState, order: Order, refund: Refund, purse: Purse) -> 
         "admin_graphql_api_id": f"gid://shopify/Refund/{refund.id}",
         "order_id": order.id,
         "created_at": at,
-        "note": None,
-        "user_id": None,
+        "note": "",
+        "user_id": STAFF_ID,
         "processed_at": at,
         "duties": [],
         "total_duties_set": purse.set(0),
@@ -98,4 +101,10 @@ def _refund_transaction(order: Order, refund: Refund, at: str, purse: Purse) -> 
         "currency": purse.presentment,
         "payment_id": f"#{order.number}.2",
         "manual_payment_gateway": False,
+        "amount_rounding": None,
+        # Of all sets the only one that says "currency" for "currency_code".
+        "total_unsettled_set": {
+            side: {"amount": money["amount"], "currency": money["currency_code"]}
+            for side, money in purse.set(0).items()
+        },
     }
