@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from syncd.sandbox.shopify.customers import address, embedded_customer
+from syncd.sandbox.shopify.customers import address, embedded_customer, veiled
 from syncd.sandbox.shopify.query import BadQuery
 from syncd.sandbox.texts import decimal_text, offset_text
 
@@ -79,7 +79,7 @@ def checkout_json(shop: ShopState, cart: Cart) -> Json:
         return None if instant is None else offset_text(instant, shop.timezone)
 
     customer = shop.customers.get(cart.customer_id) if cart.customer_id is not None else None
-    where = address(customer) if customer else None
+    where = address(customer) if customer and customer.consent != "redacted" else None
     body = _ALWAYS | {
         "token": cart.token,
         "cart_token": cart_token(cart),
@@ -99,7 +99,8 @@ def checkout_json(shop: ShopState, cart: Cart) -> Json:
     }
     if customer:
         body["customer"] = embedded_customer(shop, customer)
-    return {"id": cart.id, **body} if shop.switches.checkout_ids else body
+    shown = {"id": cart.id, **body} if shop.switches.checkout_ids else body
+    return shown if shop.switches.protected_data else veiled(shown)
 
 
 def cart_token(cart: Cart) -> str:
@@ -124,21 +125,35 @@ def _line(cart: Cart, line: Line) -> Json:
         "applied_discounts": [],
         "discount_allocations": [],
         "compare_at_price": None,
+        "destination_location_id": cart.id + 1_000_000,
         "fulfillment_service": "manual",
         "gift_card": False,
         "grams": 100,
+        "key": f"{line.product.id:032x}",
         "line_price": decimal_text(line.price_minor * line.quantity, cart.currency),
+        "origin_location_id": 1_015_975_141,
+        "presentment_title": line.product.title,
+        "presentment_variant_title": "",
         "price": price,
         "product_id": line.product.id,
         "properties": None,
         "quantity": line.quantity,
+        "rank": None,
         "requires_shipping": True,
         "sku": line.product.sku,
         "tax_lines": [],
         "taxable": True,
         "title": line.product.title,
+        "unit_price_measurement": {
+            "measured_type": None,
+            "quantity_value": None,
+            "quantity_unit": None,
+            "reference_value": None,
+            "reference_unit": None,
+        },
+        "user_id": None,
         "variant_id": line.product.id + 1_000_000,
-        "variant_title": None,
+        "variant_title": "",
         "variant_price": price,
         "vendor": "Sandbox Records",
     }
