@@ -32,13 +32,13 @@ Outcome = dict[str, Any]
 
 def play_python(steps: Sequence[Step], urls: Mapping[str, str]) -> list[Outcome]:
     """What the Python client made of each step."""
-    life = _PythonLife(f"{urls['mailchimp']}/3.0", urls["control"])
+    life = _PythonLife(urls)
     return [life.play(step) for step in steps]
 
 
 def play_node(steps: Sequence[Step], urls: Mapping[str, str], modules: Path) -> list[Outcome]:
     """What the Node client made of each step; `modules` is the folder with its packages and the script."""
-    task = {"api": f"{urls['mailchimp']}/3.0", "control": urls["control"], "steps": steps}
+    task = {"urls": urls, "steps": steps}
     done = subprocess.run(
         ["node", "play.js"],
         cwd=modules,
@@ -52,10 +52,10 @@ def play_node(steps: Sequence[Step], urls: Mapping[str, str], modules: Path) -> 
 
 
 class _PythonLife:
-    def __init__(self, api: str, control: str) -> None:
-        self._api = api
-        self._control = control
-        self._kept: dict[str, Any] = {}
+    def __init__(self, urls: Mapping[str, str]) -> None:
+        self._api = f"{urls['mailchimp']}/3.0"
+        self._control = urls["control"]
+        self._kept: dict[str, Any] = {"sandbox": urls}
 
     def play(self, step: Step) -> Outcome:
         kind, _, path = step.call.partition(" ")

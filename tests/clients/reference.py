@@ -22,8 +22,10 @@ SECTIONS: dict[str, Table] = {
     "3.5 segments": tags.SEGMENTS,
     "3.6": tags.MERGE_FIELDS,
     "3.7": rest.EVENTS,
+    "3.7 activity": rest.ACTIVITY,
     "3.9": rest.JOURNEYS,
     "3.10": rest.BATCHES,
+    "3.11": rest.WEBHOOKS,
     "3.12": rest.ERRORS,
 }
 # Each line under the name of its section.

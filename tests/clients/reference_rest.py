@@ -7,6 +7,7 @@ from typing import Any
 
 from reference_members import NOT_FOUND, THEN, compliance, subscribed, taken
 from table import (
+    ABSENT,
     LIST,
     Bare,
     Refused,
@@ -58,6 +59,41 @@ EVENTS: Table = {
         event("event@shop.test", Refused(400, "Invalid Resource"), name="lapsed", properties={"days": 90})
     ],
     "nobody's event: 404": [event("nobody@shop.test", NOT_FOUND, name="lapsed")],
+}
+
+
+NOTED = hash_of("event@shop.test")
+
+ACTIVITY: Table = {
+    "a note is written, changed, listed and deleted": [
+        lists("create_list_member_note", NOTED, {"note": "likes jazz"}, keep="note", gives={"note": "likes jazz"}),
+        lists("update_list_member_note", NOTED, "{note.id}", {"note": "likes folk"}, gives={"note": "likes folk"}),
+        lists("get_list_member_notes", NOTED, gives={"notes": [{"id": "{note.id}", "note": "likes folk"}]}),
+        lists("delete_list_member_note", NOTED, "{note.id}"),
+        lists("get_list_member_note", NOTED, "{note.id}", gives=NOT_FOUND),
+    ],
+    "the activity feed tells events and the opt-in, and those kinds only that are asked for": [
+        lists(
+            "get_list_member_activity_feed",
+            NOTED,
+            gives={
+                "activity": [
+                    {"activity_type": "event", "event_name": "lapsed"},
+                    {"activity_type": "generic_signup", "created_at_timestamp": THEN},
+                    {"activity_type": "event", "event_name": "imported"},
+                ]
+            },
+        ),
+        lists("get_list_member_activity_feed", NOTED, activity_filters=["open", "click"], gives={"activity": []}),
+    ],
+    "the older activity knows no events": [
+        lists("get_list_member_activity", NOTED, gives={"activity": [], "total_items": 0}),
+        person("event@shop.test", status="unsubscribed"),
+        lists("get_list_member_activity", NOTED, gives={"activity": [{"action": "unsub", "timestamp": THEN}]}),
+    ],
+    "rates of opening and clicking stand in the member": [
+        get("event@shop.test", {"stats": {"avg_open_rate": 0.0, "avg_click_rate": 0.0}, "member_rating": 2})
+    ],
 }
 
 
@@ -147,6 +183,57 @@ BATCHES: Table = {
     "a batch that was deleted is unknown": [
         Step("batches.delete_request", ("{batch.id}",)),
         Step("batches.status", ("{batch.id}",), NOT_FOUND),
+    ],
+}
+
+
+NOT_WORKING = "We couldn't verify the URL is working. Please double check and try again. HTTP Code: 404"
+ONE_URL = "Sorry, you can't set up multiple WebHooks for one URL"
+
+
+def no_webhook(message: str) -> Refused:
+    """A webhook that is not made."""
+    return Refused(400, "Invalid Resource", errors=({"field": "url", "message": message},))
+
+
+WEBHOOKS: Table = {
+    "created after a look at the address, told of what it names and of nothing else": [
+        lists(
+            "create_list_webhook",
+            {
+                "url": "{sandbox.control}/?key=1",
+                "events": {"unsubscribe": True},
+                "sources": {"user": True, "admin": True},
+            },
+            keep="hook",
+            gives={
+                "url": "{sandbox.control}/?key=1",
+                "events": {"subscribe": False, "unsubscribe": True, "upemail": False},
+                "sources": {"user": True, "admin": True, "api": False},
+                "signing_secret": ABSENT,
+            },
+        )
+    ],
+    "an address that does not answer is refused": [
+        lists("create_list_webhook", {"url": "{sandbox.control}/nowhere"}, gives=no_webhook(NOT_WORKING))
+    ],
+    "an address that differs in its query only is refused": [
+        lists("create_list_webhook", {"url": "{sandbox.control}/?key=2"}, gives=no_webhook(ONE_URL))
+    ],
+    "PATCH changes what it names": [
+        lists(
+            "update_list_webhook",
+            "{hook.id}",
+            {"events": {"cleaned": True}},
+            gives={"events": {"unsubscribe": True, "cleaned": True}, "sources": {"api": False}},
+        )
+    ],
+    "the list of webhooks comes whole": [
+        lists("get_list_webhooks", gives={"webhooks": [{"id": "{hook.id}"}], "total_items": 1}),
+    ],
+    "deleted, and then unknown": [
+        lists("delete_list_webhook", "{hook.id}"),
+        lists("get_list_webhook", "{hook.id}", gives=NOT_FOUND),
     ],
 }
 

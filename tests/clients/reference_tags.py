@@ -9,7 +9,9 @@ from table import ABSENT, LIST, Refused, Step, Table, clock, entered, get, hash_
 
 UPDATE = "do you want to update? please provide update_existing:true in the request body"
 INVALID = "Your merge fields were invalid."
-VIPS = {"condition_type": "TextMerge", "field": "FNAME", "op": "is", "value": "Ann"}
+NAMED_ANN = {"condition_type": "TextMerge", "field": "FNAME", "op": "is", "value": "Ann"}
+TAGGED = {"condition_type": "StaticSegment", "field": "static_segment", "op": "static_is", "value": "{cond.tags.0.id}"}
+SPENT = {"condition_type": "EcommSpent", "field": "ecomm_spent_all", "op": "greater", "value": 250}
 UNUSABLE = "Data did not match any of the schemas described in anyOf."
 
 
@@ -153,6 +155,7 @@ TAGS: Table = {
         get("tags4@shop.test", {"tags": [], "tags_count": 0}),
         person("tags4@shop.test", status="subscribed"),
         get("tags4@shop.test", {"tags": [{"name": "welcome"}]}),
+        entered("tags4@shop.test", "tag welcome"),
     ],
 }
 
@@ -255,11 +258,34 @@ SEGMENTS: Table = {
     "a saved segment has conditions and takes no batch": [
         lists(
             "create_segment",
-            {"name": "Often", "options": {"match": "all", "conditions": [VIPS]}},
+            {"name": "Often", "options": {"match": "all", "conditions": [NAMED_ANN]}},
             keep="saved",
-            gives={"type": "saved", "options": {"match": "all", "conditions": [VIPS]}},
+            gives={"type": "saved", "options": {"match": "all", "conditions": [NAMED_ANN]}},
         ),
         segment_batch("saved", Refused(400, "Bad Request", NO_STATIC_SEGMENT), members_to_add=["seg1@shop.test"]),
+    ],
+    "a saved segment holds whom its conditions hold for": [
+        subscribed("cond1@shop.test", merge_fields={"FNAME": "Ann"}, tags=["cond"]),
+        subscribed("cond2@shop.test", merge_fields={"FNAME": "ann"}, tags=["cond"]),
+        subscribed("cond3@shop.test", merge_fields={"FNAME": "Bob"}, tags=["cond"]),
+        person("cond2@shop.test", status="unsubscribed"),
+        lists("tag_search", name="cond", keep="cond", gives={"total_items": 1}),
+        lists(
+            "create_segment",
+            {"name": "Anns", "options": {"match": "all", "conditions": [NAMED_ANN, TAGGED]}},
+            keep="anns",
+            gives={"type": "saved", "member_count": 1},
+        ),
+        segment("get_segment_members_list", "anns", gives={"members": [{"email_address": "cond1@shop.test"}]}),
+        segment("get_segment_members_list", "anns", include_unsubscribed=True, gives={"total_items": 2}),
+        segment("delete_segment", "anns"),
+    ],
+    "a condition on what the sandbox does not keep is refused, not silently empty": [
+        lists(
+            "create_segment",
+            {"name": "Rich", "options": {"match": "all", "conditions": [SPENT]}},
+            gives=Refused(400, "Invalid Resource"),
+        )
     ],
     "segments are listed by type": [
         lists("list_segments", type="saved", gives={"segments": [{"id": "{saved.id}"}], "total_items": 1})

@@ -44,9 +44,9 @@ class Step(Struct, frozen=True):
 
     `call` may also be `control PATH`: something happens outside the API, told to the sandbox's control
     API; `journeys`: which of them somebody entered; or `results`: a batch is watched to its end and its
-    archive unpacked. A text `{batch.id}` in
-    `args` stands for a value of the answer that was kept as `batch`. `gives` is None for an answer
-    without content, a part of the answer's document, or a refusal.
+    archive unpacked. A text `{batch.id}` in `args` stands for a value of the answer that was kept as
+    `batch`, and `{sandbox.control}` for an address. `gives` is None for an answer without content, a part
+    of the answer's document, or a refusal.
     """
 
     call: str
@@ -119,7 +119,8 @@ def difference(expected: Any, answer: Any, place: str = "") -> str:
     elif isinstance(expected, list) and isinstance(answer, list) and len(expected) == len(answer):
         told = [difference(each, answer[n], f"{place}[{n}]") for n, each in enumerate(expected)]
     else:
-        same = type(expected) is type(answer) and expected == answer
+        # JavaScript has one kind of number; a truth value is none.
+        same = isinstance(expected, bool) is isinstance(answer, bool) and expected == answer
         told = [] if same else [f"{place} should be {expected!r}, not {str(answer)[:300]!r}"]
     return "; ".join(filter(None, told))
 
@@ -131,12 +132,14 @@ def filled(value: Any, kept: Mapping[str, Any]) -> Any:
     if isinstance(value, dict):
         return {name: filled(each, kept) for name, each in value.items()}
     if isinstance(value, Refused):
-        return replace(value, detail=REFERENCE.sub(lambda found: str(_value(found[1], kept)), value.detail))
-    named = REFERENCE.fullmatch(value) if isinstance(value, str) else None
-    return _value(named[1], kept) if named else value
+        return replace(value, detail=filled(value.detail, kept))
+    if not isinstance(value, str):
+        return value
+    named = REFERENCE.fullmatch(value)
+    return _value(named[1], kept) if named else REFERENCE.sub(lambda found: str(_value(found[1], kept)), value)
 
 
 def _value(path: str, kept: Any) -> Any:
     for name in path.split("."):
-        kept = kept[name]
+        kept = kept[int(name)] if isinstance(kept, list) else kept[name]
     return kept

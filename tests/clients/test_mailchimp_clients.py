@@ -42,7 +42,7 @@ def life(request: pytest.FixtureRequest) -> Life:
     with empty_sandbox() as running:
         outcomes = play_node(STEPS, running.urls, modules) if modules else play_python(STEPS, running.urls)
     played = zip(STEPS, outcomes, strict=True)
-    kept: dict[str, Any] = {}
+    kept: dict[str, Any] = {"sandbox": running.urls}
     lived: Life = {row: [] for row in ROWS}
     for row, steps in ROWS.items():
         for step, outcome in islice(played, len(steps)):

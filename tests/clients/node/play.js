@@ -1,4 +1,4 @@
-// Plays steps with Mailchimp's own client: reads {"api", "control", "steps"} from standard input and prints
+// Plays steps with Mailchimp's own client: reads {"urls", "steps"} from standard input and prints
 // one line of JSON for each step. Knows neither what a step means nor what it should give.
 'use strict';
 
@@ -16,8 +16,10 @@ function filled(value) {
   if (value && typeof value === 'object') {
     return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, filled(each)]));
   }
-  const named = typeof value === 'string' && value.match(/^\{(\w+(?:\.\w+)*)\}$/);
-  return named ? named[1].split('.').reduce((place, name) => place[name], kept) : value;
+  if (typeof value !== 'string') return value;
+  const found = (path) => path.split('.').reduce((place, name) => place[name], kept);
+  const named = value.match(/^\{(\w+(?:\.\w+)*)\}$/);
+  return named ? found(named[1]) : value.replace(/\{(\w+(?:\.\w+)*)\}/g, (_, path) => found(path));
 }
 
 async function called(step) {
@@ -72,10 +74,11 @@ async function played(step, control) {
 async function main() {
   const chunks = [];
   for await (const chunk of process.stdin) chunks.push(chunk);
-  const { api, control, steps } = JSON.parse(Buffer.concat(chunks).toString());
-  mailchimp.basePath = api;
+  const { urls, steps } = JSON.parse(Buffer.concat(chunks).toString());
+  mailchimp.basePath = `${urls.mailchimp}/3.0`;
+  kept.sandbox = urls;
   for (const step of steps) {
-    const outcome = await played(step, control);
+    const outcome = await played(step, urls.control);
     if (step.keep) kept[step.keep] = outcome.body;
     console.log(JSON.stringify(outcome));
   }
