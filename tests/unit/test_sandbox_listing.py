@@ -26,7 +26,7 @@ CHANGE = st.fixed_dictionaries(
         "unsubscribed_at": INSTANT,
     },
 )
-BOUND = st.one_of(st.none(), st.integers(-1, 10), st.floats(-1, 10))
+BOUND = st.one_of(st.none(), st.integers(-3, 10), st.floats(-3, 10))
 ASKED = st.builds(
     Listing,
     status=st.sampled_from(["", "", *STATUSES]),

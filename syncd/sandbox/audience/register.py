@@ -77,7 +77,8 @@ class _Order(NamedTuple):
 class Register:
     """All members. What they are listed by is written with `change` only, which keeps every order.
 
-    An order is made when it is first asked for.
+    An order is made when it is first asked for. A page of one order costs the same anywhere; where an order and
+    another condition meet, or two conditions, the members that pass the narrower one are looked at.
     """
 
     def __init__(self, salt: str) -> None:
@@ -183,11 +184,11 @@ class Register:
         ranking = self._ranking(order)
         start, stop = ranking.between(*bounds.get(order.name, ()))
         if asked.descending:
-            high = max(stop - asked.offset, start)
-            web_ids = ranking.cut(max(high - asked.count, start), high, descending=True)
+            stop_here = stop - asked.offset
+            web_ids = ranking.cut(max(stop_here - asked.count, start), stop_here, descending=True)
         else:
-            low = min(start + asked.offset, stop)
-            web_ids = ranking.cut(low, min(low + asked.count, stop))
+            start_here = start + asked.offset
+            web_ids = ranking.cut(start_here, min(start_here + asked.count, stop))
         return [self[web_id] for web_id in web_ids], stop - start
 
     def _narrowest(self, asked: Listing, wanted: _Order, bounds: Bounds) -> Iterable[Member]:
