@@ -239,6 +239,22 @@ def test_a_resent_tag_moves_last_changed_unless_switched_off(audience: Audience,
     assert member.changed_at == NOW + 60
 
 
+@pytest.mark.parametrize("switched", [True, False])
+def test_tags_of_a_pending_member_start_journeys_when_the_opt_in_comes_where_switched(
+    audience: Audience, switched: bool
+) -> None:
+    audience.switches.opt_in_fires_tags = switched
+    member = audience.add_member("a@shop.test", "pending")
+    for write in (tag("live"), tag("muted", muted=True), tag("gone"), tag("gone", "inactive")):
+        audience.tags.write(member, write)
+    assert entries(audience) == []
+    audience.act("a@shop.test", {"status": "subscribed"})
+    assert entries(audience) == ([("a@shop.test", "live")] if switched else [])
+    audience.act("a@shop.test", {"status": "unsubscribed"})
+    audience.act("a@shop.test", {"status": "subscribed"})
+    assert len(entries(audience)) == switched
+
+
 # Fields.
 
 
