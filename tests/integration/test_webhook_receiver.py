@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -92,9 +93,7 @@ Open = Callable[..., Door]
 
 @pytest.fixture
 def open_door(tmp_path: Path) -> Iterator[Open]:
-    from contextlib import ExitStack
-
-    with ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
 
         def open_(text: str = CONFIGURATION, fail: type[Exception] | None = None) -> Door:
             (tmp_path / "syncd.toml").write_text(text)
@@ -240,6 +239,14 @@ def test_endless_headers_end_at_the_budget(door: Door) -> None:
         except OSError:
             return  # it was closed before everything was sent
         assert connection.recv(100).startswith(b"HTTP/1.0 431 ")
+
+
+def test_enormous_headers_end_at_the_budget_too(door: Door) -> None:
+    lines = [f"{name}: {value}" for name, value in shopify(b"{}").items()]
+    head = "\r\n".join(["POST /webhooks/acme HTTP/1.1", "Content-Length: 2", *lines, *[f"X: {'y' * 60_000}"] * 20])
+    with contextlib.suppress(OSError):  # it may be closed before everything was sent
+        assert b" 200 " not in door.raw(f"{head}\r\n\r\n{{}}".encode())
+    assert door.hints.take() == set()
 
 
 @pytest.mark.parametrize(
