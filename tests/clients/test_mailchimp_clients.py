@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
 import pytest
 from drivers import Outcome, play_node, play_python
 from reference import ROWS, STEPS
-from table import ABSENT, NOW, Bare, Refused, Step, difference, filled
-
-from syncd.sandbox.populate import populate
-from syncd.sandbox.serve import Running, start
-from syncd.sandbox.world import World
+from sandboxes import empty_sandbox
+from table import ABSENT, Bare, Refused, Step, difference, filled
 
 pytestmark = pytest.mark.off_schema("the reference also says what the service makes of wrong requests")
 
@@ -22,17 +17,6 @@ pytestmark = pytest.mark.off_schema("the reference also says what the service ma
 pytestmark = pytest.mark.off_schema("much of what the reference tells is how the service refuses")
 
 Life = dict[str, list[tuple[Step, Any, Outcome]]]
-
-
-@contextmanager
-def empty_sandbox() -> Iterator[Running]:
-    """Two empty shops and an empty audience, and a clock that stands still."""
-    world = World(seed=1, start=NOW)
-    world.clock.set(NOW)
-    world.throttle.enforce = False
-    populate(world, [])
-    with start(world) as running:
-        yield running
 
 
 @pytest.fixture(scope="module", params=["python", "node"])
