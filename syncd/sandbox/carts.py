@@ -46,6 +46,7 @@ def begin(shop: ShopState, **fields: Any) -> Cart:
     stamps = {"created_at": now, "updated_at": now, "currency": shop.currency}
     cart = Cart(**{"id": number, "token": token_of(shop, number), **stamps, **fields})
     shop.carts.put(cart)
+    shop.tell("cart", None, cart)
     return cart
 
 
@@ -53,6 +54,7 @@ def change(shop: ShopState, cart: Cart, **fields: Any) -> Cart:
     """Afterwards the cart has `fields`."""
     changed = replace(cart, **{"updated_at": shop.now(), **fields})
     shop.carts.put(changed)
+    shop.tell("cart", cart, changed)
     return changed
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from syncd.sandbox.carts import Cart
     from syncd.sandbox.world import Clock
 
-    # Hears (kind, before, after): what an "order" or a "customer" was and is, None where there was or is
-    # none; "merge" has the customer who is gone and the one who stays.
+    # Hears (kind, before, after): what an "order", a "customer" or a "cart" was and is, None where there was
+    # or is none; "merge" has the customer who is gone and the one who stays.
     Watcher = Callable[[str, Any, Any], None]
 
 # Shopify's are above 2^53: a client that passes ids through floating point loses them.

@@ -130,6 +130,8 @@ def test_a_message_of_ecwid_is_signed_over_time_and_id_alone(mailbox: Mailbox, c
     call("POST", "/shops/cafe/webhooks", {"url": mailbox.url}, 201)
     call("POST", "/shops/cafe/orders", {"email": "ann@example.com", "amount": "12.50"})
     assert mailbox.topics(2) == ["customer.created", "order.created"]
+    call("POST", "/shops/cafe/carts", {"email": "ann@example.com", "amount": "20.00"})
+    assert mailbox.topics(3)[2] == "unfinished_order.created"
     headers, body = mailbox.taken[1]
     event = json.loads(body)
     assert right(headers["x-ecwid-webhook-signature"], f"{event['eventCreated']}.{event['eventId']}".encode())
@@ -146,6 +148,10 @@ def test_every_happening_has_its_topics(sandbox: Running, mailbox: Mailbox, call
         return [each["topic"] for each in settled(call)[before:]]
 
     assert said("POST", "/shops/acme/customers", {"email": "ann@example.com"}) == ["customers/create"]
+    cart = {"email": "ann@example.com", "amount": "20.00"}
+    assert said("POST", "/shops/acme/carts", cart) == ["checkouts/create"]
+    token = max(sandbox.world.shops["acme"].carts, key=lambda each: each.id).token
+    assert said("POST", "/shops/acme/carts", cart | {"token": token}) == ["checkouts/update"]
     ann = sandbox.world.shops["acme"].customer_of("ann@example.com")
     assert ann
     order = {"email": "ann@example.com", "amount": "20.00", "status": "pending"}
@@ -210,6 +216,9 @@ def test_the_bodies_have_the_published_shapes(sandbox: Running, mailbox: Mailbox
     ann = made["customer"]["id"]
     call("POST", "/shops/acme/refunds", {"order_id": made["id"], "amount": "5.00"})
     call("POST", f"/shops/acme/orders/{made['id']}", {"cancelled_at": "2026-11-22T10:00:00Z"})
+    call("POST", "/shops/acme/carts", {"email": "ann@example.com", "amount": "20.00"})
+    token = max(sandbox.world.shops["acme"].carts, key=lambda each: each.id).token
+    call("POST", "/shops/acme/carts", {"email": "ann@example.com", "amount": "21.00", "token": token})
     call("POST", f"/shops/acme/customers/{ann}", {"consent": "subscribed"})
     call("POST", "/shops/acme/demands", {"topic": "customers/data_request", "customer_id": ann})
     call("POST", "/shops/acme/demands", {"topic": "shop/redact"})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from syncd.sandbox.carts import Cart
 from syncd.sandbox.ecwid.documents import letters, status_of
 from syncd.sandbox.shop import Customer, Order
 from syncd.sandbox.signing import in_base64
@@ -28,6 +29,7 @@ TOPICS = (
     "order.updated",
     "order.deleted",
     "unfinished_order.created",
+    "unfinished_order.updated",
     "customer.created",
     "customer.updated",
     "customer.deleted",
@@ -49,12 +51,14 @@ def messages(shop: ShopState, kind: str, before: Any, after: Any) -> Iterator[Me
     """The events of a happening with their bodies; a new order does not move its customer."""
     match kind, before, after:
         case "order", None, Order():
-            unfinished = status_of(after) == "INCOMPLETE"
-            yield _order("unfinished_order.created" if unfinished else "order.created", None, after)
+            yield _order("order.created", None, after)
         case "order", Order(), Order():
             yield _order("order.updated", before, after)
         case "order", Order(), None:
             yield _order("order.deleted", before, before)
+        case "cart", _, Cart():
+            event = "unfinished_order.created" if before is None else "unfinished_order.updated"
+            yield event, {"entityId": -1, "data": {"cartId": after.token}}  # it has no number yet
         case "customer", _, _:
             event = "created" if before is None else "deleted" if after is None else "updated"
             customer: Customer = after or before
@@ -65,8 +69,7 @@ def _order(event: str, before: Order | None, after: Order) -> Message:
     data: Json = {"orderId": letters(after.id), "newPaymentStatus": status_of(after)}
     if before is not None:
         data["oldPaymentStatus"] = status_of(before)
-    # What was not finished has no number yet.
-    return event, {"entityId": -1 if event.startswith("unfinished") else after.id, "data": data}
+    return event, {"entityId": after.id, "data": data}
 
 
 def with_id(body: Json, shop: ShopState, event: str, event_id: str, at: int) -> Json:

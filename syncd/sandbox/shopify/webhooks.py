@@ -15,7 +15,9 @@ from msgspec import Struct, field
 from starlette.responses import Response
 from starlette.routing import Route
 
+from syncd.sandbox.carts import Cart
 from syncd.sandbox.shop import Customer, Order, Refund, Subscription
+from syncd.sandbox.shopify.checkouts import checkout_json
 from syncd.sandbox.shopify.customers import default_address, embedded_customer
 from syncd.sandbox.shopify.documents import order_json
 from syncd.sandbox.shopify.purse import Purse
@@ -52,6 +54,8 @@ TOPICS = (
     "customers/merge",
     "customers/purchasing_summary",
     "customers_email_marketing_consent/update",
+    "checkouts/create",
+    "checkouts/update",
 )
 DEMANDS = ("customers/redact", "customers/data_request", "shop/redact")
 # Eight further tries within four hours.
@@ -85,6 +89,9 @@ def messages(shop: ShopState, kind: str, before: Any, after: Any) -> Iterator[Me
             yield "customers/delete", gone
         case "merge", Customer(), Customer():
             yield "customers/merge", _merged(before, after)
+        case "cart", _, Cart():
+            body = {name: value for name, value in checkout_json(shop, after).items() if name != "id"}
+            yield "checkouts/create" if before is None else "checkouts/update", body
 
 
 def thin_customer(shop: ShopState, customer: Customer) -> Json:
