@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -13,11 +14,12 @@ import pytest
 import requests
 
 from syncd.errors import ConnectionBlocked, TransientError, UserError
+from syncd.http import Http, Reply
 from syncd.sandbox.faults import Fault
 from syncd.sandbox.shop import Customer, Order
 from syncd.sources import connect
 from syncd.sources._shopify_api import Api
-from syncd.sources._shopify_token import PermanentToken
+from syncd.sources._shopify_token import ClientCredentials, PermanentToken
 from syncd.sources._walk import Cursor
 from syncd.sources.shopify import Shopify
 
@@ -325,9 +327,25 @@ def test_a_token_that_is_revoked_in_a_parallel_backfill_is_replaced_once_by_all_
     first = next(page for page in pages if page.orders)
     acme.shop.granted.clear()
     rest = list(pages)
-    refused = [each for each in acme.world.log if each.status == 401]
     assert len(set(order_ids([first, *rest]))) == 4_500
-    assert len(refused) > 1
+    assert len(acme.log("/access_token")) == 2
+
+
+def test_threads_that_are_refused_at_the_same_time_fetch_one_token(acme: Acme, sandbox: Running) -> None:
+    http = Http(sandbox.urls["shopify"], connection="shops.acme", headers=dict, attempts=1)
+    token = ClientCredentials(http, "app", SimpleNamespace(get=lambda: "sandbox"))
+    together = Barrier(6)
+
+    def call(_: int) -> dict[str, str]:
+        token.headers()
+        token.judge(Reply(200, {}, b"{}"))
+        together.wait()
+        assert isinstance(token.judge(Reply(401, {}, b"{}")), TransientError)
+        return token.headers()
+
+    with ThreadPoolExecutor(6) as pool:
+        used = [each["X-Shopify-Access-Token"] for each in pool.map(call, range(6))]
+    assert len(set(used)) == 1
     assert len(acme.log("/access_token")) == 2
 
 
