@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import reference_life as life
 import reference_members as members
 import reference_rest as rest
 import reference_tags as tags
@@ -27,6 +28,7 @@ SECTIONS: dict[str, Table] = {
     "3.10": rest.BATCHES,
     "3.11": rest.WEBHOOKS,
     "3.12": rest.ERRORS,
+    "life": life.LIFE,
 }
 # Each line under the name of its section.
 ROWS = {f"{section}: {row}": steps for section, table in SECTIONS.items() for row, steps in table.items()}

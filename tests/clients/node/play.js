@@ -76,6 +76,7 @@ async function main() {
   for await (const chunk of process.stdin) chunks.push(chunk);
   const { urls, steps } = JSON.parse(Buffer.concat(chunks).toString());
   mailchimp.basePath = `${urls.mailchimp}/3.0`;
+  mailchimp.timeout = 30000;
   kept.sandbox = urls;
   for (const step of steps) {
     const outcome = await played(step, urls.control);
