@@ -20,6 +20,7 @@ import structlog
 from syncd.clock import clock_for
 from syncd.errors import TransientError, UserError
 from syncd.history.database import open_history
+from syncd.history.people import redact
 from syncd.history.writer import only_writer
 from syncd.pipeline import sync
 from syncd.service.hints import Hints
@@ -27,6 +28,7 @@ from syncd.service.notify import notify
 from syncd.service.webhooks import Receiver, receiving
 from syncd.settings import Settings
 from syncd.steps.context import Context, Stopped
+from syncd.steps.pull import audiences_of
 
 log = structlog.get_logger()
 
@@ -68,8 +70,13 @@ def run(load: Callable[[], Settings]) -> None:
     hints = Hints(signals.wake)
     settings = load()
     history = open_history(settings.database)
-    with only_writer(history), receiving(settings, hints) as receiver:
-        context = Context(settings, history, clock_for(settings.sandbox), signals.stop, _Heartbeat())
+    context = Context(settings, history, clock_for(settings.sandbox), signals.stop, _Heartbeat())
+
+    def on_redact(shop: str, shop_customer_id: str) -> None:
+        audiences = audiences_of(context, shop)
+        redact(history, shop, shop_customer_id, audiences=audiences, now=context.clock.now())
+
+    with only_writer(history), receiving(settings, hints, on_redact) as receiver:
         notify("READY=1", f"STATUS=serving {len(settings.shops)} shops")
         log.info("started", shops=sorted(settings.shops), audiences=sorted(settings.audiences))
         while not signals.stop.is_set():

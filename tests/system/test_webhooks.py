@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import http.client
+import json
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -74,14 +75,14 @@ def tags(sandbox: Running, email: str) -> set[str]:
     return set(member["tags"])
 
 
-def hint(place: str, number: int, signed_with: str = "sandbox") -> int:
-    body = b"{}"
+def hint(place: str, number: int, signed_with: str = "sandbox", body: bytes = b"{}", topic: str = "") -> int:
     digest = base64.b64encode(hmac.new(signed_with.encode(), body, hashlib.sha256).digest()).decode()
     connection = http.client.HTTPConnection(place, timeout=30)
     headers = {
         "X-Shopify-Hmac-Sha256": digest,
         "X-Shopify-Shop-Domain": "acme.myshopify.com",
         "X-Shopify-Event-Id": str(number),
+        "X-Shopify-Topic": topic,
     }
     connection.request("POST", "/webhooks/acme", body, headers)
     status = connection.getresponse().status
@@ -104,6 +105,23 @@ def test_an_order_becomes_a_tag_before_the_next_poll_and_the_poll_comes_all_the_
     asked = {each.service for each in sandbox.world.log.since(before)}
     assert {"shopify", "ecwid", "mailchimp"} <= asked
     assert someone not in listening.log.read_text()
+
+
+def test_who_the_shop_must_forget_is_archived_though_the_shop_itself_still_shows_them(
+    listening: Service, sandbox: Running
+) -> None:
+    acme = sandbox.world.shops["acme"]
+    audience = sandbox.world.audiences[LIST_ID]
+    customer = next(
+        one
+        for one in acme.customers
+        if one.email and (member := audience.members.at(one.email)) and member.status == "subscribed"
+    )
+    body = json.dumps({"shop_domain": "acme.myshopify.com", "customer": {"id": customer.id}}).encode()
+    assert hint(address(listening), 30_000, body=body, topic="customers/redact") == 200
+    listening.message("STATUS=cycle of")
+    (member,) = [each for each in audience.state() if each["email"] == customer.email]
+    assert (member["status"], [tag for tag in member["tags"] if tag.startswith("syncd:")]) == ("archived", [])
 
 
 def test_trap_23_ten_thousand_hints_are_a_few_looks(listening: Service, sandbox: Running) -> None:
