@@ -1,4 +1,4 @@
-"""What the traps of the e-mail service need: an empty world under each configuration of the service's switches."""
+"""What traps need: an empty world, for those of the e-mail service under each configuration of its switches."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from syncd.history.database import open_history
 from syncd.sandbox.audience import Switches
 from tests.integration.mailchimp_world import Town
 from tests.traps.mailchimp_stage import CONFIGURATIONS, Home, empty
+from tests.traps.shopify_stage import ANN, RULES, Acme
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +41,14 @@ def home(town: Town, switches: Switches, emptied_url: Callable[[str], str], tmp_
     kind = "postgresql" if switches == CONFIGURATIONS["other"] else "sqlite"
     with open_history(emptied_url(kind)) as history:
         yield Home(town.running, history, tmp_path)
+
+
+@pytest.fixture
+def acme(mailchimp_town: Town, emptied_url: Callable[[str], str], tmp_path: Path) -> Iterator[Acme]:
+    """A whole syncd with an empty Shopify shop and an audience; Ann is known to both."""
+    empty(mailchimp_town, Switches())
+    with open_history(emptied_url("sqlite")) as history:
+        house = Acme(mailchimp_town.running, history, tmp_path, rules=RULES)
+        house.person(ANN)
+        yield house
+    mailchimp_town.world.throttle.enforce = False
