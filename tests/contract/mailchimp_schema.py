@@ -7,6 +7,7 @@ any misspelling.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, cached_property
 from typing import Any
@@ -147,7 +148,13 @@ def _with_tags(body: Schema) -> Schema:
 
 def compiled(schema: Schema) -> Check:
     """A check of this schema, its objects closed."""
-    draft = {"$schema": DRAFT, **_closed(schema)}
+    return _compiled(json.dumps(_closed(schema)))
+
+
+@cache
+def _compiled(schema: str) -> Check:
+    # Compiling takes longer than most checks, and many operations share what they refuse with.
+    draft = {"$schema": DRAFT, **json.loads(schema)}
     validate = fastjsonschema.compile(draft, use_formats=False, use_default=False)
 
     def check(document: Any) -> str:
