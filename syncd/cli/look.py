@@ -95,6 +95,8 @@ def explain(email: str, audience: str | None, as_of: str | None, as_json: bool, 
     click.echo()
     for key, value in document["metrics"].items():
         click.echo(f"  {key:<24} {_plain(value)}")
+    for cart in document["open_carts"]:
+        click.echo(f"  open cart of {cart['value']} {cart['currency']} in {cart['shop']} since {cart['since'][:10]}")
     for held in (True, False):
         click.echo(f"\n{'In' if held else 'Not in'}:")
         for entry in document["segments"]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, and_, func, or_, select, update
 
 from syncd.history.database import History, among, put
 from syncd.history.people import NEVER_SEEN, customer_ids, known_identities
-from syncd.history.schema import carts, identities
+from syncd.history.schema import carts, customers, identities
 from syncd.model import CART_DAYS, Cart, Order, email_key
 
 KEPT_SECONDS = CART_DAYS * 86_400
@@ -84,17 +84,23 @@ class OpenCart(NamedTuple):
 def open_carts(history: History, shops: Sequence[str], customer_id: int, now: int) -> list[OpenCart]:
     """The carts of a person that can still become an order, the latest first.
 
-    Not those of a shop id that the shop deleted.
+    Not those of a shop id that the shop deleted, nor of a person whom it deleted under every id: such a cart
+    may come back without its id.
     """
-    same = and_(identities.c.shop == carts.c.shop, identities.c.shop_customer_id == carts.c.shop_customer_id)
+    here = identities.alias()
+    of_id = and_(identities.c.shop == carts.c.shop, identities.c.shop_customer_id == carts.c.shop_customer_id)
+    of_person = select(1).where(here.c.shop == carts.c.shop, here.c.customer_id == carts.c.customer_id)
+    deleted = of_person.where(here.c.deleted).exists() & ~of_person.where(~here.c.deleted).exists()
     query = (
         select(*(carts.c[name] for name in OpenCart._fields))
-        .outerjoin(identities, same)
+        .join(customers, customers.c.id == carts.c.customer_id)
+        .outerjoin(identities, of_id)
         .where(
             carts.c.customer_id == customer_id,
             carts.c.shop.in_(shops),
             carts.c.updated_at > now - KEPT_SECONDS,
-            ~or_(carts.c.closed, carts.c.ordered, func.coalesce(identities.c.deleted, False)),
+            customers.c.erased_at.is_(None),
+            ~or_(carts.c.closed, carts.c.ordered, func.coalesce(identities.c.deleted, False), deleted),
         )
         .order_by(carts.c.updated_at.desc(), carts.c.id)
     )

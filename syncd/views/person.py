@@ -1,17 +1,20 @@
-"""One person explained: the figures, each segment with the values behind it, and what changes next."""
+"""One person explained: the figures, open carts, each segment with the values behind it, and what changes next."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from syncd.calendar import date_of
 from syncd.errors import UserError
 from syncd.history import ledger
+from syncd.history.carts import open_carts
 from syncd.history.former import was_erased
 from syncd.history.people import customer_of
 from syncd.lifecycle.columns import Batch
 from syncd.model import email_key
+from syncd.money import to_major
 from syncd.plan import Tags
 from syncd.rules import Playbook, judge, metrics_of
 from syncd.rules import explain as explain_rules
@@ -60,8 +63,22 @@ def explain(context: Context, name: str, email: str, today: int) -> dict[str, An
         "as_of": date_of(today).isoformat(),
         "standing": f"refused by the service: {person.refused}" if person.refused else person.status or "not a member",
         "metrics": metrics_of(batch, today),
+        "open_carts": _open_carts(context, audience.shops, id_),
         "segments": rows,
     }
+
+
+def _open_carts(context: Context, shops: Sequence[str], customer_id: int) -> list[dict[str, Any]]:
+    """What waits in the shops now, whatever day the figures are of."""
+    return [
+        {
+            "shop": cart.shop,
+            "value": str(to_major(cart.value_minor, cart.currency)),
+            "currency": cart.currency,
+            "since": iso(cart.updated_at),
+        }
+        for cart in open_carts(context.history, shops, customer_id, context.clock.now())
+    ]
 
 
 def _unknown(context: Context, name: str, email: str, id_: int | None) -> UserError:

@@ -118,6 +118,23 @@ def test_whom_the_shop_deleted_has_no_open_cart(history: History) -> None:
     assert open_of(history) == [5_00]
 
 
+def test_a_cart_that_comes_back_without_its_deleted_customer_is_not_open(history: History) -> None:
+    take(history, customer("c1"))
+    deliver(history, cart(customer_id="c1"))
+    take(history, deleted_customers=("c1",))
+    deliver(history, cart(customer_id=None))
+    assert open_of(history) == []
+    take(history, customer("c2"))
+    assert open_of(history) == [34_00]
+
+
+def test_an_erased_person_has_no_open_cart(history: History) -> None:
+    deliver(history, cart())
+    with history.begin() as db:
+        db.execute(customers.update().values(erased_at=NOW))
+    assert open_of(history) == []
+
+
 def test_a_cart_in_a_foreign_currency_is_set_aside_and_can_be_tried_again(history: History) -> None:
     foreign = cart(currency="USD")
     deliver(history, foreign, cart("t2"), currencies={"EUR"})
@@ -183,7 +200,7 @@ def shown() -> st.SearchStrategy[list[Cart | Order | Customer]]:
 
 @given(shown(), st.randoms(use_true_random=False))
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
