@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Struct
 
@@ -158,6 +158,7 @@ class Api:
         # The version that answered last: not the one asked for, once that is no longer served.
         self.version = API_VERSION
         self._token = token
+        self._host = urlsplit(origin).hostname or ""
         self._now = now
         self._sleep = sleep
         self._size = PageSize()
@@ -239,4 +240,4 @@ class Api:
 
     def _judge(self, reply: Reply) -> SyncdError | None:
         self.version = reply.headers.get(VERSION_HEADER, self.version)
-        return refusal(reply, self.connection) or self._token.judge(reply)
+        return refusal(reply, self.connection, self._host) or self._token.judge(reply)

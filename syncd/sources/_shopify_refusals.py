@@ -31,12 +31,15 @@ _SCOPE = re.compile(rb"for (\w{1,60}) scope")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,98}\.myshopify\.com")
 
 
-def refusal(reply: Reply, connection: str) -> SyncdError | None:
-    """The error for an answer that is none, as far as the number alone does not say it; else None."""
+def refusal(reply: Reply, connection: str, host: str) -> SyncdError | None:
+    """The error for an answer that is none, as far as the number alone does not say it; else None.
+
+    `host` is the one that was asked.
+    """
     if error := impostor(reply, connection):
         return error
     if reply.status in _REDIRECTS:
-        return _moved(reply, connection)
+        return _moved(reply, connection, host)
     if reply.status == 403:
         return _not_allowed(reply, connection)
     if reply.status in _STATES:
@@ -45,13 +48,13 @@ def refusal(reply: Reply, connection: str) -> SyncdError | None:
     return None
 
 
-def _moved(reply: Reply, connection: str) -> ConnectionBlocked:
+def _moved(reply: Reply, connection: str, host: str) -> ConnectionBlocked:
     """A renamed shop sends every call on to its present name. Following would hand our key to whoever says so."""
     try:
         name = urlsplit(reply.headers.get("location", "")).hostname or ""
     except ValueError:
         name = ""
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or name == host:
         return ConnectionBlocked(
             f"{connection}: the shop sends us on to another place, where syncd does not follow",
             connection=connection,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from math import ceil
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -77,7 +78,7 @@ def connect(name: str, shop: Shop, now: Callable[[], int], sleep: Sleep) -> Shop
         origin,
         connection=connection,
         headers=dict,
-        classify=lambda reply: refusal(reply, connection),
+        classify=lambda reply: refusal(reply, connection, urlsplit(origin).hostname or ""),
         attempts=1,
         sleep=sleep,
     )
