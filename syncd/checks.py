@@ -1,39 +1,102 @@
-"""What `syncd check` looks at: each connection once, read only, with what to do about each finding."""
+"""What `syncd check` looks at: each connection once, read only, with what to do about each finding.
+
+It reads the history too, where there is one, to tell whether a shop or an audience is still the one that
+it was. It writes nothing anywhere.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from zoneinfo import ZoneInfo
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 
 from msgspec import Struct
+from sqlalchemy import select
 
+from syncd.clock import clock_for
 from syncd.destinations import AudienceProfile
 from syncd.destinations import connect as connect_audience
-from syncd.errors import SyncdError
+from syncd.errors import ConnectionBlocked, SyncdError, UserError
+from syncd.history import ledger
+from syncd.history.database import History, open_history
+from syncd.history.schema import audiences, shops
 from syncd.model import ShopProfile
 from syncd.settings import Audience, Settings
 from syncd.sources import WEBHOOK_PATH, WEBHOOKS, webhook_secret
 from syncd.sources import connect as connect_shop
 from syncd.steps.planning import foreign_tags
+from syncd.steps.pull import another_shop
+
+TITLE_LENGTH = 60
+# From this share of its limit on an audience is said to be nearly full.
+NEARLY_FULL = 0.9
 
 
 class Finding(Struct, frozen=True):
-    """One line of the report; `mark` is ok, warning or blocked."""
+    """One line of the report.
+
+    `mark` is ok, warning (works, but not as well as it could), wrong (the configuration must be changed)
+    or blocked (a connection stands still until a person acts). `hint`: what to do about it.
+    """
 
     mark: str
     text: str
     hint: str = ""
 
 
+class Before(Struct, frozen=True):
+    """What the history knows: the fingerprint of each shop and audience, and the audiences that had their first push.
+
+    `fresh` gives the tags among those of an audience that syncd has never written.
+    """
+
+    shops: Mapping[str, str] = {}
+    audiences: Mapping[str, str] = {}
+    complete: frozenset[str] = frozenset()
+    fresh: Callable[[str], list[str] | None] = lambda name: None
+
+
 def findings(settings: Settings) -> Iterator[Finding]:
-    """Every shop and audience is reached once; nothing is written anywhere."""
-    shops: dict[str, ShopProfile] = {}
+    """Every shop and audience is reached once."""
+    now = clock_for(settings.sandbox).now
+    history = _history(settings)
+    if history is None:
+        yield from _all(settings, now, Before())
+        return
+    with closing(history):
+        yield from _all(settings, now, _before(settings, history))
+
+
+def _history(settings: Settings) -> History | None:
+    try:
+        return open_history(settings.database)
+    except UserError:
+        # There is none yet: nothing was imported. What is wrong with one that is there, `syncd status` tells.
+        return None
+
+
+def _before(settings: Settings, history: History) -> Before:
+    with history.read() as db:
+        known = {row.name: row.fingerprint for row in db.execute(select(shops))}
+        rows = db.execute(select(audiences)).all()
+
+    def fresh(name: str) -> list[str]:
+        audience = settings.audiences[name]
+        return ledger.fresh_tags(history, name, audience.playbook, audience.tag_prefix)
+
+    complete = frozenset(row.name for row in rows if row.backfilled_at is not None)
+    return Before(known, {row.name: row.fingerprint for row in rows}, complete, fresh)
+
+
+def _all(settings: Settings, now: Callable[[], int], before: Before) -> Iterator[Finding]:
+    profiles: dict[str, ShopProfile] = {}
     for name in settings.shops:
-        yield from _shop(settings, name, shops)
+        yield from _shop(settings, name, now, before, profiles)
         yield from _webhooks(settings, name)
     for name, audience in settings.audiences.items():
-        yield from _audience(name, audience, shops)
+        yield from _audience(name, audience, now, before)
+        for shop in audience.shops:
+            if shop in profiles:
+                yield from _places(name, audience, shop, profiles[shop])
 
 
 def _blocked(what: str, connection: str, err: SyncdError) -> Finding:
@@ -41,21 +104,37 @@ def _blocked(what: str, connection: str, err: SyncdError) -> Finding:
     return Finding("blocked", f"{what}: {str(err).removeprefix(connection)}", err.hint)
 
 
-def _now() -> int:
-    return int(time.time())
+def _plain(text: str) -> str:
+    """A name that somebody else chose, fit for one line of a terminal."""
+    return "".join(sign if sign.isprintable() else "…" for sign in text[:TITLE_LENGTH])
 
 
-def _shop(settings: Settings, name: str, profiles: dict[str, ShopProfile]) -> Iterator[Finding]:
+def _said(mark: str, what: str, sentence: str) -> Finding:
+    """A finding from a source's own words: what is the matter → what to do."""
+    fault, _, remedy = sentence.partition(" → ")
+    return Finding(mark, f"{what}: {fault}", remedy)
+
+
+def _shop(
+    settings: Settings, name: str, now: Callable[[], int], before: Before, profiles: dict[str, ShopProfile]
+) -> Iterator[Finding]:
+    what = f"shop {name}"
     try:
-        source = connect_shop(name, settings.shops[name], _now)
+        source = connect_shop(name, settings.shops[name], now)
         profile = profiles[name] = source.profile()
-        customers = source.customers_shown()
+        obstacles = source.obstacles()
+        customers = None if obstacles else source.customers_shown()
         shown = f", {customers:,} customers" if customers is not None else ""
-        yield Finding("ok", f"shop {name}: {profile.title} ({profile.currency}, {profile.timezone}{shown})")
+        place = f"{_plain(profile.currency)}, {_plain(profile.timezone)}"
+        yield Finding("ok", f"{what}: {_plain(profile.title) or 'without a name'} ({place}{shown})")
+        if stranger := another_shop(name, before.shops.get(name, ""), profile):
+            yield _blocked(what, f"{name}: ", stranger)
+        for obstacle in obstacles:
+            yield _said("blocked", what, obstacle)
         for warning in source.warnings():
-            yield Finding("warning", f"shop {name}: {warning}")
+            yield _said("warning", what, warning)
     except SyncdError as err:
-        yield _blocked(f"shop {name}", f"shops.{name}: ", err)
+        yield _blocked(what, f"shops.{name}: ", err)
 
 
 def _webhooks(settings: Settings, name: str) -> Iterator[Finding]:
@@ -67,7 +146,7 @@ def _webhooks(settings: Settings, name: str) -> Iterator[Finding]:
         yield Finding(
             "warning",
             f"shop {name}: no webhooks, for nothing says what they are signed with; it is polled as ever",
-            f"to have them: set webhook_secret in [shops.{name}]",
+            f"To have them, set webhook_secret in [shops.{name}].",
         )
         return
     topics = ", ".join(WEBHOOKS[shop.platform].topics)
@@ -75,66 +154,114 @@ def _webhooks(settings: Settings, name: str) -> Iterator[Finding]:
     yield Finding("ok", f"shop {name}: have it send webhooks to {address} ({settings.listen} here) for {topics}")
 
 
-def _audience(name: str, audience: Audience, shops: dict[str, ShopProfile]) -> Iterator[Finding]:
+def _audience(name: str, audience: Audience, now: Callable[[], int], before: Before) -> Iterator[Finding]:
     try:
-        profile = connect_audience(name, audience, _now).profile()
+        profile = connect_audience(name, audience, now).profile()
     except SyncdError as err:
         yield _blocked(f"audience {name}", f"audiences.{name}: ", err)
         return
-    opt_in = "double opt-in: new members confirm by mail" if profile.double_optin else "single opt-in"
-    yield Finding("ok", f"audience {name}: {profile.title}, {profile.contacts:,} contacts, {opt_in}")
+    opt_in = "double opt-in: new members confirm by mail first" if profile.double_optin else "single opt-in"
+    title = _plain(profile.title) or "without a name"
+    yield Finding("ok", f"audience {name}: {title}, {profile.contacts:,} contacts, {opt_in}")
+    if before.audiences.get(name, "") not in ("", profile.fingerprint):
+        yield Finding(
+            "blocked",
+            f"audience {name}: this is another account or list than the one written to before",
+            "Put the old api_key and list_id back; or, if you moved, approve the plan that the next cycle holds.",
+        )
+    yield from _room(name, audience, profile)
     yield from _fields(name, audience, profile)
-    yield from _tags(name, audience, profile)
-    yield from _places(name, audience, shops)
+    yield from _tags(name, audience, profile, before)
+
+
+def _room(name: str, audience: Audience, profile: AudienceProfile) -> Iterator[Finding]:
+    limit = audience.contact_limit
+    if limit is None or profile.contacts < limit * NEARLY_FULL:
+        return
+    full = "nearly full" if profile.contacts < limit else "full"
+    yield Finding(
+        "warning",
+        f"audience {name}: {full}, {profile.contacts:,} of {limit:,} contacts (contact_limit)",
+        "Archive contacts in Mailchimp, or take a larger plan and raise contact_limit; what goes over it is held.",
+    )
 
 
 def _fields(name: str, audience: Audience, profile: AudienceProfile) -> Iterator[Finding]:
     wanted = {field.name: field.type for field in audience.playbook.fields}
     missing = [tag for tag in wanted if tag not in profile.fields]
-    room = profile.field_limit - len(profile.fields)
+    taken, limit = len(profile.fields), profile.field_limit
+    room = max(0, limit - taken)
     if len(missing) > room:
         yield Finding(
-            "blocked",
-            f"audience {name}: {len(missing)} merge fields are to be created, there is room for {room} more",
-            "remove fields from the lifecycle file, or from the audience",
+            "wrong",
+            f"audience {name}: {len(missing)} new merge fields are wanted ({', '.join(missing)}), there is room for"
+            f" {room}: {taken} of {limit} exist",
+            "Delete merge fields in Mailchimp that nobody uses, or take fields out of the lifecycle file.",
         )
     else:
         yield Finding("ok", f"audience {name}: {len(wanted)} merge fields, {len(missing)} of them new; room for {room}")
     for tag, kind in wanted.items():
-        if tag in profile.fields and profile.fields[tag] not in (kind, "text"):
+        if tag in profile.fields and profile.fields[tag] != kind:
             yield Finding(
-                "blocked",
-                f"audience {name}: the merge field {tag} is of type {profile.fields[tag]}, syncd needs {kind}",
-                "rename the field in the lifecycle file, or delete the one in the audience",
+                "wrong",
+                f"audience {name}: the merge field {tag} is a {_plain(profile.fields[tag])}, syncd writes a {kind}",
+                "Give the field another name in the lifecycle file, or delete the one in Mailchimp.",
             )
 
 
-def _tags(name: str, audience: Audience, profile: AudienceProfile) -> Iterator[Finding]:
+def _tags(name: str, audience: Audience, profile: AudienceProfile, before: Before) -> Iterator[Finding]:
     """Tags of our names that were there before us are somebody else's, unless adopted."""
     ours = [audience.tag_prefix + segment.tag for segment in audience.playbook.segments]
-    foreign = foreign_tags(audience, ours, profile)
+    fresh = before.fresh(name)
+    foreign = ", ".join(foreign_tags(audience, ours if fresh is None else fresh, profile))
     if foreign and not audience.tag_prefix:
         yield Finding(
+            "wrong",
+            f"audience {name}: these tags exist already, and not by syncd: {foreign}",
+            "Set tag_prefix, or name them in `adopt` if syncd shall own them from now on.",
+        )
+    elif foreign:
+        yield Finding(
             "warning",
-            f"audience {name}: the tags {', '.join(foreign)} exist already; are they syncd's?",
-            "if not: set tag_prefix, or name them in `adopt` if syncd shall own them from now on",
+            f"audience {name}: these tags exist already, from an earlier syncd it seems: {foreign}",
+            "syncd takes them over, and takes them from whoever they do not fit. Set another tag_prefix to leave them.",
         )
 
 
-def _places(name: str, audience: Audience, shops: dict[str, ShopProfile]) -> Iterator[Finding]:
-    for shop in audience.shops:
-        if shop not in shops:
-            continue
-        profile = shops[shop]
-        if profile.currency != audience.currency and profile.currency not in audience.rates:
-            yield Finding(
-                "blocked",
-                f"shop {shop} sells in {profile.currency}, audience {name} counts in {audience.currency}",
-                f"add a rate: [audiences.{name}.rates] {profile.currency} = …",
-            )
-        if ZoneInfo(profile.timezone).key != audience.timezone:
-            yield Finding(
-                "warning",
-                f"shop {shop} is in {profile.timezone}, audience {name} in {audience.timezone}: "
-                f"days are counted in {audience.timezone}",
-            )
+def _places(name: str, audience: Audience, shop: str, profile: ShopProfile) -> Iterator[Finding]:
+    currency, timezone = _plain(profile.currency), _plain(profile.timezone)
+    if profile.currency != audience.currency and profile.currency not in audience.rates:
+        yield Finding(
+            "wrong",
+            f"shop {shop} sells in {currency}, audience {name} counts in {audience.currency}: its orders wait in"
+            " quarantine",
+            f"Say what 1 {currency} is worth: [audiences.{name}.rates] {currency} = …; then `syncd quarantine retry`.",
+        )
+    if profile.timezone != audience.timezone:
+        yield Finding(
+            "warning",
+            f"shop {shop} is in {timezone}, audience {name} in {audience.timezone}",
+            f"Nothing to do if that is meant: days are counted in {audience.timezone}.",
+        )
+
+
+def failure(found: list[Finding]) -> SyncdError | None:
+    """The error with which the command ends: blocked connections weigh more than a wrong configuration."""
+    counts = {mark: sum(finding.mark == mark for finding in found) for mark in ("blocked", "wrong", "warning")}
+    if not counts["blocked"] and not counts["wrong"]:
+        return None
+    told = ", ".join(
+        f"{count} {mark}{'s' * (count > 1) * (mark == 'warning')}" for mark, count in counts.items() if count
+    )
+    kind = ConnectionBlocked if counts["blocked"] else UserError
+    return kind(f"not in order yet: {told}", hint="Do what the arrows say, then run `syncd check` again.")
+
+
+def next_step(settings: Settings) -> str:
+    """What to do after a check that found nothing in the way."""
+    history = _history(settings)
+    if history is None:
+        return "Next: syncd backfill"
+    with closing(history):
+        missing = settings.audiences.keys() - _before(settings, history).complete
+    return "Next: syncd backfill" if missing else "All is in order."

@@ -43,7 +43,7 @@ LONGEST_BACKOFF_SECONDS = 60.0
 # A person must act; everything not listed here or below is worth another try. Source: RFC 9110, and
 # Shopify's own 402 (frozen) and 423 (locked).
 _BLOCKING: dict[int, tuple[str, str]] = {
-    401: ("does not accept the credentials", "Put a valid key into the configuration, then run `syncd check`."),
+    401: ("does not accept the credentials", "Put a valid key into the configuration; `syncd check` tries it."),
     402: ("says that the account is not paid for", "Settle the bill there; syncd goes on by itself."),
     403: ("does not allow this to our key", "Give the key the rights that `syncd check` lists."),
     423: ("says that the account is locked", "Ask the service why; syncd goes on once it is unlocked."),

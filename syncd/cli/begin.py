@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -33,18 +34,27 @@ def init(directory: Path, force: bool) -> None:
 @config_option
 def check(config: str | None) -> None:
     """Check configuration, credentials and accounts, and say what to do about each problem."""
-    from syncd.checks import findings
-    from syncd.errors import ConnectionBlocked
+    from syncd.checks import failure, findings, next_step
 
     settings = settings_of(config)
     click.echo(f"ok       {settings.path}: the configuration can be read")
-    blocked = None
+    found = []
     for finding in findings(settings):
-        click.echo(f"{finding.mark:<8} {finding.text}")
+        found.append(finding)
+        click.echo(_folded(f"{finding.mark:<8} {finding.text}", " " * 9))
         if finding.hint:
-            click.echo(f"         → {finding.hint}")
-        if finding.mark == "blocked":
-            blocked = blocked or finding
-    if blocked:
-        raise ConnectionBlocked(f"not everything can be reached: {blocked.text}", hint=blocked.hint)
-    click.echo("Next: syncd backfill")
+            click.echo(_folded(f"         → {finding.hint}", " " * 11))
+    if error := failure(found):
+        raise error
+    click.echo(next_step(settings))
+
+
+def _folded(line: str, margin: str) -> str:
+    """The line, folded at words on a terminal; whole elsewhere, so that it can be searched for."""
+    import shutil
+    import textwrap
+
+    if not sys.stdout.isatty():
+        return line
+    width = max(60, min(shutil.get_terminal_size().columns, 120))
+    return textwrap.fill(line, width, subsequent_indent=margin, break_long_words=False, drop_whitespace=True)

@@ -52,8 +52,11 @@ class Source(Protocol):
         Raises: RecordError, its message saying field and fault.
         """
 
+    def obstacles(self) -> list[str]:
+        """For `syncd check`: each thing for which nothing can be read, as "what is the matter → what to do"."""
+
     def warnings(self) -> list[str]:
-        """For `syncd check`: one sentence for each thing that works but loses data, with what to do."""
+        """For `syncd check`: each thing that works but loses data, in the same words."""
 
 
 def platforms() -> list[str]:

@@ -6,7 +6,6 @@ It knows which calls tell it. Source: shopify.dev, access scopes, protected cust
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 
 from msgspec import Struct
 
@@ -16,11 +15,13 @@ from syncd.sources._records import decode
 from syncd.sources._refusals import NotAllowed
 from syncd.sources._shopify_api import API_VERSION, CUSTOMERS, DESTROYED_ORDERS, Api, Refused
 from syncd.sources._shopify_carts import CARTS
-from syncd.sources._walk import OVERLAP_SECONDS
+from syncd.sources._walk import OVERLAP_SECONDS, wrong_clock
 
 NEEDED_SCOPES = ("read_orders", "read_customers")
 # From so many customers without an address on it is no chance.
 TELLING_CUSTOMERS = 5
+TICK_DATA = "Tick name, e-mail, phone and address under the app's protected customer data."
+ADD_SCOPE = "Add it to the app in Shopify and install the app again"
 
 
 class _Scope(Struct):
@@ -50,49 +51,51 @@ class Faces:
             raise ConnectionBlocked(
                 f"{self._api.connection}: Shopify hides every customer's e-mail address",
                 connection=self._api.connection,
-                hint="Tick name, e-mail, phone and address under the app's protected customer data.",
+                hint=TICK_DATA,
             )
         self._sure = True
 
 
+def obstacles(api: Api) -> list[str]:
+    """Each thing for which nothing can be read: what is the matter → what to do."""
+    missing = [scope for scope in NEEDED_SCOPES if scope not in _granted(api)]
+    if missing:
+        lacks = f"the scope{'s' * (len(missing) > 1)} {' and '.join(missing)}"
+        return [f"the key lacks {lacks}, without which nothing is read → {ADD_SCOPE}."]
+    if not _addresses_show(api):
+        return [f"Shopify hides every customer's e-mail address, so nobody can be found in the audience → {TICK_DATA}"]
+    return []
+
+
 def warnings(api: Api, now: int) -> list[str]:
-    """One sentence for each thing that works but loses data; `now` is this machine's time (UTC seconds)."""
-    return [*_about_scopes(api, now), *_about_addresses(api), *_about_time_and_version(api, now)]
+    """Each thing that works but loses data, in the same words; `now` is this machine's time (UTC seconds)."""
+    return [*_about_scopes(api, now), *_about_time_and_version(api, now)]
+
+
+def _granted(api: Api) -> set[str]:
+    granted = {each.handle for each in decode(api.get("oauth/access_scopes"), _Scopes).access_scopes}
+    # Who may write may read.
+    return granted | {scope.replace("write_", "read_", 1) for scope in granted}
 
 
 def _about_scopes(api: Api, now: int) -> Iterator[str]:
-    granted = {each.handle for each in decode(api.get("oauth/access_scopes"), _Scopes).access_scopes}
-    # Who may write may read.
-    granted |= {scope.replace("write_", "read_", 1) for scope in granted}
-    for scope in NEEDED_SCOPES:
-        if scope not in granted:
-            yield f"The key lacks the scope {scope}, without which nothing is read: add it to the app."
-    if "read_all_orders" not in granted:
+    if "read_all_orders" not in _granted(api):
         yield (
-            "The key lacks the scope read_all_orders: Shopify shows only the orders of the last 60 days and hides"
-            " later refunds of older ones without a word. Add the scope to the app, then run"
+            "Shopify shows only the orders of the last 60 days, and hides later refunds of older ones without a word:"
+            f" the key lacks the scope read_all_orders → {ADD_SCOPE}; then run"
             " `syncd backfill --since` with the date of your first order."
         )
     try:
         api.begin(DESTROYED_ORDERS, DESTROYED_ORDERS.between(now))
     except (ConnectionBlocked, Refused):
-        yield "Shopify shows us no events, so deleted orders and customers stay: let the app read events."
+        yield "Shopify shows us no events, so deleted orders and customers stay → Let the app read events."
     try:
         api.begin(CARTS, CARTS.between(now))
     except NotAllowed:
         # For want of read_orders, which is told above.
         return
     except (ConnectionBlocked, Refused):
-        yield "Shopify shows us no abandoned checkouts, so nothing is known of carts; all else works."
-
-
-def _about_addresses(api: Api) -> Iterator[str]:
-    with suppress(NotAllowed):
-        if not _addresses_show(api):
-            yield (
-                "Shopify hides every customer's e-mail address, so nobody can be found in the audience:"
-                " tick name, e-mail, phone and address under the app's protected customer data."
-            )
+        yield "Shopify shows us no abandoned checkouts, so nothing is known of carts → All else works without."
 
 
 def _addresses_show(api: Api) -> bool:
@@ -105,7 +108,6 @@ def _addresses_show(api: Api) -> bool:
 def _about_time_and_version(api: Api, now: int) -> Iterator[str]:
     skew = api.server_now(api.get(f"api/{API_VERSION}/shop")) - now
     if abs(skew) > OVERLAP_SECONDS:
-        way = "behind" if skew > 0 else "ahead of"
-        yield f"This machine's clock is {abs(skew)} seconds {way} the shop's: let it follow a time server."
+        yield wrong_clock(skew)
     if api.version != API_VERSION:
-        yield f"Shopify answers with version {api.version} instead of {API_VERSION}: update syncd."
+        yield f"Shopify answers with version {api.version} instead of {API_VERSION} → Update syncd."

@@ -71,6 +71,12 @@ def server_now(reply: Reply, otherwise: int) -> int:
         return otherwise
 
 
+def wrong_clock(skew_seconds: int) -> str:
+    """The warning for a clock here that is this much behind the shop's."""
+    way = "behind" if skew_seconds > 0 else "ahead of"
+    return f"this machine's clock is {abs(skew_seconds):,} seconds {way} the shop's → Let it follow a time server."
+
+
 class Window(Struct, frozen=True):
     """A stretch of time, both ends included (UTC seconds), and about how many rows it holds."""
 

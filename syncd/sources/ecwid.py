@@ -18,7 +18,7 @@ from syncd.sources._budgets import Sleep
 from syncd.sources._ecwid_api import PAGE_ROWS, Api, List
 from syncd.sources._records import decode
 from syncd.sources._refusals import NotAllowed, NotInPlan
-from syncd.sources._walk import OVERLAP_SECONDS, Cursor, Window, ahead, windows
+from syncd.sources._walk import OVERLAP_SECONDS, Cursor, Window, ahead, windows, wrong_clock
 
 if TYPE_CHECKING:
     from syncd.settings.models import Shop
@@ -140,8 +140,16 @@ class Ecwid:
             raise RecordError("record: not one that is kept")
         return record
 
+    def obstacles(self) -> list[str]:
+        needed = {"read_customers": CUSTOMERS, "read_orders": DELETED_ORDERS}
+        missing = [scope for scope, what in needed.items() if not self._may_read(what)]
+        if not missing:
+            return []
+        lacks = f"the scope{'s' * (len(missing) > 1)} {' and '.join(missing)}"
+        return [f"the token lacks {lacks}, without which nothing is read → Give the app what it lacks."]
+
     def warnings(self) -> list[str]:
-        return [*self._about_scopes(), *self._about_carts(), *self._about_time()]
+        return [*self._about_carts(), *self._about_time()]
 
     def _orders(self) -> List:
         """The list of orders; its reader must know in which currency the store sells."""
@@ -232,20 +240,19 @@ class Ecwid:
         try:
             self._api.count(self._abandoned(), self._now(), self._now())
         except NotInPlan:
-            yield "The store's plan has no abandoned carts, so nothing is known of carts; all else works."
+            yield "the store's plan has no abandoned carts, so nothing is known of carts → All else works without."
         except NotAllowed:
-            # For want of read_orders, which is told above.
+            # For want of read_orders, which is an obstacle.
             return
 
-    def _about_scopes(self) -> Iterator[str]:
-        for what, scope in ((CUSTOMERS, "read_customers"), (DELETED_ORDERS, "read_orders")):
-            try:
-                self._api.count(what, self._now(), self._now())
-            except NotAllowed:
-                yield f"The token lacks the scope {scope}, without which nothing is read: give it to the app."
+    def _may_read(self, what: List) -> bool:
+        try:
+            self._api.count(what, self._now(), self._now())
+        except NotAllowed:
+            return False
+        return True
 
     def _about_time(self) -> Iterator[str]:
         skew = self._api.server_now(self._api.get("latest-stats")) - self._now()
         if abs(skew) > OVERLAP_SECONDS:
-            way = "behind" if skew > 0 else "ahead of"
-            yield f"This machine's clock is {abs(skew)} seconds {way} the shop's: let it follow a time server."
+            yield wrong_clock(skew)

@@ -33,7 +33,7 @@ from syncd.sources._shopify_api import (
 )
 from syncd.sources._shopify_carts import CARTS
 from syncd.sources._shopify_refusals import refusal
-from syncd.sources._shopify_sight import Faces, warnings
+from syncd.sources._shopify_sight import Faces, obstacles, warnings
 from syncd.sources._shopify_token import ClientCredentials, PermanentToken
 from syncd.sources._walk import Cursor, Window, ahead, windows
 
@@ -127,6 +127,9 @@ class Shopify:
         if record is None:
             raise RecordError("record: not one that is kept")
         return record
+
+    def obstacles(self) -> list[str]:
+        return obstacles(self._api)
 
     def warnings(self) -> list[str]:
         return warnings(self._api, self._now())

@@ -11,6 +11,7 @@ from msgspec.structs import asdict
 from syncd.errors import ConnectionBlocked
 from syncd.history.ingest import ingest
 from syncd.history.shops import cursors_of, set_shop_state, shop_row
+from syncd.model import ShopProfile
 from syncd.sources import Source
 from syncd.steps.context import Context
 
@@ -65,12 +66,8 @@ def _same_shop(context: Context, name: str, source: Source) -> None:
     """
     profile = source.profile()
     known = shop_row(context.history, name, platform=context.settings.shops[name].platform)
-    if known["fingerprint"] and known["fingerprint"] != profile.fingerprint:
-        raise ConnectionBlocked(
-            f"{name}: this is the shop {profile.fingerprint}, what was imported before is {known['fingerprint']}",
-            connection=name,
-            hint="point the name at the old shop again, or give the new shop a name of its own",
-        )
+    if stranger := another_shop(name, known["fingerprint"], profile):
+        raise stranger
     values: dict[str, Any] = {
         "fingerprint": profile.fingerprint,
         "currency": profile.currency,
@@ -78,6 +75,17 @@ def _same_shop(context: Context, name: str, source: Source) -> None:
     }
     if any(known[key] != value for key, value in values.items()):
         set_shop_state(context.history, name, **values)
+
+
+def another_shop(name: str, fingerprint: str, profile: ShopProfile) -> ConnectionBlocked | None:
+    """The error where `profile` is not of the shop that had this fingerprint; "" for one that was never read."""
+    if fingerprint in ("", profile.fingerprint):
+        return None
+    return ConnectionBlocked(
+        f"{name}: this is the shop {profile.fingerprint}, what was imported before is {fingerprint}",
+        connection=name,
+        hint="Point the name at the old shop again, or give the new shop a name of its own.",
+    )
 
 
 def audiences_of(context: Context, shop: str) -> list[str]:

@@ -361,14 +361,29 @@ def test_wrong_credentials_stop_the_connection_at_once(stage: Stage) -> None:
     assert len(stage.answers()) == 1
 
 
-def test_a_missing_scope_stops_the_connection_and_is_a_warning(stage: Stage) -> None:
+def test_a_missing_scope_stops_the_connection_and_is_an_obstacle(stage: Stage) -> None:
     stage.shop.switches.scopes = ("read_customers", "read_all_orders")
     with pytest.raises(ConnectionBlocked):
         Pulled(stage.connect().pull({}))
-    assert [warning for warning in stage.connect().warnings() if "read_orders" in warning]
+    (obstacle,) = stage.connect().obstacles()
+    fault, arrow, remedy = obstacle.partition(" → ")
+    assert "lacks the scope read_orders, " in fault
+    assert arrow
+    assert remedy
+    # Whatever is in the way, the rest is told.
+    assert isinstance(stage.connect().warnings(), list)
 
 
-def test_a_healthy_shop_has_no_warnings(stage: Stage) -> None:
+def test_all_missing_scopes_are_told_at_once(stage: Stage) -> None:
+    # Without this one an Ecwid store says nothing at all.
+    stage.shop.switches.scopes = ("read_store_profile",)
+    (obstacle,) = stage.connect().obstacles()
+    assert "read_orders" in obstacle
+    assert "read_customers" in obstacle
+
+
+def test_a_healthy_shop_has_neither_obstacles_nor_warnings(stage: Stage) -> None:
+    assert stage.connect().obstacles() == []
     assert stage.connect().warnings() == []
 
 
@@ -379,7 +394,7 @@ def test_a_wrong_clock_here_is_a_warning(stage: Stage, ahead_seconds: int, way: 
     source = stage.connect()
     stage.world.clock.now = now  # type: ignore[method-assign]
     (warning,) = source.warnings()
-    assert f"1000 seconds {way} the shop's" in warning
+    assert f"1,000 seconds {way} the shop's → " in warning
 
 
 @pytest.mark.parametrize("kind", ["reset", "html200"])
