@@ -11,6 +11,8 @@ from syncd.sandbox.faults import Fault
 from syncd.sandbox.serve import Running
 from syncd.sandbox.witness import Exchange, listening
 
+pytestmark = pytest.mark.off_schema("a ping with a query and a body, to see them heard")
+
 AUTH = ("any", "sandbox-us1")
 
 
