@@ -91,7 +91,11 @@ class Frame:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request: limit, latency, fault, application, in that order."""
-        watch = _Watch(send, lambda: self._pause(self.world.throttle.per_row * scope.get("rows", 0)))
+        watch = _Watch(
+            send,
+            lambda: self._pause(self.world.throttle.per_row * scope.get("rows", 0)),
+            lambda status: self._log(scope, status),
+        )
         limiter = self.limiter if self.world.throttle.enforce else None
         refused = limiter.enter(scope) if limiter else None
         refusal = Heard(self.service, refused) if refused else None
@@ -105,8 +109,12 @@ class Frame:
         finally:
             if limiter and not refusal:
                 limiter.leave()
-            query = scope.get("query_string", b"").decode("latin-1")
-            self.world.log.record(self.service, scope["method"], scope["path"], watch.status, query)
+            if not watch.status:
+                self._log(scope, 0)
+
+    def _log(self, scope: Scope, status: int) -> None:
+        query = scope.get("query_string", b"").decode("latin-1")
+        self.world.log.record(self.service, scope["method"], scope["path"], status, query)
 
     async def _pause(self, seconds: float) -> None:
         if seconds:
@@ -158,11 +166,15 @@ class Frame:
 
 
 class _Watch:
-    """A `send` that notes the status, adds headers, and waits for `delay` before an answer begins."""
+    """A `send` that adds headers, and before an answer begins waits for `delay` and tells `note` its status.
 
-    def __init__(self, send: Send, delay: Callable[[], Awaitable[None]]) -> None:
+    Before: whoever has the answer finds it in the log.
+    """
+
+    def __init__(self, send: Send, delay: Callable[[], Awaitable[None]], note: Callable[[int], None]) -> None:
         self._send = send
         self._delay = delay
+        self._note = note
         self.status = 0
         self.headers: dict[str, str] = {}
 
@@ -170,6 +182,7 @@ class _Watch:
         if message["type"] == "http.response.start":
             await self._delay()
             self.status = message["status"]
+            self._note(self.status)
             own = {name for name, _ in message["headers"]}
             added = [(name.lower().encode(), value.encode()) for name, value in self.headers.items()]
             told = [*message["headers"], *(each for each in added if each[0] not in own)]
