@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import reference_fields as fields
 import reference_life as life
 import reference_members as members
 import reference_rest as rest
@@ -21,7 +22,7 @@ SECTIONS: dict[str, Table] = {
     "3.4": tags.BATCH_SUBSCRIBE,
     "3.5 tags": tags.TAGS,
     "3.5 segments": tags.SEGMENTS,
-    "3.6": tags.MERGE_FIELDS,
+    "3.6": fields.MERGE_FIELDS,
     "3.7": rest.EVENTS,
     "3.7 activity": rest.ACTIVITY,
     "3.9": rest.JOURNEYS,

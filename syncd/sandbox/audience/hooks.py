@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import md5
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ from syncd.sandbox.audience.problems import invalid, not_found, required
 from syncd.sandbox.shop import Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from syncd.sandbox.audience.fields import MergeFields
     from syncd.sandbox.audience.members import Clock, Member
@@ -140,18 +141,19 @@ class Webhooks:
 
     def turned(self, member: Member, status: str) -> None:
         """The member has this status now; `deleted`: it is gone for good."""
-        event, more = _TURNS.get(status, ("", {}))
-        if event:
-            self._tell(event, {"email": member.email} | more if event == "cleaned" else self._about(member) | more)
+        if status in _TURNS:
+            event, more = _TURNS[status]
+            about = (lambda: {"email": member.email}) if event == "cleaned" else partial(self._about, member)
+            self._tell(event, about, more)
 
     def changed(self, member: Member) -> None:
         """Fields of the member have other values. Tags are no part of a profile: nothing tells of them."""
-        self._tell("profile", self._about(member))
+        self._tell("profile", partial(self._about, member))
 
     def renamed(self, member: Member, email: str) -> None:
         """The member is about to have another address."""
         new = {"new_id": unique_email_id(subscriber_hash(email)), "new_email": email}
-        self._tell("upemail", new | {"old_email": member.email})
+        self._tell("upemail", lambda: new | {"old_email": member.email})
 
     def _about(self, member: Member) -> dict[str, Any]:
         return {
@@ -164,9 +166,11 @@ class Webhooks:
             "merges": {"EMAIL": member.email, **self._fields.shown(member.values)},
         }
 
-    def _tell(self, event: str, data: dict[str, Any]) -> None:
-        for watcher in self.watchers:
-            watcher(f"{event}/{self._source}", None, data)
+    def _tell(self, event: str, about: Callable[[], dict[str, Any]], more: Mapping[str, str] | None = None) -> None:
+        """Writes down what there is to tell only where somebody wants to know."""
+        if self.subscriptions:
+            for watcher in self.watchers:
+                watcher(f"{event}/{self._source}", None, {**about(), **(more or {})})
 
     def _subscribe(self) -> None:
         now = self._clock.now()
