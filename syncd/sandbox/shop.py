@@ -145,7 +145,8 @@ class Switches(Struct):
     granted one lives. `protected_data`: the app may see
     names, addresses and phone numbers. `refund_amounts`: Ecwid tells how much was refunded (for some
     payment methods it does not). `completed_checkouts`: Shopify goes on listing checkouts that
-    became orders; `checkout_ids`: they have numbers, not only tokens; `checkout_days`: how old they are at most.
+    became orders; `checkout_ids`: they have numbers, not only tokens; `checkout_days`: how old they are at most;
+    `checkouts_sorted`: the list minds `order`.
     `abandoned_carts`: Ecwid's plan includes them. `batch_polls`: how often an Ecwid batch is asked about until
     it is through; `batch_counts_each`: each of its requests counts as a call.
     """
@@ -169,6 +170,7 @@ class Switches(Struct):
     completed_checkouts: bool = False
     checkout_ids: bool = False
     checkout_days: int | None = 90
+    checkouts_sorted: bool = False
     abandoned_carts: bool = True
     batch_polls: int = 1
     batch_counts_each: bool = True

@@ -86,6 +86,10 @@ def connect(name: str, shop: Shop, now: Callable[[], int], sleep: Sleep) -> Shop
     return Shopify(Api(origin, connection, token, now, sleep), now)
 
 
+def _carts_of(seen: Seen, cursor: Cursor) -> Page:
+    return Page("carts", cursor.write(), carts=tuple(seen.batch.records), rejected=tuple(seen.batch.rejected))
+
+
 class Shopify:
     """A connection to one shop. See `syncd.sources.Source`."""
 
@@ -212,16 +216,19 @@ class Shopify:
                 yield Page(resource, cursor, deleted_customers=gone, rejected=rejected)
 
     def _carts(self, begin: Cursor | None) -> Iterator[Page]:
-        """Abandoned checkouts, where we may see them. As with deletions, the cursor moves when all was read."""
+        """Abandoned checkouts, where we may see them.
+
+        The list's own order is not documented, so the cursor only moves with the last page: a page of nothing more.
+        """
         begin = begin or Cursor(self._now() - CART_DAYS * 86_400)
+        newest = begin.at
         try:
             first = self._api.begin(CARTS, CARTS.between(begin.at))
-            newest = begin.at
-            for seen in self._walk(CARTS, first, begin.at):
+            long = first.next is not None
+            for seen in self._side_by_side(CARTS, self._plan(CARTS, begin.at, first.now)) if long else ():
                 newest = max(newest, seen.newest)
-                cursor = begin if seen.next else begin.moved_to(newest, first.now)
-                carts, rejected = tuple(seen.batch.records), tuple(seen.batch.rejected)
-                yield Page("carts", cursor.write(), carts=carts, rejected=rejected)
+                yield _carts_of(seen, begin)
+            yield _carts_of(first, begin.moved_to(max(newest, first.newest), first.now))
         except (ConnectionBlocked, Refused):
             # `syncd check` tells it; all else, which came before, is worth having without.
             return

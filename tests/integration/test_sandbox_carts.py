@@ -142,6 +142,14 @@ def test_shopifys_checkouts_are_known_by_token_and_have_no_number(acme: Shop) ->
     assert isinstance(acme.get("checkouts.json").json()["checkouts"][0]["id"], int)
 
 
+@pytest.mark.parametrize("minds_order", [True, False])
+def test_nobody_knows_whether_shopifys_list_of_checkouts_can_be_sorted(acme: Shop, *, minds_order: bool) -> None:
+    acme.shop.switches.checkouts_sorted = minds_order
+    old, new = (acme.leave(email="ana@example.com", amount=1, created_at=START - at)["token"] for at in (60, 0))
+    assert acme.checkouts() == [new, old]
+    assert acme.checkouts(order="created_at asc") == ([old, new] if minds_order else [new, old])
+
+
 def test_shopifys_checkouts_come_in_pages_by_link_and_by_time(acme: Shop) -> None:
     for n in range(5):
         acme.world.clock.set(START + n)

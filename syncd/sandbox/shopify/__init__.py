@@ -15,7 +15,7 @@ from starlette.routing import Route
 from syncd.sandbox.shopify import documents as show
 from syncd.sandbox.shopify import tokens, webhooks
 from syncd.sandbox.shopify.answers import answer, refusal
-from syncd.sandbox.shopify.checkouts import checkout_json, checkouts_wanted
+from syncd.sandbox.shopify.checkouts import checkout_json, checkouts_wanted, without
 from syncd.sandbox.shopify.door import Door
 from syncd.sandbox.shopify.filters import customers_wanted, events_wanted, in_reach, orders_wanted
 from syncd.sandbox.shopify.limit import CallLimit
@@ -145,6 +145,8 @@ class _Shopify:
 
     async def list_checkouts(self, request: Request) -> Response:
         """One page of abandoned checkouts; open ones, unless `status` says otherwise."""
+        if not self.shop.switches.checkouts_sorted:
+            request = without(request, "order")
         return self._list(request, "checkouts", self.shop.carts, checkouts_wanted, checkout_json)
 
     async def count_checkouts(self, request: Request) -> Response:

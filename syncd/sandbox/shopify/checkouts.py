@@ -7,6 +7,9 @@ checkouts/create and checkouts/update 2026-07, which name a checkout by its toke
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
 
 from syncd.sandbox.shopify.customers import address, embedded_customer, veiled
 from syncd.sandbox.shopify.query import BadQuery
@@ -101,6 +104,12 @@ def checkout_json(shop: ShopState, cart: Cart) -> Json:
         body["customer"] = embedded_customer(shop, customer)
     shown = {"id": cart.id, **body} if shop.switches.checkout_ids else body
     return shown if shop.switches.protected_data else veiled(shown)
+
+
+def without(request: Request, name: str) -> Request:
+    """The request as if it had not named this parameter."""
+    kept = [(key, value) for key, value in request.query_params.multi_items() if key != name]
+    return Request({**request.scope, "query_string": urlencode(kept).encode()})
 
 
 def cart_token(cart: Cart) -> str:
