@@ -89,16 +89,19 @@ class Acme(Home):
 
     def by_client_credentials(self) -> None:
         """Afterwards tokens are granted for client id and secret."""
-        self._rewrite(r'(?m)^token = "(.*)"$', r'client_id = "app"\nclient_secret = "\1"')
+        self._rewrite((r'(?m)^token = "(.*)"$', r'client_id = "app"\nclient_secret = "\1"'))
 
     def configure(self, rules: str = "", **audience: object) -> None:
         """As the sandbox offers it, without the other shop."""
-        super().configure(rules, **audience, shops=["acme"])
-        self._rewrite(r"(?s)\[shops\.cafe\].*?\n(?=\[)", "")
+        super().configure(rules, **audience)
+        self._rewrite((r"(?s)\[shops\.cafe\].*?\n(?=\[)", ""), (r"(?m)^shops = .*$", 'shops = ["acme"]'))
 
-    def _rewrite(self, pattern: str, text: str) -> None:
+    def _rewrite(self, *changes: tuple[str, str]) -> None:
         path = self.directory / "syncd.toml"
-        path.write_text(re.sub(pattern, text, path.read_text("utf-8")), "utf-8")
+        text = path.read_text("utf-8")
+        for pattern, replacement in changes:
+            text = re.sub(pattern, replacement, text)
+        path.write_text(text, "utf-8")
         self.context = Context(load(path), self.history, self.context.clock, Impatient())
 
 
