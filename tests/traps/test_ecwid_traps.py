@@ -37,7 +37,7 @@ from syncd.settings import load
 from syncd.sources._ecwid_api import PAGE_ROWS, REFUSED_SECONDS
 from syncd.sources._walk import OVERLAP_SECONDS
 from syncd.steps.context import Context
-from tests.integration.house import DAY
+from tests.integration.house import DAY, House
 from tests.integration.mailchimp_world import Town
 from tests.traps.mailchimp_stage import Home, Impatient, empty
 
@@ -127,7 +127,7 @@ class Cafe(Home):
 
     def configure(self, rules: str = "", **audience: object) -> None:
         """As the sandbox offers it, without the other shop."""
-        super().configure(rules, **audience, shops=["cafe"])
+        House.configure(self, rules or self.rules, **audience, shops=["cafe"])
         self._rewrite(r"(?s)\[shops\.acme\].*?\n(?=\[)", "")
 
     def with_token(self, token: str) -> None:
