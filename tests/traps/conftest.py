@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
-from syncd.history.database import open_history
+from syncd.history.database import History, open_history
+from syncd.history.schema import metadata
 from syncd.sandbox.audience import Switches
 from tests.integration.mailchimp_world import Town
 from tests.traps.mailchimp_stage import CONFIGURATIONS, Home, empty
@@ -35,12 +39,29 @@ def town(mailchimp_town: Town, switches: Switches) -> Town:
     return mailchimp_town
 
 
+@pytest.fixture(scope="session")
+def histories(history_url: Callable[[str], str]) -> Iterator[Callable[[str], History]]:
+    """Gives the empty history of a kind; always the same one, as its statements are prepared only once."""
+    with ExitStack() as stack:
+
+        @cache
+        def opened(kind: str) -> History:
+            return stack.enter_context(open_history(history_url(kind)))
+
+        def empty_history(kind: str) -> History:
+            with opened(kind).begin() as db:
+                for table in reversed(metadata.sorted_tables):
+                    db.execute(delete(table))
+            return opened(kind)
+
+        yield empty_history
+
+
 @pytest.fixture
-def home(town: Town, switches: Switches, emptied_url: Callable[[str], str], tmp_path: Path) -> Iterator[Home]:
-    """A whole syncd with empty shops and an empty audience; on PostgreSQL where every switch is the other way."""
+def home(town: Town, switches: Switches, histories: Callable[[str], History], tmp_path: Path) -> Home:
+    """A whole syncd with an empty shop and an empty audience; on PostgreSQL where every switch is the other way."""
     kind = "postgresql" if switches == CONFIGURATIONS["other"] else "sqlite"
-    with open_history(emptied_url(kind)) as history:
-        yield Home(town.running, history, tmp_path)
+    return Home(town.running, histories(kind), tmp_path, shops=("acme",))
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from math import comb
 from threading import Event
 from typing import Any
 
+import pytest
+
 from syncd.sandbox import happenings
 from syncd.sandbox.audience import Switches
 from syncd.sandbox.audience.switches import doubts
@@ -60,6 +62,8 @@ def configurations() -> dict[str, Switches]:
 
 
 CONFIGURATIONS = configurations()
+# For traps that no two switches can make worse together.
+plainly = pytest.mark.parametrize("switches", ["cautious", "other"], indirect=True)
 
 
 class Impatient(Event):
@@ -79,6 +83,7 @@ class Home(House):
     """A syncd between empty shops and an empty audience, which fill as a test says. It never waits."""
 
     rules: str = RULES
+    shops: tuple[str, ...] = ("acme", "cafe")
 
     @property
     def switches(self) -> Switches:
@@ -90,8 +95,12 @@ class Home(House):
         return self.context.stop.seconds
 
     def configure(self, rules: str = "", **audience: object) -> None:
-        super().configure(rules or self.rules, **audience)
+        super().configure(rules or self.rules, shops=list(self.shops), **audience)
+        for shop in {*self.context.settings.shops} - {*self.shops}:
+            del self.context.settings.shops[shop]
         self.context.stop = Impatient()
+        # The sandbox's own, without a call for each look at it.
+        self.context.clock = self.world.clock
 
     def buys(self, email: str, amount: str = "20.00", *, shop: str = "acme", **more: Any) -> Any:
         """Somebody who agreed to mail buys."""

@@ -22,7 +22,7 @@ from syncd.model import Change
 from syncd.sandbox.faults import Fault
 from syncd.sandbox.mailchimp import MAX_CONNECTIONS
 from tests.integration.mailchimp_world import LIST, NOW, Town
-from tests.traps.mailchimp_stage import Home, wiretap
+from tests.traps.mailchimp_stage import Home, plainly, wiretap
 
 ANN, BOB = "ann@shop.example", "bob@shop.example"
 FORBIDDEN = json.dumps({"title": "Forbidden", "status": 403, "detail": "You don't have permission.", "instance": "1"})
@@ -39,7 +39,7 @@ def regulars(home: Home, count: int = 40) -> list[str]:
     return emails
 
 
-@pytest.mark.parametrize("status", [429, 403, 502])
+@pytest.mark.parametrize("status", [429, 502])
 def test_trap_01_an_error_without_a_body_is_not_taken_for_success(home: Home, status: int) -> None:
     home.joins(ANN)
     home.backfill()
@@ -51,6 +51,7 @@ def test_trap_01_an_error_without_a_body_is_not_taken_for_success(home: Home, st
     assert home.entries("tag") == [(ANN, "syncd:buyer")]
 
 
+@plainly
 def test_trap_02_a_403_from_the_network_is_waited_out(home: Home) -> None:
     home.joins(ANN)
     home.backfill()
@@ -61,6 +62,7 @@ def test_trap_02_a_403_from_the_network_is_waited_out(home: Home) -> None:
     assert home.tags(ANN) == {"buyer"}
 
 
+@plainly
 def test_trap_02_a_403_from_the_service_stops_the_audience_and_is_shown(home: Home) -> None:
     home.joins(ANN)
     home.backfill()
@@ -107,6 +109,7 @@ def test_trap_03_who_unsubscribes_while_a_segment_is_filled_keeps_no_tag(home: H
     assert home.state()[emails[7]]["status"] == "unsubscribed"
 
 
+@plainly
 def test_trap_20_eight_workers_and_a_stalled_call_stay_within_ten_connections(town: Town) -> None:
     people, begun = town.people(40), len(town.world.log)
     town.world.faults.add(Fault(kind="hang", service="mailchimp", path="*/members/*", count=1, seconds=0.2))
@@ -117,9 +120,10 @@ def test_trap_20_eight_workers_and_a_stalled_call_stay_within_ten_connections(to
     assert DEADLINE_SECONDS > SERVICE_SECONDS
 
 
+@plainly
 def test_trap_20_connections_that_others_hold_are_waited_for(town: Town) -> None:
     [ann] = town.people(1)
-    town.world.faults.add(Fault(kind="delay", service="mailchimp", path="*/ping", seconds=0.2))
+    town.world.faults.add(Fault(kind="delay", service="mailchimp", path="*/ping", seconds=1.5))
     url, pauses, begun = town.running.urls["mailchimp"], list[float](), len(town.world.log)
 
     def ping(_: int) -> int:
@@ -200,6 +204,7 @@ def test_trap_21_a_crash_between_submitting_a_batch_and_noting_it_repeats_nothin
     assert all(home.tags(email) == {"buyer"} for email in emails)
 
 
+@plainly
 @pytest.mark.parametrize(
     "email",
     [
@@ -225,6 +230,7 @@ def test_trap_24_an_address_with_odd_letters_reaches_its_member(town: Town, emai
     assert member.email == email
 
 
+@plainly
 def test_trap_24_odd_addresses_come_through_from_the_shop(home: Home) -> None:
     emails = ["server+a@server.example", "o'hara/and/sons@shop.example", "a#b@shop.example", "ünïcode@shop.example"]
     for email in emails:
@@ -238,6 +244,7 @@ def test_trap_24_odd_addresses_come_through_from_the_shop(home: Home) -> None:
 SECRET = "0123456789abcdef0123456789abcdef-us1"
 
 
+@plainly
 @pytest.mark.parametrize("status", [401, 403, 404, 418, 500])
 def test_trap_further_neither_the_key_nor_an_address_is_in_an_error(
     home: Home, status: int, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
@@ -261,6 +268,7 @@ def test_trap_further_neither_the_key_nor_an_address_is_in_an_error(
     assert status == 403 or any("4f2a-77" in text for text in told)
 
 
+@plainly
 def test_trap_further_a_key_of_another_data_centre_is_told_at_the_start(home: Home) -> None:
     home.configure(api_key="0123456789abcdef-us2")
     before = home.requests()
@@ -271,6 +279,7 @@ def test_trap_further_a_key_of_another_data_centre_is_told_at_the_start(home: Ho
     assert home.writes(before) == []
 
 
+@plainly
 def test_trap_further_a_wrong_clock_of_ours_skips_nobody(town: Town) -> None:
     # The service's clock is years behind this machine's and jumps back a little.
     town.world.clock.set(1_400_000_000)
