@@ -10,6 +10,7 @@ import pytest
 from syncd.sandbox import mailchimp
 from syncd.sandbox.audience import Audience, Problem, Switches
 from syncd.sandbox.audience.switches import Doubt, doubts
+from syncd.sandbox.audience.writes import WebhookWrite
 from syncd.sandbox.mailchimp.account import Account
 from syncd.sandbox.mailchimp.operations import execute, run_batches
 from syncd.sandbox.world import World
@@ -240,12 +241,25 @@ def _engaged(service: Service) -> Any:
     return service.changed()
 
 
+def _opt_in(service: Service) -> Any:
+    service.member("new@shop.test", "pending")
+    service.tag("new", path=f"{LIST}/members/new@shop.test")
+    service.audience.act("new@shop.test", {"status": "subscribed"})
+    return service.entries()
+
+
+def _signed(service: Service) -> Any:
+    made = service.audience.hooks.create(WebhookWrite(url="http://shop.test/told"))
+    return service.audience.hooks.signing_secret(100 * made.number)
+
+
 SEEN: dict[str, Callable[[Service], Any]] = {
     "bulk_fires_journeys": _bulk,
     "present_tag_fires": _present,
     "journeys_reenter": _again,
     "first_value_is_a_change": _field,
     "signups_start_journeys": _signup,
+    "opt_in_fires_tags": _opt_in,
     "journey_refusal_status": _trigger,
     "archived_in_listing": _archived,
     "before_is_inclusive": _before,
@@ -276,6 +290,7 @@ SEEN: dict[str, Callable[[Service], Any]] = {
     "result_refusals": _results,
     "batch_kept_seconds": _old_batch,
     "engagement_moves_last_changed": _engaged,
+    "webhooks_are_signed": _signed,
     "stats_lag_seconds": _stats,
 }
 
