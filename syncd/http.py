@@ -319,15 +319,16 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     try:
         seconds = float(text)
     except ValueError:
-        until = _instant(text)
+        until = http_date(text)
         if until is None:
             return None
-        seconds = (until - (_instant(headers.get("date", "")) or datetime.now(UTC))).total_seconds()
+        seconds = (until - (http_date(headers.get("date", "")) or datetime.now(UTC))).total_seconds()
     # `not >=` also refuses NaN.
     return None if not seconds >= 0 else min(seconds, LONGEST_WAIT_SECONDS)
 
 
-def _instant(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """The instant that a header names; None where it names none."""
     try:
         when = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):

@@ -6,9 +6,10 @@ seconds). It writes nothing.
 
 from __future__ import annotations
 
+import re
+import time
 from datetime import UTC, datetime
 from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -30,8 +31,13 @@ PAGE_ROWS = 1000
 OFFSET_OVERLAP_ROWS = 100
 # `since_last_changed` means later than, in whole seconds; one second more for a change that shows late.
 POLL_OVERLAP_SECONDS = 2
+# How far our clock may be behind theirs.
+LARGEST_SKEW_SECONDS = 2 * 86_400
+# A hundred times as many as any small collection has: a number that only a broken answer names.
+MOST_PAGES = 100
 # Addresses that people had deleted are shown as this; they are nobody.
 FORGOTTEN_DOMAIN = "@forgotten.mailchimp.com"
+_CONTACT_ID = re.compile(r"[!-~]{1,64}")
 
 
 class Tag(Struct, frozen=True):
@@ -100,9 +106,12 @@ class Reader:
     asked for in a walk of their own.
     """
 
-    def __init__(self, gateway: Gateway, list_id: str, *, archived_apart: bool = True) -> None:
+    def __init__(
+        self, gateway: Gateway, list_id: str, *, archived_apart: bool = True, now: Callable[[], float] = time.time
+    ) -> None:
         self._gateway = gateway
         self._list_id = list_id
+        self._now = now
         self._archived_apart = archived_apart
         self._afresh = False
 
@@ -146,8 +155,12 @@ class Reader:
         while True:
             page = self._ask(status, since, offset)
             keys = {(row.contact_id, row.last_changed) for row in page.members}
-            latest = max([latest, *(instant(row.last_changed) or 0 for row in page.members)])
+            changed = (instant(row.last_changed) or 0 for row in page.members)
+            # A change far in the future would hide all that are still to come.
+            latest = max([latest, *(at for at in changed if at <= self._now() + LARGEST_SKEW_SECONDS)])
             fresh = [row for row in page.members if (row.contact_id, row.last_changed) not in before]
+            if offset and len(page.members) >= PAGE_ROWS and not fresh:
+                raise TransientError("Mailchimp's list of members goes round in a circle")
             yield fresh, latest, None if before else page.total_items
             if len(page.members) < PAGE_ROWS:
                 return
@@ -180,7 +193,7 @@ class Reader:
         # A listing shows no more than fifty tags.
         tags = row.tags if row.tags_count <= len(row.tags) else self._all_tags(row.email_address)
         return Member(
-            contact_id=row.contact_id,
+            contact_id=row.contact_id if _CONTACT_ID.fullmatch(row.contact_id) else "",
             email=row.email_address,
             status=_status(row.status),
             changed_at=instant(row.last_changed) or 0,
@@ -200,12 +213,16 @@ class Reader:
 
 
 def pages(call: Callable[..., Any], kind: type[C], **options: Any) -> Iterator[C]:
-    """Every page of a small collection, whose default of ten rows would hide the rest."""
-    for offset in count(0, PAGE_ROWS):
+    """Every page of a small collection, whose default of ten rows would hide the rest.
+
+    Raises: TransientError where there is no end to it.
+    """
+    for offset in range(0, MOST_PAGES * PAGE_ROWS, PAGE_ROWS):
         page = typed(call(count=PAGE_ROWS, offset=offset, **options), kind)
         yield page
         if offset + PAGE_ROWS >= page.total_items:
             return
+    raise TransientError("Mailchimp's answer promises more than there can be")
 
 
 def instant(text: str) -> int | None:

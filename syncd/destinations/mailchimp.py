@@ -85,13 +85,14 @@ class Mailchimp:
         field_limit: int = FIELD_LIMIT,
         archived_apart: bool = True,
         sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._gateway = gateway
         self._lists = gateway.lists
         self._list_id = list_id
         self._connection = gateway.http.connection
         self._field_limit = field_limit
-        self._reader = Reader(gateway, list_id, archived_apart=archived_apart)
+        self._reader = Reader(gateway, list_id, archived_apart=archived_apart, now=now)
         self._segments = Segments(gateway, list_id)
         self._calls = Calls(gateway, list_id)
         self._batches = Batches(gateway, list_id, sleep)
@@ -236,4 +237,4 @@ def connect(
     Raises: UserError for a key that is no Mailchimp key.
     """
     gateway = gateway_module.connect(audience.api_key.get, audience.base_url, f"audiences.{name}", sleep=sleep)
-    return Mailchimp(gateway, audience.list_id, sleep=sleep)
+    return Mailchimp(gateway, audience.list_id, sleep=sleep, now=now)

@@ -148,7 +148,7 @@ class Api:
 
     def server_now(self, reply: Reply) -> int:
         """The store's own time when it answered (UTC seconds)."""
-        return server_now(reply, self._now())
+        return server_now(reply, self._now(), self.connection)
 
     def count(self, what: List, first: int, last: int) -> int:
         """How many records a list has from `first` to `last`, both included (UTC seconds)."""
@@ -183,7 +183,8 @@ class Api:
             # One row is asked for twice, to see that nothing moved.
             offset += max(1, page.count - 1)
             page = self._page(what, window, offset)
-            if page.total != total or not page.ids & previous:
+            known = found.records.keys() | found.rejected.keys()
+            if page.total != total or not page.ids & previous or page.ids <= known:
                 return None
             found.records |= page.rows.records
             found.rejected |= page.rows.rejected

@@ -202,7 +202,7 @@ class Api:
 
     def server_now(self, reply: Reply) -> int:
         """The shop's own time when it answered (UTC seconds)."""
-        return server_now(reply, self._now())
+        return server_now(reply, self._now(), self.connection)
 
     def _page(self, what: List, params: dict[str, str]) -> Seen:
         """One page of a list, of as many rows as the shop can bear."""
@@ -226,12 +226,18 @@ class Api:
                 return Seen(what.reader.read(reply.body), self.server_now(reply), self._next(reply))
 
     def _next(self, reply: Reply) -> str | None:
-        """The page_info of the next page. Raises: ConnectionBlocked where the link leads to another place."""
+        """The page_info of the next page.
+
+        Raises: ConnectionBlocked where the link leads to another place, TransientError where it names no page.
+        """
         link = _NEXT.search(reply.headers.get("link", ""))
         if not link:
             return None
         query = self._pages.path_of(link[1]).partition("?")[2]
-        return parse_qs(query).get("page_info", [None])[0]
+        page_info = parse_qs(query).get("page_info", [""])[0]
+        if not page_info:
+            raise TransientError(f"{self.connection}: the list goes on, but the shop does not say where")
+        return page_info
 
     def _judge_page(self, reply: Reply) -> SyncdError | None:
         if reply.status in _TOO_HEAVY and self._size.rows > FEWEST_ROWS:

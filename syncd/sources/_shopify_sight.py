@@ -15,7 +15,7 @@ from syncd.sources._records import decode
 from syncd.sources._refusals import NotAllowed
 from syncd.sources._shopify_api import API_VERSION, CUSTOMERS, DESTROYED_ORDERS, Api, Refused
 from syncd.sources._shopify_carts import CARTS
-from syncd.sources._walk import OVERLAP_SECONDS, wrong_clock
+from syncd.sources._walk import OVERLAP_SECONDS, told_at, wrong_clock
 
 NEEDED_SCOPES = ("read_orders", "read_customers")
 # From so many customers without an address on it is no chance.
@@ -106,7 +106,7 @@ def _addresses_show(api: Api) -> bool:
 
 
 def _about_time_and_version(api: Api, now: int) -> Iterator[str]:
-    skew = api.server_now(api.get(f"api/{API_VERSION}/shop")) - now
+    skew = (told_at(api.get(f"api/{API_VERSION}/shop")) or now) - now
     if abs(skew) > OVERLAP_SECONDS:
         yield wrong_clock(skew)
     if api.version != API_VERSION:

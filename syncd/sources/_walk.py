@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from queue import Full, Queue
 from threading import Event
@@ -17,13 +16,15 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from syncd.http import Reply
+from syncd.errors import TransientError
+from syncd.http import Reply, http_date
 
 T = TypeVar("T")
 
 # A row may become visible, and a refund be attached to its order, some time after the `updated_at`
 # that they carry. What is younger than this is read again by the next poll.
 OVERLAP_SECONDS = 300
+LARGEST_SKEW_SECONDS = 2 * 86_400
 
 
 class Cursor(Struct, frozen=True, omit_defaults=True):
@@ -63,12 +64,27 @@ def iso(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def server_now(reply: Reply, otherwise: int) -> int:
-    """The shop's own time when it answered (UTC seconds); `otherwise` where it does not tell."""
-    try:
-        return int(parsedate_to_datetime(reply.headers["date"]).timestamp())
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return otherwise
+def told_at(reply: Reply) -> int | None:
+    """The shop's own time when it answered (UTC seconds); None where it does not tell."""
+    when = http_date(reply.headers.get("date", ""))
+    return None if when is None else int(when.timestamp())
+
+
+def server_now(reply: Reply, here: int, connection: str) -> int:
+    """The shop's own time when it answered (UTC seconds), or ours (`here`) where it does not tell.
+
+    Raises: TransientError where the two are days apart. A time far ahead would carry every cursor past
+    what is still to come; with one far behind, nothing new would ever be asked for.
+    """
+    told = told_at(reply)
+    if told is None:
+        return here
+    if abs(told - here) > LARGEST_SKEW_SECONDS:
+        raise TransientError(
+            f"{connection}: the shop's clock and this machine's are more than two days apart",
+            hint="Let this machine follow a time server; if its clock is right, ask the shop's platform.",
+        )
+    return told
 
 
 def wrong_clock(skew_seconds: int) -> str:

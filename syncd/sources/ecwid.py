@@ -18,7 +18,7 @@ from syncd.sources._budgets import Sleep
 from syncd.sources._ecwid_api import PAGE_ROWS, Api, List
 from syncd.sources._records import decode
 from syncd.sources._refusals import NotAllowed, NotInPlan
-from syncd.sources._walk import OVERLAP_SECONDS, Cursor, Window, ahead, windows, wrong_clock
+from syncd.sources._walk import OVERLAP_SECONDS, Cursor, Window, ahead, told_at, windows, wrong_clock
 
 if TYPE_CHECKING:
     from syncd.settings.models import Shop
@@ -186,8 +186,10 @@ class Ecwid:
         cursor = begin or Cursor(since)
         last = max(cursor.at, now)
         expected = self._api.count(what, cursor.at, last)
+        # A list that shows nothing of what the store says has changed is asked again from the same place.
+        hidden = not expected and latest is not None and latest > cursor.at
         for chunk in self._chunks(what, cursor, last, expected):
-            cursor = cursor.moved_to(chunk.reached, now, chunk.place)
+            cursor = cursor if hidden else cursor.moved_to(chunk.reached, now, chunk.place)
             yield chunk, cursor.write(), expected
 
     def _chunks(self, what: List, begin: Cursor, last: int, expected: int) -> Iterator[_Chunk]:
@@ -253,6 +255,6 @@ class Ecwid:
         return True
 
     def _about_time(self) -> Iterator[str]:
-        skew = self._api.server_now(self._api.get("latest-stats")) - self._now()
+        skew = (told_at(self._api.get("latest-stats")) or self._now()) - self._now()
         if abs(skew) > OVERLAP_SECONDS:
             yield wrong_clock(skew)

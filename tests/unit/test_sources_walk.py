@@ -38,12 +38,22 @@ def test_without_a_usable_cursor_everything_is_read(text):
 
 @pytest.mark.parametrize("headers", [{}, {"date": "soon"}, {"date": "Mon, 99 Foo 2026 00:00:00 GMT"}])
 def test_a_server_that_tells_no_time_has_ours(headers):
-    assert server_now(Reply(200, headers, b""), NOW) == NOW
+    assert server_now(Reply(200, headers, b""), NOW, "shops.acme") == NOW
 
 
-def test_a_servers_time_counts():
-    assert server_now(Reply(200, {"date": "Sun, 01 Mar 2026 09:00:00 GMT"}, b""), NOW) == 1772355600
+@pytest.mark.parametrize("zone", ["GMT", "+0000", "-0000"])
+def test_a_servers_time_counts(zone):
+    here = 1772355600 + 40_000
+    assert server_now(Reply(200, {"date": f"Sun, 01 Mar 2026 09:00:00 {zone}"}, b""), here, "shops.acme") == 1772355600
     assert iso(1772355600) == "2026-03-01T09:00:00Z"
+
+
+@pytest.mark.parametrize("year", [1999, 2099, 9999])
+def test_clocks_that_are_days_apart_stop_the_shop_before_a_cursor_follows_one_of_them(year):
+    with pytest.raises(
+        TransientError, match=r"^shops\.acme: the shop's clock and this machine's are more than two days"
+    ):
+        server_now(Reply(200, {"date": f"Sun, 01 Mar {year} 09:00:00 GMT"}, b""), 1772355600, "shops.acme")
 
 
 @given(
