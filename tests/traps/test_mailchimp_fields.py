@@ -59,9 +59,12 @@ def test_trap_12_fields_that_do_not_exist_are_made_before_anybody_gets_a_value(h
 
 def test_trap_12_a_field_that_is_deleted_meanwhile_is_made_again_with_everybodys_value(home: Home) -> None:
     emails = [f"p{n}@shop.example" for n in range(30)]
-    home.joins(*emails)
+    home.joins(*emails, BOB)
+    home.buys(BOB)
     home.backfill()
+    home.later(3600)
     home.buys(emails[0])
+    home.cycle()
     home.cycle()
     drop_field(home, "ORDERS")
     for email in emails:
@@ -70,6 +73,9 @@ def test_trap_12_a_field_that_is_deleted_meanwhile_is_made_again_with_everybodys
     assert kinds(home) == OURS
     assert home.fields(emails[0])["ORDERS"] == 2
     assert all(home.fields(email)["ORDERS"] == 1 for email in emails[1:])
+    # Of Bob there is no news, but his value went with the field.
+    home.cycle()
+    assert home.fields(BOB)["ORDERS"] == 1
     assert home.is_quiet()
 
 
