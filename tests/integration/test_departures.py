@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from syncd import pipeline, views
 from syncd.errors import UnsafePlan, UserError
-from syncd.history.database import History, open_history
+from syncd.history.database import open_history
 from syncd.history.schema import customers, standings
 from syncd.sandbox.audience.members import Member
 from syncd.sandbox.serve import Running
@@ -19,20 +19,6 @@ from syncd.sandbox.shop import Customer
 from tests.integration.house import DAY, House
 
 NEW = "new.address@example.com"
-
-
-@pytest.fixture
-def sqlite(emptied_url: Callable[[str], str]) -> Iterator[History]:
-    with open_history(emptied_url("sqlite")) as opened:
-        yield opened
-
-
-@pytest.fixture
-def house(sandbox: Running, sqlite: History, tmp_path: Path) -> House:
-    """A syncd whose first import is through."""
-    house = House(sandbox, sqlite, tmp_path)
-    house.backfill()
-    return house
 
 
 def in_one_shop(house: House, *, tag: str = "repeat") -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from sqlalchemy import select
 from syncd import pipeline, views
 from syncd.errors import ConnectionBlocked, UnsafePlan, UserError
 from syncd.history import outbox
-from syncd.history.database import History, open_history
+from syncd.history.database import History
 from syncd.history.schema import customers, members
 from syncd.history.writer import only_writer
 from syncd.sandbox.populate import LIST_ID
@@ -20,20 +19,6 @@ from syncd.steps.context import Stopped
 from tests.integration.house import DAY, House
 
 NEWCOMER = "new.person@example.com"
-
-
-@pytest.fixture
-def sqlite(emptied_url: Callable[[str], str]) -> Iterator[History]:
-    with open_history(emptied_url("sqlite")) as opened:
-        yield opened
-
-
-@pytest.fixture
-def house(sandbox: Running, sqlite: History, tmp_path: Path) -> House:
-    """A syncd whose first import is through."""
-    house = House(sandbox, sqlite, tmp_path)
-    house.backfill()
-    return house
 
 
 def test_after_a_backfill_everybody_bears_the_right_tags_on_both_databases(
