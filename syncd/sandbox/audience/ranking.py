@@ -55,8 +55,9 @@ class Ranking:
 
     def _in_order(self) -> SortedList[int]:
         if self._added:
-            self._sorted.update(self._added)
-            self._added = []
+            # Taken away first: a test that looks from another thread must not add them a second time.
+            added, self._added = self._added, []
+            self._sorted.update(added)
         return self._sorted
 
 

@@ -114,7 +114,7 @@ class Segments:
         """The member's tags without those that were deleted since; the member forgets these now."""
         # A copy: tests look at members from another thread while the server writes them.
         for gone in [each for each in list(member.tags) if each not in self._by_id]:
-            del member.tags[gone]
+            member.tags.pop(gone, None)
         return member.tags
 
     def create(self, name: str, kind: str, at: int, options: dict[str, Any] | None = None) -> Segment:
