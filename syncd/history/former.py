@@ -75,4 +75,21 @@ def was_erased(history: History, customer_id: int) -> bool:
         return db.execute(select(customers.c.erased_at).where(customers.c.id == customer_id)).scalar() is not None
 
 
+def now_known_as(history: History, customer_id: int) -> str | None:
+    """The address that a shop has by now for somebody who was this customer; None where there is none."""
+    query = (
+        select(customers.c.email)
+        .join(identities, identities.c.customer_id == customers.c.id)
+        .join(
+            former_customers,
+            (former_customers.c.shop == identities.c.shop)
+            & (former_customers.c.shop_customer_id == identities.c.shop_customer_id),
+        )
+        .where(former_customers.c.customer_id == customer_id, customers.c.id != customer_id, ~identities.c.deleted)
+        .order_by(identities.c.updated_at.desc())
+    )
+    with history.read() as db:
+        return db.execute(query).scalars().first()
+
+
 _ERASE = update(customers).where(customers.c.id == bindparam("c")).values(erased_at=bindparam("at"))

@@ -178,17 +178,6 @@ _LEAVING = select(standings.c.customer_id, standings.c.leaving, standings.c.succ
 _STAY = update(standings).values(leaving="", successor_id=None)
 
 
-def moving_to(history: History, audience: str, customer_id: int) -> str | None:
-    """The address under which the contact of a customer who is leaving shall go on; None where it shall not."""
-    query = (
-        select(customers.c.email)
-        .join(standings, standings.c.successor_id == customers.c.id)
-        .where(standings.c.audience == audience, standings.c.customer_id == customer_id)
-    )
-    with history.read() as db:
-        return db.execute(query).scalar()
-
-
 def successors(history: History, audience: str) -> set[int]:
     """Those under whose address another person's contact is about to go on."""
     query = select(standings.c.successor_id).where(

@@ -10,7 +10,7 @@ from syncd.calendar import date_of
 from syncd.errors import UserError
 from syncd.history import ledger
 from syncd.history.carts import open_carts
-from syncd.history.former import was_erased
+from syncd.history.former import now_known_as, was_erased
 from syncd.history.people import customer_of
 from syncd.lifecycle.columns import Batch
 from syncd.model import email_key
@@ -84,8 +84,8 @@ def _open_carts(context: Context, shops: Sequence[str], customer_id: int) -> lis
 def _unknown(context: Context, name: str, email: str, id_: int | None) -> UserError:
     if id_ is not None and was_erased(context.history, id_):
         return UserError(f"{email} was erased at a shop, and is nobody in audience {name} any more")
-    if id_ is not None and (to := ledger.moving_to(context.history, name, id_)):
-        return UserError(f"{email} has another address in the shop: the contact goes on as {to}")
+    if id_ is not None and (now := now_known_as(context.history, id_)):
+        return UserError(f"{email} has another address in the shop by now: {now}")
     return UserError(f"{email} is not known in audience {name}", hint="check the spelling; names are not searched")
 
 

@@ -90,6 +90,8 @@ def test_who_changes_the_address_in_the_shop_keeps_the_contact_with_all_that_it_
         at = house.requests()
         house.sync_in_order()
         assert len(house.writes(at)) == 1
+        with pytest.raises(UserError, match=f"another address in the shop by now: {NEW}"):
+            views.explain(house.context, "main", someone, today(house))
         assert someone not in house.state()
         assert (contact(house, NEW).contact_id, house.state()[NEW]["status"]) == (before, "subscribed")
         assert set(house.state()[NEW]["tags"]) == tags
