@@ -371,7 +371,11 @@ def test_deleting_a_field_deletes_its_values_and_later_writes_are_ignored(audien
 def test_a_deleted_tag_is_gone_from_everybody_and_a_new_one_of_its_name_is_another(audience: Audience) -> None:
     member = audience.add_member("a@shop.test", "subscribed", ["old", "kept"])
     [old, _] = audience.segments
+    condition = {"condition_type": "StaticSegment", "op": "static_is", "value": old.id}
+    saved = audience.segments.create("saved", "saved", NOW, {"conditions": [condition]})
+    assert audience.saved.page(saved, STATUSES, 0, 1) == ([member], 1)
     audience.tags.delete_segment(str(old.id))
+    assert audience.saved.page(saved, STATUSES, 0, 1) == ([], 0)
     audience.act(member.email, {"status": "unsubscribed"})
     assert audience.tags.names(member) == ["kept"]
     again = audience.segments.create("old", "static", NOW)

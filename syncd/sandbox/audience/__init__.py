@@ -68,7 +68,7 @@ class Audience:
         self.members = Register(list_id)
         self.fields = MergeFields(self.switches)
         self.segments = Segments()
-        self.saved = Saved(self.members, self.fields, clock, self.switches)
+        self.saved = Saved(self.members, self.segments, self.fields, clock, self.switches)
         self.notes = Notes(clock)
         self.hooks = Webhooks(list_id, self.fields, clock, self.switches)
         self._journeys = Journeys(clock, self.switches)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from syncd.sandbox.audience.fields import MergeFields
     from syncd.sandbox.audience.members import Clock, Member
     from syncd.sandbox.audience.register import Register
-    from syncd.sandbox.audience.segments import Segment
+    from syncd.sandbox.audience.segments import Segment, Segments
     from syncd.sandbox.audience.switches import Switches
 
 Test = Callable[["Member"], bool]
@@ -48,10 +48,13 @@ class Options(Struct, frozen=True):
 
 
 class Saved:
-    """The members of an audience's saved segments, worked out whenever somebody looks."""
+    """The members of an audience's saved segments, worked out from all members whenever somebody looks."""
 
-    def __init__(self, members: Register, fields: MergeFields, clock: Clock, switches: Switches) -> None:
+    def __init__(
+        self, members: Register, segments: Segments, fields: MergeFields, clock: Clock, switches: Switches
+    ) -> None:
         self._members = members
+        self._segments = segments
         self._fields = fields
         self._clock = clock
         self._switches = switches
@@ -91,7 +94,7 @@ class Saved:
         kind, wanted, negated = asked.condition_type, asked.value, asked.op.removeprefix("static_") in NEGATIVE
         if kind == "StaticSegment":
             segment_id = int(wanted or 0)
-            return lambda member: (segment_id in member.tags) is not negated
+            return lambda member: (segment_id in self._segments.borne(member)) is not negated
         if kind == "VIP":
             return lambda member: member.vip is not negated
         if kind == "Language":
