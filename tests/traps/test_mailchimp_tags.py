@@ -97,9 +97,8 @@ def test_trap_18_foreign_tags_and_segments_are_left_alone(home: Home) -> None:
     assert not [path for method, path, _ in writes if method in ("PATCH", "DELETE") and "/segments" in path]
 
 
-@pytest.mark.parametrize("live", [1, 30])
-def test_trap_19_a_tag_that_the_marketer_deleted_is_found_again_under_its_new_number(home: Home, live: int) -> None:
-    emails = [f"p{n}@shop.example" for n in range(live)]
+def test_trap_19_a_tag_that_the_marketer_deleted_is_found_again_under_its_new_number(home: Home) -> None:
+    emails = [f"p{n}@shop.example" for n in range(30)]
     home.joins(*emails, BOB)
     home.buys(BOB)
     home.buys(BOB)
