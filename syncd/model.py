@@ -213,8 +213,9 @@ class Change(Struct, frozen=True, order=True):
 class Outcome(Struct, frozen=True):
     """What became of one change.
 
-    `done`: confirmed by the service, but for the fields that `reason` may name. `unknown`: it may have happened; read the member again.
-    `refused`: the service will not take it; `reason` says why, `permanent` whether it ever may.
+    `done`: confirmed by the service, but for the fields that `reason` may name. `unknown`: it may have
+    happened; read the member again. `refused`: the service will not take it; `reason` says why, `permanent`
+    whether it ever may.
     """
 
     email: str
