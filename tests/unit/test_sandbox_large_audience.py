@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from syncd.sandbox.audience import Audience
 from syncd.sandbox.audience.instants import iso
+from syncd.sandbox.audience.writes import WebhookWrite
 from syncd.sandbox.mailchimp.account import Account
 from syncd.sandbox.mailchimp.operations import OPERATIONS, execute, run_batches
 from syncd.sandbox.world import World
@@ -50,6 +51,8 @@ class Town:
         self.strangers = count(20, 10)
         for number in range(size):
             self._settle(number)
+        for turn in range(3):
+            self.audience.hooks.create(WebhookWrite(url=f"https://{turn}.test"))
         for _ in range(size // 100):
             self.call("POST", "/batches", body=PING)
             run_batches(self.account)
@@ -62,7 +65,9 @@ class Town:
 
     def call(self, method: str, path: str, query: Mapping[str, str] | None = None, body: Any = None) -> Any:
         content = "" if body is None else json.dumps(body)
-        return execute(self.account, method, path, query or {}, content)
+        # Every address that is named answers.
+        visits = {body["url"]: 200} if body and "url" in body else None
+        return execute(self.account, method, path, query or {}, content, visits=visits)
 
     def segment(self, name: str) -> int:
         tag = self.audience.segments.tag(name)
@@ -85,6 +90,8 @@ class Case(Struct, frozen=True):
             "segment_id": town.segment(f"old{turn}" if self.operation == f"DELETE {SEGMENT}" else "everybody"),
             "merge_id": turn + 1,
             "batch_id": md5(f"batch:1:{turn + 1}".encode(), usedforsecurity=False).hexdigest()[:10],
+            "note_id": self._note(town, number),
+            "webhook_id": next(iter(town.audience.hooks)).id,
             "journey_id": 1,
             "step_id": 2,
             "n": number,
@@ -93,6 +100,10 @@ class Case(Struct, frozen=True):
             "late": iso(BEGUN + town.size - 50).replace("+00:00", "Z"),
             "unique": md5(hash_of(number).encode(), usedforsecurity=False).hexdigest()[:10],
         }
+
+    def _note(self, town: Town, number: int) -> int:
+        path = f"{LIST}/members/{hash_of(number)}/notes"
+        return int(town.call("POST", path, body={"note": "Called."})["id"]) if "{note_id}" in self.operation else 0
 
     def run(self, town: Town, turn: int) -> None:
         words = self.words(town, turn)
@@ -108,6 +119,8 @@ ANY_LIST = "/lists/{list_id}"
 MEMBER = f"{ANY_LIST}/members/{{subscriber_hash}}"
 SEGMENT = f"{ANY_LIST}/segments/{{segment_id}}"
 FIELD = f"{ANY_LIST}/merge-fields/{{merge_id}}"
+NOTE = f"{MEMBER}/note"
+HOOK = f"{ANY_LIST}/webhook"
 MEMBERS = f"GET {ANY_LIST}/members"
 DEEP = {"offset": "{most}", "count": "50"}
 SORTED = [
@@ -142,6 +155,18 @@ CASES = [
     Case(f"POST {MEMBER}/tags", body='{"tags": [{"name": "everybody", "status": "inactive"}]}'),
     Case(f"GET {MEMBER}/events"),
     Case(f"POST {MEMBER}/events", body='{"name": "lapsed"}'),
+    Case(f"GET {MEMBER}/activity"),
+    Case(f"GET {MEMBER}/activity-feed"),
+    Case(f"GET {NOTE}s"),
+    Case(f"POST {NOTE}s", body='{"note": "Called."}'),
+    Case(f"GET {NOTE}s/{{note_id}}"),
+    Case(f"PATCH {NOTE}s/{{note_id}}", body='{"note": "Called again."}'),
+    Case(f"DELETE {NOTE}s/{{note_id}}"),
+    Case(f"GET {HOOK}s"),
+    Case(f"POST {HOOK}s", body='{"url": "https://<new>.test", "events": {"upemail": true}}'),
+    Case(f"GET {HOOK}s/{{webhook_id}}"),
+    Case(f"PATCH {HOOK}s/{{webhook_id}}", body='{"events": {"profile": true}, "sources": {"api": true}}'),
+    Case(f"DELETE {HOOK}s/{{webhook_id}}"),
     Case(f"GET {ANY_LIST}/tag-search", {"name": "every"}),
     Case(f"GET {ANY_LIST}/segments"),
     Case(f"POST {ANY_LIST}/segments", body='{"name": "<new>", "static_segment": ["m<n>@shop.test"]}'),
