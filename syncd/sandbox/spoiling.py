@@ -16,7 +16,7 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 
 def mutated(body: bytes, field: str, value: str) -> bytes:
-    """The JSON in `body` with `value` at `field`, such as `orders.0.email`; without that field where `value` is "".
+    """The JSON in `body` with `value` at `field` (`orders.0.email`, `orders.-1.email`); without it where `value` is "".
 
     `value` is put in as it stands: JSON, or something that only looks like it, such as NaN. A body
     that has no such place stays as it is.

@@ -158,8 +158,24 @@ def record_id(raw: bytes, named: str = "id") -> str:
     try:
         return identifier(named, _ID.decode(_FIELDS.decode(raw)[named]))
     except (ValueError, KeyError, RecursionError, RecordError):
-        leading = re.match(rb'\{\s*"%s"\s*:\s*("[\w-]{1,64}"|\d{1,64})\s*,' % named.encode(), raw)
-        return leading[1].decode().strip('"') if leading else f"unnamed-{blake2b(raw, digest_size=8).hexdigest()}"
+        return _written_id(raw, named) or f"unnamed-{blake2b(raw, digest_size=8).hexdigest()}"
+
+
+_VALUE = re.compile(rb'\s*:\s*("[\w-]{1,64}"|\d{1,64})\s*[,}]')
+
+
+def _written_id(raw: bytes, named: str) -> str:
+    """The id of a record that is no JSON, wherever it stands; empty where it cannot be made out."""
+    depth, label = 0, b'"%s"' % named.encode()
+    for token in _TOKEN.finditer(raw):
+        sign = token[0]
+        if sign in (b"{", b"["):
+            depth += 1
+        elif sign in (b"}", b"]"):
+            depth -= 1
+        elif depth == 1 and sign == label and (value := _VALUE.match(raw, token.end())):
+            return value[1].decode().strip('"')
+    return ""
 
 
 def identifier(field: str, value: Id) -> str:

@@ -36,6 +36,9 @@ CONSENTS = {
     "invalid": ConsentState.WITHDRAWN,
     "not_subscribed": ConsentState.UNKNOWN,
 }
+# What a transaction may be, and how it may have ended. Source: shopify.dev, Transaction, kind and status.
+TRANSACTIONS = frozenset({"authorization", "capture", "change", "emv_authorization", "refund", "sale", "void"})
+OUTCOMES = frozenset({"awaiting_response", "error", "failure", "pending", "success", "unknown"})
 WHOLESALE = "wholesale"
 
 
@@ -69,7 +72,7 @@ class _LineItem(Struct, gc=False):
 
 class _Transaction(Struct, gc=False):
     amount: Amount
-    kind: str = ""
+    kind: str
     status: str | None = None
     currency: str | None = None
     amount_set: _MoneySet | None = None
@@ -85,8 +88,8 @@ class _RefundLine(Struct, gc=False):
 class _Refund(Struct):
     id: Id
     created_at: datetime
+    transactions: list[_Transaction]
     processed_at: datetime | None = None
-    transactions: list[_Transaction] = []
     refund_line_items: list[_RefundLine] = []
 
 
@@ -102,10 +105,12 @@ class _Order(Struct):
     currency: str
     total_price: Amount
     subtotal_price: Amount
+    # What lowers or takes away what an order is worth is never left out, only empty.
+    cancelled_at: datetime | None
+    refunds: list[_Refund]
     total_tax: Amount | None = None
     financial_status: str | None = None
     processed_at: datetime | None = None
-    cancelled_at: datetime | None = None
     test: bool | None = None
     taxes_included: bool | None = None
     email: str | None = None
@@ -116,7 +121,6 @@ class _Order(Struct):
     total_tax_set: _MoneySet | None = None
     shipping_lines: list[_ShippingLine] = []
     line_items: list[_LineItem] = []
-    refunds: list[_Refund] = []
     checkout_token: str | None = None
 
 
@@ -182,7 +186,7 @@ class _Till:
     def minor(self, field: str, amount: Amount | None, money: _MoneySet | None) -> int:
         """The amount in minor units: from its set, else as it stands. Raises: RecordError."""
         if money is None:
-            return minor(field, amount or 0, self.currency)
+            return minor(field, 0 if amount is None else amount, self.currency)
         if money.shop_money.currency_code != self.currency:
             raise RecordError(f"{field}: not in the currency of the order")
         return minor(field, money.shop_money.amount, self.currency)
@@ -256,7 +260,13 @@ def _goods(wire: _Order, till: _Till) -> int:
 
 
 def _refund(wire: _Refund, order: _Order, till: _Till) -> Refund | None:
-    """The refund, or None where no money is meant to move: a Refund may only record a return."""
+    """The refund, or None where no money is meant to move: a Refund may only record a return.
+
+    Raises: RecordError for a transaction of which nobody can say whether money moved by it.
+    """
+    for each in wire.transactions:
+        if each.kind not in TRANSACTIONS or each.status not in OUTCOMES:
+            raise RecordError("refunds.transactions: of a kind or with an outcome that is not known to syncd")
     transactions = [each for each in wire.transactions if each.kind == "refund"]
     done = [each for each in transactions if each.status == "success"]
     if not transactions:
