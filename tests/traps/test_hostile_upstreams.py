@@ -7,7 +7,7 @@ class of its fault. After each the next cycle leads to the same state as a twin 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import product
+from itertools import cycle as forever
 from typing import Any
 
 import pytest
@@ -88,8 +88,9 @@ USELESS_CELLS = [
     *((service, resource, name) for service in RESOURCES for resource in RESOURCES[service] for name in USELESS),
     *((service, MAIN[service], name) for service in RESOURCES for name in MORE_USELESS),
 ]
-REDIRECTS = list(product((301, 302, 303, 307, 308), Stranger.DISGUISES))
 EVERYWHERE = [(service, resource) for service in RESOURCES for resource in RESOURCES[service]]
+# Every resource, with every status and every disguise in turn.
+REDIRECTS = list(zip(EVERYWHERE, forever((301, 302, 303, 307, 308)), forever(Stranger.DISGUISES), strict=False))
 
 
 @pytest.fixture(scope="module")
@@ -127,12 +128,13 @@ def goes_on_without(house: Siege, service: str, cycle: Cycle, bought: dict[str, 
     """Everything but this service had its ordinary cycle."""
     others = [shop for each, shop in SHOPS.items() if each != service]
     assert set(others) <= set(cycle.pulled)
+    said = house.said()
     for shop in others:
-        assert house.said()[shop] == ("ok", "")
+        assert said[shop] == ("ok", "")
     if service == "mailchimp":
         assert set(bought.values()) <= {row[0] for row in house.held()["orders"]}
         return
-    assert house.said()["main"] == ("ok", "")
+    assert said["main"] == ("ok", "")
     (other,) = set(SHOPS) - {service}
     assert house.tags(bought[other]) == {"buyer"}
     assert house.fields(bought[other])["SPENT"] == 20.5
@@ -165,7 +167,7 @@ def test_an_answer_of_no_use_is_tried_again_in_the_next_cycle(
 
 @pytest.mark.parametrize(
     ("service", "resource", "status", "disguise"),
-    [(*EVERYWHERE[n % len(EVERYWHERE)], status, way) for n, (status, way) in enumerate(REDIRECTS)],
+    [(*where, status, disguise) for where, status, disguise in REDIRECTS],
 )
 def test_no_redirect_is_followed(
     besieged: Siege, stranger: Stranger, service: str, resource: str, status: int, disguise: str
