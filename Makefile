@@ -17,7 +17,7 @@ demo: .venv/demo.installed
 	.venv/bin/syncd demo
 
 test: .venv/dev.installed
-	.venv/bin/pytest
+	.venv/bin/pytest -n 2 --dist loadfile
 
 lint: .venv/dev.installed
 	.venv/bin/ruff check .

@@ -6,6 +6,7 @@ A plugin of pytest. A test fails in the phase in which it, or syncd in it, broke
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,16 @@ class Judging:
         """Fails for a fault while things are put away."""
         yield
         self._fail()
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Tells the process that gave this one its tests, where there is one."""
+        if (told := getattr(session.config, "workeroutput", None)) is not None:
+            told["judged"] = dict(self.judge.exchanges)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Adds up what the processes tell that were given tests."""
+        self.judge.exchanges.update(getattr(node, "workeroutput", {}).get("judged", {}))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Says how much was judged."""
