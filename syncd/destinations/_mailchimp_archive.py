@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from syncd._origin import is_loopback
 from syncd.errors import ConnectionBlocked, SyncdError, TransientError
-from syncd.http import MIB, Http, Reply
+from syncd.http import MIB, Http, OversizeError, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,7 @@ def download(api: Http, url: str) -> dict[str, Result]:
 def unpack(archive: bytes, caps: Caps = CAPS) -> Iterator[Result]:
     """Every result in the archive, whatever its files are called and however many there are.
 
-    Raises: TransientError where it is damaged or larger than results can be.
+    Raises: TransientError where it is damaged; OversizeError where it is larger than results can be.
     """
     try:
         # Empty files occur.
@@ -97,7 +97,7 @@ def _files(archive: _Capped, caps: Caps) -> Iterator[bytes]:
 
     Entry by entry and by hand: names mean nothing here, and whoever follows the extended headers, which
     are for names, can be kept busy for hours by a kilobyte of them, or made to fill the memory.
-    Raises: TransientError, TarError, EOFError.
+    Raises: OversizeError, TarError, EOFError.
     """
     for n in count():
         header = archive.read(tarfile.BLOCKSIZE)
@@ -108,7 +108,7 @@ def _files(archive: _Capped, caps: Caps) -> Iterator[bytes]:
             return
         entry = tarfile.TarInfo.frombuf(header, "utf-8", "replace")
         if n >= caps.files or not 0 <= entry.size <= caps.file_bytes:
-            raise TransientError(TOO_LARGE)
+            raise OversizeError(TOO_LARGE)
         content = archive.read(entry.size)
         padding = archive.read(-entry.size % tarfile.BLOCKSIZE)
         if len(content) < entry.size or len(padding) < -entry.size % tarfile.BLOCKSIZE:
@@ -125,11 +125,11 @@ class _Capped:
         self._left = cap
 
     def read(self, size: int) -> bytes:
-        """The next `size` bytes, fewer only at the end. Raises: TransientError beyond the cap."""
+        """The next `size` bytes, fewer only at the end. Raises: OversizeError beyond the cap."""
         text = self._plain.read(size)
         self._left -= len(text)
         if self._left < 0:
-            raise TransientError(TOO_LARGE)
+            raise OversizeError(TOO_LARGE)
         return text
 
 

@@ -19,7 +19,7 @@ from syncd.destinations._mailchimp_archive import Result, download
 from syncd.destinations._mailchimp_gateway import Problem, RefusedError, subscriber_hash, typed
 from syncd.destinations._mailchimp_read import Collection, pages
 from syncd.errors import AmbiguousError, TransientError
-from syncd.http import RECORD_STATUSES
+from syncd.http import RECORD_STATUSES, OversizeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -173,6 +173,9 @@ class Batches:
                 return {}
             try:
                 return download(self._gateway.http, batch.response_body_url)
+            except OversizeError:
+                # It would be as large once more.
+                raise
             except TransientError as err:
                 failure = err
                 # Results may be announced a little before they can be had.
