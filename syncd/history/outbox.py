@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from syncd.history.database import History
 
-# A change that the service keeps refusing for a passing reason is given up after so many cycles.
-MAX_ATTEMPTS = 5
+# Whom the service refuses so often in a row for a reason that may pass is left alone until the next day.
+MAX_REFUSALS = 5
+PARKED = "until tomorrow: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,6 @@ class Waiting:
     remove: int
     fields: dict[str, str | int | float]
     create: bool
-    attempts: int
     # "archive" or "rename", and then to which address.
     leaving: str = ""
     rename_to: str = ""
@@ -184,7 +184,6 @@ def take(history: History, plan_id: str, limit: int) -> list[Waiting]:
             outbox.c.remove_tags,
             outbox.c.set_fields,
             outbox.c.create_member,
-            outbox.c.attempts,
             standings.c.wanted_tags,
             standings.c.known_tags,
             standings.c.wanted_fields,
@@ -216,7 +215,7 @@ def take(history: History, plan_id: str, limit: int) -> list[Waiting]:
             return ready
 
 
-_SENDING = update(outbox).values(state="sending", attempts=outbox.c.attempts + 1)
+_SENDING = update(outbox).values(state="sending")
 
 
 def _waiting(row: Any) -> Waiting:
@@ -231,7 +230,6 @@ def _waiting(row: Any) -> Waiting:
         fields=fields_to_set(row.wanted_fields, row.known_fields) if row.set_fields else {},
         # A person who became a member meanwhile, by whatever way, is not created.
         create=row.create_member and not row.member and bool(row.wanted_tags or row.wanted_fields),
-        attempts=row.attempts,
         leaving="rename" if rename_to else "archive" if archive else "",
         rename_to=rename_to,
     )
@@ -275,7 +273,8 @@ _ARCHIVED = update(members).values(status=MemberStatus.ARCHIVED.value)
 
 # `& ~` stays two words: PostgreSQL would read one operator.
 _KNOWN = text(
-    "UPDATE standings SET known_tags = (known_tags | :added) & ~ CAST(:removed AS BIGINT), known_fields = :has"
+    "UPDATE standings SET known_tags = (known_tags | :added) & ~ CAST(:removed AS BIGINT), known_fields = :has,"
+    " refusals = 0"
     " WHERE audience = :a AND customer_id = :c"
 )
 
@@ -288,24 +287,32 @@ def _fields_before(db: Connection, audience: str, ids: Sequence[int]) -> dict[in
 
 
 def refuse(history: History, audience: str, refused: Iterable[tuple[Waiting, str, bool]]) -> None:
-    """The service will not take these: (row, reason, for good). For good: nothing more is sent to the person
-    until the audience tells something new of them; otherwise the row waits for the next cycle.
+    """The service will not take these: (row, reason, for good). They leave the outbox, so that nobody waits for
+    them.
+
+    For good: nothing more is sent to the person until the audience tells something new of them. Otherwise the next
+    plans try again, and after some refusals those of the next day.
     """
     with history.begin() as db:
         for row, reason, permanent in refused:
-            if not permanent and row.attempts < MAX_ATTEMPTS:
-                db.execute(update(outbox).where(outbox.c.id == row.id).values(state="retry"))
-                continue
             db.execute(delete(outbox).where(outbox.c.id == row.id))
-            db.execute(
-                update(standings)
-                .where(standings.c.audience == audience, standings.c.customer_id == row.customer_id)
-                .values(
-                    refused=reason,
-                    wanted_tags=standings.c.known_tags,
-                    wanted_fields=standings.c.known_fields,
-                )
-            )
+            here = (standings.c.audience == audience, standings.c.customer_id == row.customer_id)
+            if permanent:
+                db.execute(_LEFT_ALONE.where(*here).values(refused=reason))
+                continue
+            db.execute(update(standings).where(*here).values(refusals=standings.c.refusals + 1))
+            often = standings.c.refusals >= MAX_REFUSALS
+            db.execute(_LEFT_ALONE.where(*here, often).values(refused=PARKED + reason, refusals=0))
+
+
+_LEFT_ALONE = update(standings).values(wanted_tags=standings.c.known_tags, wanted_fields=standings.c.known_fields)
+
+
+def forgive(history: History, audience: str) -> None:
+    """Who was left alone until the next day is somebody like any other again."""
+    with history.begin() as db:
+        parked = (standings.c.audience == audience, standings.c.refused.startswith(PARKED))
+        db.execute(update(standings).where(*parked).values(refused=""))
 
 
 def unsettled(history: History, audience: str) -> list[str]:
@@ -327,12 +334,11 @@ def unsettled(history: History, audience: str) -> list[str]:
         return [email for row in db.execute(query) for email in row if email]
 
 
-def back_to_waiting(history: History, audience: str, states: Sequence[str]) -> None:
-    """Rows in these states may be sent again, as far as there is still something to do."""
+def back_to_waiting(history: History, audience: str) -> None:
+    """What was being sent may be sent again, as far as there is still something to do."""
     with history.begin() as db:
-        db.execute(
-            update(outbox).where(outbox.c.audience == audience, outbox.c.state.in_(states)).values(state="waiting")
-        )
+        sending = (outbox.c.audience == audience, outbox.c.state == "sending")
+        db.execute(update(outbox).where(*sending).values(state="waiting"))
 
 
 def entered_since(history: History, audience: str, instant: int) -> dict[int, int]:

@@ -284,6 +284,8 @@ standings = Table(
     Column("known_fields", Text, nullable=False, server_default=""),
     # The service refused this person for good, and why: nothing is sent again until that changes.
     Column("refused", Text, nullable=False, server_default=""),
+    # How often in a row it refused them for a reason that may pass.
+    Column("refusals", SmallInteger, nullable=False, server_default="0"),
     # What becomes of the contact of somebody who is gone from the shops: strip (of what is ours) |
     # archive | rename (to the successor's address); "" for everybody else.
     Column("leaving", Name, nullable=False, server_default=""),
@@ -369,7 +371,6 @@ outbox = Table(
     Column("leaving", Name, nullable=False, server_default=""),
     # waiting | sending (an answer is outstanding: after a crash, read before writing)
     Column("state", Name, nullable=False),
-    Column("attempts", Integer, nullable=False, server_default="0"),
     Index("ix_outbox_audience_plan_id", "audience", "plan_id"),
 )
 

@@ -12,7 +12,7 @@ import structlog
 from msgspec import Struct
 
 from syncd.calendar import midnight
-from syncd.history import ledger
+from syncd.history import ledger, outbox
 from syncd.history.columns import batches
 from syncd.history.consents import consent_of
 from syncd.history.fields import canonical_fields
@@ -58,6 +58,8 @@ def judge(context: Context, name: str, tags: Tags) -> Judged:
         # Days without news from a shop are not days without orders: nobody leaves or lapses by them.
         log.warning("rules wait for news", audience=name, stale=stale)
         everybody = False
+    if everybody:
+        outbox.forgive(context.history, name)
     ids = None if everybody else ledger.with_news(context.history, name)
     if ids == []:
         return Judged(0, 0, 0)

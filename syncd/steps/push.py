@@ -45,7 +45,6 @@ def push(context: Context, name: str, destination: Destination, tags: Tags) -> P
         return pushed
     plan_id, muted = plan
     settle(context, name, destination, tags)
-    outbox.back_to_waiting(context.history, name, ["retry"])
     audience = context.settings.audiences[name]
     total = outbox.outbox_size(context.history, name)
     if total and (prepared := f"{name} is prepared for {audience.playbook.digest}") not in context.seen:
@@ -69,7 +68,7 @@ def settle(context: Context, name: str, destination: Destination, tags: Tags) ->
     if unsettled:
         log.info("settling", audience=name, members=len(unsettled))
         reread(context, name, destination, tags, unsettled)
-        outbox.back_to_waiting(context.history, name, ["sending"])
+        outbox.back_to_waiting(context.history, name)
 
 
 def field_types(audience: Audience) -> dict[str, FieldType]:

@@ -13,6 +13,7 @@ from syncd.history import outbox
 from syncd.history.database import History
 from syncd.history.schema import customers, members
 from syncd.history.writer import only_writer
+from syncd.sandbox.audience.members import subscriber_hash
 from syncd.sandbox.populate import LIST_ID
 from syncd.sandbox.serve import Running
 from syncd.steps.context import Stopped
@@ -284,6 +285,23 @@ def test_a_tag_whose_answer_was_lost_is_read_again_and_starts_one_journey(house:
     journeys = house.journeys()
     assert len(journeys) == len(set(journeys))
     assert (someone, "syncd:repeat") in journeys
+
+
+def test_whom_the_service_refuses_for_now_keeps_nobody_waiting_and_is_tried_again_the_next_day(house: House) -> None:
+    house.members.switches.overlisted = frozenset({NEWCOMER})
+    house.order("acme", NEWCOMER, "20.00", consent=True)
+    for n in range(8):
+        someone = f"somebody.else.{n}@example.com"
+        house.members.add_member(someone, "subscribed")
+        house.order("acme", someone, "15.00")
+        house.sync_in_order()
+        assert "first-time" in house.tags(someone)
+    tries = [write for write in house.writes() if subscriber_hash(NEWCOMER) in write]
+    assert len(tries) == outbox.MAX_REFUSALS
+    house.members.switches.overlisted = frozenset()
+    house.later(DAY)
+    house.sync_in_order()
+    assert house.state()[NEWCOMER]["status"] == "subscribed"
 
 
 def test_a_dead_key_stops_its_shop_and_the_rest_goes_on(house: House) -> None:
