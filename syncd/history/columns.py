@@ -145,7 +145,7 @@ def _orders(db: Connection, reading: Reading, ids: Numbers, everyone: bool) -> t
     # A stretch of ids may have other audiences' customers in between; they are dropped below.
     column = orders.c.customer_id
     whose = column.between(int(ids[0]), int(ids[-1])) if everyone else among(db, column, ids.tolist())
-    customer, placed_at, flags, paid, refunded, *rest = _numbers(db, _order_query(reading, whose)).T
+    customer, placed_at, flags, paid, refunded, *rest = numbers(db, _order_query(reading, whose)).T
     goods, refunded_goods = rest or (paid, refunded)
     counts, minor = counted(
         flags & 15,
@@ -190,7 +190,7 @@ def _currencies(reading: Reading) -> list[str]:
     return [reading.currency, *(code for code in reading.rates if code != reading.currency)]
 
 
-def _numbers(db: Connection, query: Select[Any]) -> Numbers:
+def numbers(db: Connection, query: Select[Any]) -> Numbers:
     """The rows of a query for 64-bit numbers, as a matrix.
 
     PostgreSQL sends them as one value: its driver takes longer to receive a row than the server to find it.

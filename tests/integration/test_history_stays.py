@@ -1,0 +1,75 @@
+"""Who was in which segment, joined and left, from the stays on record; on both databases."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, insert
+
+from syncd.history.database import History
+from syncd.history.schema import customers, memberships
+from syncd.history.stays import Movement, movement
+from syncd.lifecycle.flows import Stays
+
+PEOPLE, BITS = range(1, 4), range(3)
+
+# The instants at which somebody goes in and out of a segment, by turns.
+doors = st.lists(st.integers(0, 30), unique=True, max_size=5).map(sorted)
+records = st.dictionaries(st.tuples(st.sampled_from(PEOPLE), st.sampled_from(BITS)), doors, max_size=6)
+
+
+@pytest.fixture
+def peopled(history: History) -> History:
+    with history.begin() as db:
+        db.execute(insert(customers), [{"id": id_, "email": f"{id_}@example.com"} for id_ in PEOPLE])
+    return history
+
+
+def write(history: History, recorded: dict[tuple[int, int], list[int]], audience: str = "main") -> None:
+    rows = [
+        {"audience": audience, "customer_id": customer, "bit": bit, "since_at": since, "until_at": until}
+        for (customer, bit), instants in recorded.items()
+        for since, until in zip(instants[::2], [*instants[1::2], None], strict=False)
+    ]
+    with history.begin() as db:
+        db.execute(delete(memberships))
+        if rows:
+            db.execute(insert(memberships), rows)
+
+
+def pairs(stays: Stays) -> set[tuple[int, int]]:
+    return set(zip(stays[0].tolist(), stays[1].tolist(), strict=True))
+
+
+def inside(recorded: dict[tuple[int, int], list[int]], instant: int) -> set[tuple[int, int]]:
+    """Whoever went through the door an odd number of times before."""
+    return {who for who, instants in recorded.items() if sum(at < instant for at in instants) % 2}
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(records, st.integers(0, 30), st.integers(0, 30))
+def test_the_movement_is_what_the_doors_saw(
+    peopled: History, recorded: dict[tuple[int, int], list[int]], one: int, other: int
+) -> None:
+    begin, end = sorted((one, other))
+    write(peopled, recorded)
+    found = movement(peopled, "main", begin, end, BITS)
+    through = [(bit, at % 2) for (_, bit), times in recorded.items() for at, t in enumerate(times) if begin <= t < end]
+    assert found.beginning == Counter(bit for _, bit in inside(recorded, begin))
+    assert found.joined == Counter(bit for bit, leaving in through if not leaving)
+    assert found.left == Counter(bit for bit, leaving in through if leaving)
+    assert pairs(found.before) == inside(recorded, begin)
+    assert pairs(found.after) == inside(recorded, end)
+
+
+def test_other_audiences_and_other_segments_do_not_show(peopled: History) -> None:
+    write(peopled, {(1, 0): [5], (2, 1): [5, 8]}, audience="other")
+    nothing = movement(peopled, "main", 0, 9, BITS)
+    assert (nothing.beginning, nothing.joined, nothing.left) == ({}, {}, {})
+    some: Movement = movement(peopled, "other", 6, 9, [0])
+    assert pairs(some.before) == pairs(some.after) == {(1, 0)}
+    assert (some.beginning, some.left) == ({0: 1, 1: 1}, {1: 1})
+    assert not len(movement(peopled, "other", 6, 9, []).before[0])
