@@ -305,17 +305,26 @@ def open_audience(context: Context, name: str) -> tuple[Destination, Tags]:
 
 def _shop_stopped(context: Context, shop: str, err: SyncdError) -> None:
     """The shop's error is stored, so that `syncd status` shows it."""
-    state = _state(context, f"shops.{shop}", err)
+    state, fault = _state(context, f"shops.{shop}", err), _fault(err, "shops", shop)
     shop_row(context.history, shop, platform=context.settings.shops[shop].platform)
-    set_shop_state(context.history, shop, state=state, error=str(err))
-    log.error("shop stopped", shop=shop, state=state, error=str(err))
+    set_shop_state(context.history, shop, state=state, error=fault)
+    log.error("shop stopped", shop=shop, state=state, error=fault)
 
 
 def _audience_stopped(context: Context, name: str, err: SyncdError) -> None:
     """The audience's error is stored, so that `syncd status` shows it."""
-    state = _state(context, f"audiences.{name}", err)
-    ledger.set_audience(context.history, name, state=state, error=str(err))
-    log.error("audience stopped", audience=name, state=state, error=str(err))
+    state, fault = _state(context, f"audiences.{name}", err), _fault(err, "audiences", name)
+    ledger.set_audience(context.history, name, state=state, error=fault)
+    log.error("audience stopped", audience=name, state=state, error=fault)
+
+
+def _fault(err: SyncdError, kind: str, name: str) -> str:
+    """What the error says beside the name; afterwards the error itself names its connection in any case."""
+    connection, text = f"{kind}.{name}: ", str(err)
+    fault = text.removeprefix(connection).removeprefix(f"{name}: ")
+    if fault == text and isinstance(err, TransientError | ConnectionBlocked):
+        err.args = (connection + text,)
+    return fault
 
 
 def _state(context: Context, connection: str, err: SyncdError) -> str:

@@ -140,7 +140,7 @@ def test_results_elsewhere_are_not_asked_for(besieged: Siege, url: str) -> None:
     fault = {"kind": "mutate", "field": "response_body_url", "value": json.dumps(url)}
     (said,) = struck(besieged, BATCH, fault)
     assert said == "audiences.main: Mailchimp names a place for its results that is not its own"
-    assert besieged.said()["main"] == ("blocked", said)
+    assert besieged.said()["main"] == ("blocked", said.removeprefix("audiences.main: "))
     besieged.recovers()
 
 

@@ -147,7 +147,9 @@ def stopped(house: Siege, service: str, cycle: Cycle, kind: type[Exception], sta
     assert error.exit_code == 4
     (sentence,) = complete(cycle.errors)
     connection = SHOPS.get(service, "main")
-    assert house.said()[connection] == (state, sentence)
+    named, fault = sentence.split(": ", 1)
+    assert named in (f"shops.{connection}", f"audiences.{connection}")
+    assert house.said()[connection] == (state, fault)
     return sentence
 
 
