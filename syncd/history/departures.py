@@ -93,8 +93,8 @@ def _gone(db: Connection, audience: str, shops: Collection[str], of: Collection[
 
 
 def _moved(db: Connection, audience: str, shops: Collection[str]) -> list[Departure]:
-    """Contacts of whom no shop knows any more but that they have another address: the newest contact is renamed,
-    as there can be only one under the new address.
+    """Contacts of whom no shop knows any more but that they have another address, or none: the newest contact is
+    renamed, as there can be only one under the new address.
     """
     found = [_Move(*row[:4]) for row in db.execute(_moves(audience, shops))]
     moves = []
@@ -111,12 +111,12 @@ def _moved(db: Connection, audience: str, shops: Collection[str]) -> list[Depart
 class _Move:
     customer_id: int
     status: str
-    successor_id: int
+    successor_id: int | None
     successor_status: str | None
 
 
 def _way(move: _Move, first: bool) -> str:
-    if move.status not in _MOVABLE:
+    if move.successor_id is None or move.status not in _MOVABLE:
         return "strip"
     if move.successor_status is None:
         return "rename" if first else "strip"
@@ -143,11 +143,11 @@ def _moves(audience: str, shops: Collection[str]) -> Select[Any]:
                 identities.c.shop_customer_id == former_customers.c.shop_customer_id,
             ),
         )
-        .join(successor, successor.c.id == identities.c.customer_id)
+        .outerjoin(successor, successor.c.id == identities.c.customer_id)
         .outerjoin(here, and_(here.c.customer_id == identities.c.customer_id, here.c.audience == audience))
         .where(
             former_customers.c.shop.in_(shops),
-            identities.c.customer_id != members.c.customer_id,
+            identities.c.customer_id.is_distinct_from(members.c.customer_id),
             ~identities.c.deleted,
             successor.c.erased_at.is_(None),
             func.coalesce(refused, "") == "",

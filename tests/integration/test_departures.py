@@ -222,6 +222,15 @@ def test_a_merge_into_somebody_who_is_no_contact_takes_the_contact_along(house: 
     assert gone not in house.state()
 
 
+def test_a_customer_without_any_address_by_now_is_no_stranger_who_never_bought(house: House) -> None:
+    someone = in_one_shop(house)
+    house.call("POST", f"/shops/acme/customers/{customer_id(house, someone)}", {"email": None})
+    house.later(DAY)
+    house.sync_in_order()
+    assert (house.state()[someone]["status"], house.tags(someone)) == ("subscribed", set())
+    assert quiet(house)
+
+
 def test_a_customer_who_is_merely_deleted_stays_a_contact(house: House) -> None:
     someone = in_one_shop(house, tag="non-buyer")
     house.call("DELETE", f"/shops/acme/customers/{customer_id(house, someone)}")
