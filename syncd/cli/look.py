@@ -109,6 +109,8 @@ def _explain_segment(entry: dict[str, Any]) -> None:
     since = f" since {entry['since'][:10]}" if entry["since"] else ""
     change = f"; changes on {entry['next_change']} if nothing happens" if entry["next_change"] else ""
     click.echo(f"  {entry['name']}{since}{change}")
+    if entry["fallback"]:
+        click.echo(f"    by its fallback: {entry['fallback']}")
     for value in entry["values"]:
         sign = "✓" if value["holds"] else "✗"
         click.echo(f"    {sign} {value['expression']}{_measured(value)}")
@@ -118,7 +120,8 @@ def _measured(value: dict[str, Any]) -> str:
     if isinstance(value["value"], bool):
         return ""
     against = "".join(f" against {_plain(other)}" for other in value.get("against", ()))
-    return f"   (is {_plain(value['value'])}{against})"
+    note = f": {value['note']}" if "note" in value else ""
+    return f"   (is {_plain(value['value'])}{against}{note})"
 
 
 def _plain(value: object) -> str:

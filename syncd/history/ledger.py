@@ -321,15 +321,39 @@ def tagged(history: History, audience: str) -> dict[int, int]:
 
 def figures_of(history: History, audience: str, day: int) -> dict[str, float | None]:
     """The audience's figures frozen for a local day, by expression."""
-    query = select(figures.c.expression, figures.c.value).where(figures.c.audience == audience, figures.c.day == day)
+    query = select(figures.c.expression, figures.c.value).where(
+        figures.c.audience == audience, figures.c.day == day, ~_MONTHLY
+    )
     with history.read() as db:
         return {row[0]: row[1] for row in db.execute(query)}
 
 
 def freeze_figures(history: History, audience: str, day: int, values: Mapping[str, float | None]) -> None:
     """The figures of a local day are kept, and those of earlier days forgotten."""
+    _freeze(history, audience, day, values, ~_MONTHLY)
+
+
+def frozen_rhythm(history: History, audience: str) -> tuple[int | None, dict[str, float | None]]:
+    """The local day of which the figures of order gaps are that were frozen last, and these by expression."""
+    query = select(figures.c.expression, figures.c.value, figures.c.day).where(figures.c.audience == audience, _MONTHLY)
+    with history.read() as db:
+        rows = db.execute(query).all()
+    return rows[0].day if rows else None, {row[0].removeprefix(_MARK): row[1] for row in rows}
+
+
+def freeze_rhythm(history: History, audience: str, day: int, values: Mapping[str, float | None]) -> None:
+    """The figures of order gaps of a local day are kept, and those of earlier days forgotten."""
+    _freeze(history, audience, day, {_MARK + text: value for text, value in values.items()}, _MONTHLY)
+
+
+# What is frozen for a month stands in the table of what is frozen for a day, under a mark that no rule has.
+_MARK = "monthly: "
+_MONTHLY = figures.c.expression.startswith(_MARK)
+
+
+def _freeze(history: History, audience: str, day: int, values: Mapping[str, float | None], instead_of: Any) -> None:
     with history.begin() as db:
-        db.execute(delete(figures).where(figures.c.audience == audience))
+        db.execute(delete(figures).where(figures.c.audience == audience, instead_of))
         if values:
             rows = [{"audience": audience, "expression": e, "day": day, "value": v} for e, v in values.items()]
             db.execute(insert(figures), rows)

@@ -26,7 +26,7 @@ def orders(batch: Batch, window: Window, today: int) -> Counts:
 def spend_minor(batch: Batch, window: Window, today: int) -> Amounts:
     """What each customer spent in the window, in minor units."""
     first, last = window_days(window, today)
-    total = _running(batch.order_minor)
+    total = running(batch.order_minor)
     return total[_until(batch, last)] - total[_until(batch, first - 1)]
 
 
@@ -55,11 +55,11 @@ def eligible(batch: Batch, today: int) -> NDArray[np.bool_]:
 def _until(batch: Batch, day: int) -> NDArray[np.int64]:
     """For each customer the position just behind their last order on or before `day`."""
     begin, end = batch.starts[:-1], batch.starts[1:]
-    so_far = _running(batch.order_day <= day)
+    so_far = running(batch.order_day <= day)
     return begin + so_far[end] - so_far[begin]
 
 
-def _running(values: NDArray[np.int64] | NDArray[np.bool_]) -> NDArray[np.int64]:
+def running(values: NDArray[np.int64] | NDArray[np.bool_]) -> NDArray[np.int64]:
     """Totals of the first 0, 1, 2 … values: unlike `reduceat`, it is right for customers without orders."""
     total = np.zeros(len(values) + 1, np.int64)
     np.cumsum(values, out=total[1:])

@@ -2,7 +2,7 @@
 
 One expression is one tree, and every reading of it walks that tree. The order of the modules, each
 importing only those before it: faults, tokens, kinds, tree, scope, names (the table of functions),
-literals, check, parser, evaluation, figures, specs, playbook, showing, judgement, explanation. Pure:
+literals, check, parser, evaluation, figures, rhythm, specs, playbook, showing, judgement, explanation. Pure:
 facts come in as columns (`lifecycle.columns.Batch`), `today` and the audience's figures as arguments.
 """
 
@@ -12,10 +12,12 @@ from syncd.rules.figures import Figure, figure_of, figure_values, figures_in
 from syncd.rules.judgement import Judgement, evaluate, judge
 from syncd.rules.parser import parse, parse_rule
 from syncd.rules.playbook import Playbook
+from syncd.rules.rhythm import Enough, rhythm_of, usual_in, why_unknown
 from syncd.rules.specs import Field, FieldSpec, Moment, MomentSpec, Segment, SegmentSpec
 from syncd.rules.tree import Node, parts
 
 __all__ = [
+    "Enough",
     "Field",
     "FieldSpec",
     "Figure",
@@ -37,4 +39,7 @@ __all__ = [
     "parse",
     "parse_rule",
     "parts",
+    "rhythm_of",
+    "usual_in",
+    "why_unknown",
 ]

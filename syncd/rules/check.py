@@ -56,7 +56,7 @@ def measure(node: Node) -> Kind:
     if node.kind not in MEASURES:
         raise Fault(node.span, f"a figure of the audience needs numbers, amounts or days, not {_kind(node)}")
     for call in calls(node):
-        if NAMES[call.name].figure:
+        if NAMES[call.name].of_audience:
             raise Fault(call.span, "a figure of the audience cannot stand inside another")
     return settled(node.kind)
 
@@ -64,7 +64,7 @@ def measure(node: Node) -> Kind:
 def available(node: Node) -> None:
     """Faults at the first name that is part of the language but not available yet."""
     for call in calls(node):
-        if not (NAMES[call.name].value or NAMES[call.name].figure):
+        if not (NAMES[call.name].value or NAMES[call.name].of_audience):
             start = call.span[0]
             raise Fault((start, start + len(call.name)), f"'{call.name}' is not available yet")
 

@@ -29,7 +29,7 @@ def _value(node: Node, scope: Scope) -> Column:
     if isinstance(node, Operation):
         return _OPERATIONS[node.operator](*(_value(operand, scope) for operand in node.operands))
     name = NAMES[node.name]
-    if name.figure:
+    if name.of_audience:
         return np.array(scope.figure(str(node)))
     assert name.value is not None, f"the parser refuses {node.name}"
     return name.value(scope, *node.arguments)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from syncd.lifecycle.columns import Batch
 from syncd.rules.evaluation import value_of
-from syncd.rules.judgement import settle
+from syncd.rules.judgement import in_force, settle
+from syncd.rules.names import NAMES
 from syncd.rules.parser import parse
 from syncd.rules.playbook import Playbook
-from syncd.rules.scope import Scope
+from syncd.rules.rhythm import why_unknown
+from syncd.rules.scope import TYPICAL_GAP, Scope
 from syncd.rules.showing import shown
 from syncd.rules.specs import Segment
 from syncd.rules.tree import Node, Operation, calls, conditions
@@ -30,6 +35,8 @@ USUAL_METRICS = (
     "subscribed",
     "country",
 )
+# Only where the audience's typical gap is at hand.
+METRICS_OF_GAPS = ("order_gap", "lateness", "next_order")
 
 
 def explain(
@@ -38,26 +45,32 @@ def explain(
     """Of the only customer of `batch`, for each segment: its `name`, whether `in`, and the `values` behind it.
 
     A value is that of a condition as written (`expression`): what was measured (`value`), what it was
-    compared with where that is measured too (`against`), and whether the condition `holds`. Where only
-    `stay_while` keeps the customer in, its conditions follow and `stays` is true.
+    compared with where that is measured too (`against`), and whether the condition `holds`. What is
+    measured by order gaps has a `note` with the gap and the days since the last order, or why there is no
+    `usual`. Where only `stay_while` keeps the customer in, its conditions follow and `stays` is true.
+    Where the fallback of a segment is in force, the values are its own and `fallback` says why; else None.
     """
     scope = Scope(batch, today, figures)
     return [_segment(segment, scope, bits[segment.name]) for segment in playbook.segments]
 
 
-def metrics_of(batch: Batch, today: int) -> dict[str, Any]:
+def metrics_of(batch: Batch, today: int, figures: Mapping[str, float | None] = MappingProxyType({})) -> dict[str, Any]:
     """The usual metrics of the only customer of `batch`, each under its expression."""
-    scope = Scope(batch, today, {})
-    return {text: _shown(_usual(text), scope) for text in USUAL_METRICS}
+    scope = Scope(batch, today, figures)
+    texts = USUAL_METRICS + (METRICS_OF_GAPS if TYPICAL_GAP in figures else ())
+    return {text: _shown(_usual(text), scope) for text in texts}
 
 
 def _segment(segment: Segment, scope: Scope, bit: int) -> dict[str, Any]:
     inside = bool(settle(segment, scope, bit)[0])
-    values = _conditions(segment.when, segment.when_text, scope)
-    stays = inside and not value_of(segment.when, scope)[0]
-    if stays and segment.stay_while:
-        values += _conditions(segment.stay_while, segment.stay_while_text, scope)
-    return {"name": segment.name, "in": inside, "stays": stays, "values": values}
+    when, stay_while = in_force(segment, scope)
+    falls_back = when is segment.fallback
+    values = _conditions(when, segment.fallback_text if falls_back else segment.when_text, scope)
+    stays = inside and not value_of(when, scope)[0]
+    if stays and stay_while:
+        values += _conditions(stay_while, segment.stay_while_text, scope)
+    reason = why_unknown(scope.figures) if falls_back else None
+    return {"name": segment.name, "in": inside, "stays": stays, "fallback": reason, "values": values}
 
 
 def _conditions(rule: Node, text: str, scope: Scope) -> list[dict[str, Any]]:
@@ -71,7 +84,23 @@ def _condition(node: Node, scope: Scope) -> dict[str, Any]:
         return {"value": holds, "holds": holds}
     measured = [operand for operand in node.operands if any(calls(operand))] or list(node.operands[:1])
     value, *against = (_shown(operand, scope) for operand in measured)
-    return {"value": value, **({"against": against} if against else {}), "holds": holds}
+    note = "; ".join(_notes(node, scope))
+    return {
+        "value": value,
+        **({"against": against} if against else {}),
+        **({"note": note} if note else {}),
+        "holds": holds,
+    }
+
+
+def _notes(node: Node, scope: Scope) -> Iterator[str]:
+    """What is behind the lateness of somebody who has ordered; and why there is nothing to hold it against."""
+    used = list(calls(node))
+    if any(NAMES[call.name].of_gaps for call in used) and not np.isnan(gap := float(scope.order_gap()[0])):
+        since = float(scope.today - scope.last_order()[0])
+        yield f"usual gap {gap:.{0 if gap >= 10 else 1}f} days, last order {since:.0f} days ago"
+    if any(NAMES[call.name].usual and np.isnan(scope.figure(str(call))) for call in used):
+        yield why_unknown(scope.figures)
 
 
 def _shown(node: Node, scope: Scope) -> Any:

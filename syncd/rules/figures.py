@@ -5,8 +5,9 @@ Over customers with at least one counted order, without wholesale, and without m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +34,12 @@ def figures_in(*trees: Node) -> tuple[Figure, ...]:
     return tuple(Figure(text, needed[text]) for text in sorted(needed))
 
 
-def figure_values(figure: Figure, batch: Batch, today: int) -> NDArray[np.float64]:
-    """The values of the customers of this batch that the figure is over."""
+def figure_values(
+    figure: Figure, batch: Batch, today: int, rhythm: Mapping[str, float | None] = MappingProxyType({})
+) -> NDArray[np.float64]:
+    """The values of the customers of this batch that the figure is over; `rhythm` where it asks for order gaps."""
     (measured,) = children(figure.call)
-    values = value_of(measured, Scope(batch, today, {}))
+    values = value_of(measured, Scope(batch, today, rhythm))
     return values[metrics.eligible(batch, today) & ~np.isnan(values)]
 
 

@@ -1,6 +1,7 @@
 """Judging: in which segments customers are, and what their fields say.
 
 A segment holds those for whom its rule holds, and keeps a member for as long as `stay_while` holds.
+Its `fallback` stands in for both while the audience's figure of `usual` is not known.
 It knows bit sets and columns; it neither reads facts nor writes judgements.
 """
 
@@ -65,12 +66,20 @@ def evaluate(
 
 def settle(segment: Segment, scope: Scope, bit: int) -> Flags:
     """Who is in the segment. Afterwards in() knows it."""
-    inside: Flags = value_of(segment.when, scope)
-    if segment.stay_while:
+    when, stay_while = in_force(segment, scope)
+    inside: Flags = value_of(when, scope)
+    if stay_while:
         was_in = (scope.batch.was_in >> bit & 1).astype(bool)
-        inside = inside | (was_in & value_of(segment.stay_while, scope))
+        inside = inside | (was_in & value_of(stay_while, scope))
     scope.inside[segment.name] = inside
     return inside
+
+
+def in_force(segment: Segment, scope: Scope) -> tuple[Node, Node | None]:
+    """The rule by which the segment is entered, and the one by which it is kept."""
+    if segment.fallback and any(np.isnan(scope.figure(text)) for text in segment.usual):
+        return segment.fallback, None
+    return segment.when, segment.stay_while
 
 
 def _filled(field: Field, scope: Scope) -> list[Any]:

@@ -34,13 +34,22 @@ class Name:
     """What a name takes and gives (None: the kind of its argument).
 
     `value(scope, *arguments)` is a column; `figure(values, *further arguments)` is one number for the
-    whole audience. A name that has neither is part of the language and not available yet.
+    whole audience, and so is `usual(values, *arguments)`, whose values are the lateness of its completed
+    order gaps. `of_gaps`: the value needs the audience's typical gap. A name that has none of the three
+    is part of the language and not available yet.
     """
 
     gives: Kind | None
     takes: tuple[Takes, ...] = ()
     value: Callable[..., Column] | None = None
     figure: Callable[..., float] | None = None
+    usual: Callable[..., float] | None = None
+    of_gaps: bool = False
+
+    @property
+    def of_audience(self) -> bool:
+        """Whether it is one number for everybody, handed in under its canonical text."""
+        return bool(self.figure or self.usual)
 
 
 def mean(values: NDArray[np.float64]) -> float:
@@ -70,6 +79,12 @@ NAMES: dict[str, Name] = {
     "since_first_order": Name(Kind.AGE, value=lambda scope: scope.today - scope.first_order()),
     "since_last_order": Name(Kind.AGE, value=lambda scope: scope.today - scope.last_order()),
     "since_signup": Name(Kind.AGE, value=lambda scope: scope.today - scope.signup()),
+    "order_gap": Name(Kind.DAYS, value=lambda scope: scope.order_gap(), of_gaps=True),
+    "lateness": Name(
+        Kind.NUMBER, value=lambda scope: (scope.today - scope.last_order()) / scope.order_gap(), of_gaps=True
+    ),
+    # A day of the calendar, so whole days after the last one.
+    "next_order": Name(Kind.DATE, value=lambda scope: scope.last_order() + np.rint(scope.order_gap()), of_gaps=True),
     "subscribed": Name(Kind.BOOLEAN, value=lambda scope: scope.batch.subscribed),
     "country": Name(Kind.TEXT, value=lambda scope: scope.batch.country),
     "city": Name(Kind.TEXT, value=lambda scope: scope.batch.city),
@@ -78,11 +93,9 @@ NAMES: dict[str, Name] = {
     # Of the whole audience.
     "mean": Name(None, (Takes.MEASURE,), figure=mean),
     "percentile": Name(None, (Takes.MEASURE, Takes.PERCENT), figure=percentile),
+    "usual": Name(Kind.NUMBER, (Takes.PERCENT,), usual=percentile),
     # Not available yet.
     "units": _of_window(Kind.NUMBER),
-    "order_gap": Name(Kind.DAYS),
-    "lateness": Name(Kind.NUMBER),
-    "next_order": Name(Kind.DATE),
     "last_product": Name(Kind.TEXT),
     "favourite_product": Name(Kind.TEXT),
     "favourite_category": Name(Kind.TEXT),
@@ -93,5 +106,4 @@ NAMES: dict[str, Name] = {
     "birthday": Name(Kind.DATE),
     "cart_value": Name(Kind.MONEY),
     "since_cart": Name(Kind.AGE),
-    "usual": Name(Kind.NUMBER, (Takes.PERCENT,)),
 }

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from syncd.errors import UserError
 from syncd.rules.figures import Figure, figures_in
+from syncd.rules.rhythm import usual_in
 from syncd.rules.specs import Field, FieldSpec, Moment, MomentSpec, Reading, Segment, SegmentSpec
 from syncd.rules.tree import calls
 
@@ -33,6 +34,7 @@ class Playbook:
     moments: tuple[Moment, ...]
     figures: tuple[Figure, ...]
     currency: str
+    usual: tuple[Figure, ...] | None = None  # None: nothing asks for order gaps
 
     @classmethod
     def load(
@@ -52,11 +54,12 @@ class Playbook:
         worked_out = [field for name, spec in fields.items() if (field := reading.field(name, spec))]
         announced = [moment for name, spec in moments.items() if (moment := reading.moment(name, spec))]
         ordered, circles = _in_order(parsed)
-        figures = figures_in(*(tree for s in parsed for tree in s.trees), *(f.value for f in worked_out))
+        trees = [*(tree for s in parsed for tree in s.trees), *(f.value for f in worked_out)]
+        figures = figures_in(*trees)
         problems = [*reading.problems, *circles, *_same_tags(parsed), *_too_large(segments, figures)]
         if problems:
             raise UserError("the lifecycle cannot be used", problems=problems, hint="correct the lifecycle file")
-        return cls(tuple(ordered), tuple(worked_out), tuple(announced), figures, currency)
+        return cls(tuple(ordered), tuple(worked_out), tuple(announced), figures, currency, usual_in(*trees))
 
     @property
     def digest(self) -> str:
@@ -65,6 +68,7 @@ class Playbook:
             "currency": self.currency,
             "segments": {s.name: [s.tag, s.control, *map(str, s.trees)] for s in self.segments},
             "fields": {f.name: str(f.value) for f in self.fields},
+            "fallbacks": {s.name: str(s.fallback) for s in self.segments if s.fallback},
             "moments": {m.name: [m.event, m.on, m.segment] for m in self.moments},
         }
         return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -12,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from syncd.calendar import Window
-from syncd.lifecycle import metrics
+from syncd.lifecycle import gaps, metrics
 from syncd.lifecycle.columns import NO_DAY, Batch, Days
 
 # One value a customer, or one for all: float64 with NaN for missing (dates as day numbers, money in
 # major units), texts with "" for missing, booleans.
 Column = NDArray[Any]
 Flags = NDArray[np.bool_]
+
+# Under this text the audience's typical order gap is handed in. No rule has it, so it collides with no figure.
+TYPICAL_GAP = "typical gap"
 
 
 class Scope:
@@ -34,9 +37,10 @@ class Scope:
         self.batch = batch
         self.today = today
         self.inside: dict[str, Flags] = dict(inside or {})
-        self._figures = figures
+        self.figures = figures
         self._unit: int = 10**batch.currency_exponent  # minor units in a major one
         self._metrics: dict[tuple[str, Window], NDArray[np.int64]] = {}
+        self._order_gap: Column | None = None
 
     def orders(self, window: Window) -> NDArray[np.int64]:
         """How many orders each customer placed in the window."""
@@ -64,9 +68,15 @@ class Scope:
         """The day of the signup."""
         return _known(metrics.signup_day(self.batch, self.today))
 
+    def order_gap(self) -> Column:
+        """The usual gap between two orders, in days; missing for who never ordered."""
+        if self._order_gap is None:
+            self._order_gap = gaps.order_gap(self.batch, self.today, self.figure(TYPICAL_GAP))
+        return self._order_gap
+
     def figure(self, text: str) -> float:
         """The audience's figure of this canonical text; KeyError where it was not handed in."""
-        value = self._figures[text]
+        value = self.figures[text]
         return np.nan if value is None else value
 
     def _measured(self, metric: Callable[[Batch, Window, int], NDArray[np.int64]], window: Window) -> NDArray[np.int64]:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from syncd.rules.faults import RuleError, nearest
 from syncd.rules.kinds import Kind
+from syncd.rules.names import NAMES
 from syncd.rules.parser import parse_rule, parse_value
-from syncd.rules.tree import Node
+from syncd.rules.tree import Node, calls
 
 FieldType = Literal["number", "date", "text"]
 Occasion = Literal["join", "leave", "order"]
@@ -30,6 +31,7 @@ class SegmentSpec:
     stay_while: str | None = None
     tag: str | None = None
     control: float = 0
+    fallback: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,10 @@ class MomentSpec:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A segment ready to be judged: its rules as trees, and as they were written."""
+    """A segment ready to be judged: its rules as trees, and as they were written.
+
+    `fallback` stands in for both rules while what they need of `usual` is not known.
+    """
 
     name: str
     tag: str
@@ -60,10 +65,18 @@ class Segment:
     when_text: str
     stay_while: Node | None = None
     stay_while_text: str = ""
+    fallback: Node | None = None
+    fallback_text: str = ""
 
     @property
     def trees(self) -> tuple[Node, ...]:
-        return (self.when, self.stay_while) if self.stay_while else (self.when,)
+        return tuple(tree for tree in (self.when, self.stay_while, self.fallback) if tree)
+
+    @property
+    def usual(self) -> tuple[str, ...]:
+        """The texts of the `usual(p)` that its rules compare with."""
+        found = (call for tree in self.trees for call in calls(tree))
+        return tuple(str(call) for call in found if NAMES[call.name].usual)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +130,26 @@ class Reading:
         stay_while = None
         if spec.stay_while is not None:
             stay_while = self._tree(f"{where}.stay_while", parse_rule, spec.stay_while)
+        fallback = None
+        if spec.fallback is not None:
+            fallback = self._tree(f"{where}.fallback", parse_rule, spec.fallback)
         if when is None:
             return None
-        return Segment(name, tag, spec.describe, spec.control, when, spec.when, stay_while, spec.stay_while or "")
+        segment = Segment(name, tag, spec.describe, spec.control, when, spec.when, stay_while, spec.stay_while or "")
+        return self._with_fallback(segment, fallback, spec.fallback or "")
+
+    def _with_fallback(self, segment: Segment, fallback: Node | None, text: str) -> Segment:
+        """The segment with the rule that stands in; it has to be of use, and known whatever the history is."""
+        if fallback is None:
+            return segment
+        where = f"segments.{segment.name}.fallback"
+        if not segment.usual:
+            self._problem(
+                where, "it stands in while `usual(…)` is not known, and no rule of this segment asks for that"
+            )
+        if any(NAMES[call.name].usual for call in calls(fallback)):
+            self._problem(where, "it stands in while `usual(…)` is not known, so it cannot ask for that itself")
+        return replace(segment, fallback=fallback, fallback_text=text)
 
     def field(self, name: str, spec: FieldSpec) -> Field | None:
         """The field, None where its expression is wrong."""

@@ -31,6 +31,7 @@ class Segment(Table):
     when: str
     describe: str = ""
     stay_while: str | None = None
+    fallback: str | None = None
     tag: str | None = None
     control: float = 0
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 import structlog
 from msgspec import Struct
 
-from syncd.calendar import midnight
+from syncd.calendar import midnight, months_before
 from syncd.history import ledger, outbox
 from syncd.history.columns import batches
 from syncd.history.consents import consent_of
@@ -21,7 +21,7 @@ from syncd.history.shops import shop_row
 from syncd.lifecycle.columns import Batch
 from syncd.plan import Tags
 from syncd.plan.want import Reach, control_bits, reach, wanted_tags
-from syncd.rules import Figure, Judgement, figure_of, figure_values
+from syncd.rules import Figure, Judgement, Node, figure_of, figure_values, figures_in, rhythm_of, usual_in
 from syncd.rules import judge as apply_rules
 from syncd.settings import Audience
 from syncd.steps.context import Context
@@ -116,23 +116,57 @@ def figures_on(context: Context, name: str, today: int) -> Figures:
     return _figures(context, name, today, fresh=row["judged_day"] != today, keep=False)
 
 
+def figures_for(context: Context, name: str, rule: Node, today: int) -> Figures:
+    """The figures that a free rule asks for, of a local day."""
+    rhythm = _rhythm(context, name, usual_in(rule), today, keep=False)
+    return work_out(context, name, figures_in(rule), today, rhythm) | rhythm
+
+
 def _figures(context: Context, name: str, day: int, *, fresh: bool, keep: bool = True) -> Figures:
-    wanted = context.settings.audiences[name].playbook.figures
+    playbook = context.settings.audiences[name].playbook
+    rhythm = _rhythm(context, name, playbook.usual, day, keep=keep)
     if not fresh:
         frozen = ledger.figures_of(context.history, name, day)
-        if all(figure.text in frozen for figure in wanted):
-            return frozen
-    values = work_out(context, name, wanted, day)
+        if all(figure.text in frozen for figure in playbook.figures):
+            return frozen | rhythm
+    values = work_out(context, name, playbook.figures, day, rhythm)
     if keep:
         ledger.freeze_figures(context.history, name, day, values)
-    return values
+    return values | rhythm
 
 
-def work_out(context: Context, name: str, wanted: Sequence[Figure], day: int) -> Figures:
+def _rhythm(context: Context, name: str, wanted: Sequence[Figure] | None, day: int, *, keep: bool) -> Figures:
+    """The figures of order gaps that are in force on a local day: frozen for a month, and what they lack of the
+    same day. A day that is none of ours (`--as-of`) has its own. `wanted`: see `usual_in`.
+    """
+    if wanted is None:
+        return {}
+    frozen_on, frozen = ledger.frozen_rhythm(context.history, name)
+    if frozen_on is None or not _is_in_force(context, name, frozen_on, day):
+        frozen_on, frozen = day, {}
+    if frozen and all(figure.text in frozen for figure in wanted):
+        return frozen
+    rhythm = rhythm_of(wanted, lambda: columns_of(context, name, frozen_on, None), frozen_on) | frozen
+    if keep:
+        ledger.freeze_rhythm(context.history, name, frozen_on, rhythm)
+    return rhythm
+
+
+def _is_in_force(context: Context, name: str, frozen_on: int, day: int) -> bool:
+    if not months_before(day, 1) < frozen_on <= day:
+        return False
+    today = context.today(context.settings.audiences[name])
+    return day == today or day == ledger.audience_row(context.history, name)["judged_day"]
+
+
+def work_out(context: Context, name: str, wanted: Sequence[Figure], day: int, rhythm: Figures) -> Figures:
     """These figures of the whole audience, from everybody's orders up to a local day."""
     if not wanted:
         return {}
-    parts = [[figure_values(figure, batch, day) for figure in wanted] for batch in columns_of(context, name, day, None)]
+    parts = [
+        [figure_values(figure, batch, day, rhythm) for figure in wanted]
+        for batch in columns_of(context, name, day, None)
+    ]
     return {figure.text: figure_of(figure, [part[at] for part in parts]) for at, figure in enumerate(wanted)}
 
 

@@ -46,6 +46,7 @@ def explain(context: Context, name: str, email: str, today: int) -> dict[str, An
             "in": entry["in"],
             "since": iso(since.get(tags.bits[entry["name"]])) if entry["in"] else None,
             "when": segment.when_text,
+            "fallback": entry["fallback"],
             "values": entry["values"],
             "next_change": changes.get(entry["name"]),
         }
@@ -62,7 +63,7 @@ def explain(context: Context, name: str, email: str, today: int) -> dict[str, An
         "audience": name,
         "as_of": date_of(today).isoformat(),
         "standing": f"refused by the service: {person.refused}" if person.refused else person.status or "not a member",
-        "metrics": metrics_of(batch, today),
+        "metrics": metrics_of(batch, today, figures),
         "open_carts": _open_carts(context, audience.shops, id_),
         "segments": rows,
     }

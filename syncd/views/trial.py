@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from syncd.calendar import date_of
 from syncd.errors import UserError
 from syncd.lifecycle import metrics
-from syncd.rules import evaluate, figures_in, parse_rule, parts
+from syncd.rules import evaluate, parse_rule, parts
 from syncd.steps.context import Context
-from syncd.steps.judge import figures_on, judgements, work_out
+from syncd.steps.judge import figures_for, figures_on, judgements
 from syncd.views.common import tags_of
 
 Flags = NDArray[np.bool_]
@@ -25,7 +25,7 @@ def preview(context: Context, name: str, rule: str, today: int) -> dict[str, Any
     """
     tags = tags_of(context, name)
     tree = parse_rule(rule, segments=list(tags.bits))
-    figures = figures_on(context, name, today) | work_out(context, name, figures_in(tree), today)
+    figures = figures_on(context, name, today) | figures_for(context, name, tree, today)
     pieces = parts(tree)
     rows = [
         (

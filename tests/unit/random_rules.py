@@ -17,6 +17,7 @@ MONTH_SPANS = ("1 month", "3 months", "6 months", "1 year", "13 months", "2 year
 PERIODS = ("ever", "this year", "last year", "this month", "last month")
 WINDOWS = DAY_SPANS + MONTH_SPANS + PERIODS
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
+PERCENTS = ("0", "25", "50", "90", "99.5", "100")
 NUMBERS = ("0", "1", "2", "3", "10", "33.33", "50", "99.99", "100", "250.00")
 AMOUNTS_MINOR = (1, 1000, 3333, 5000, 9999, 10000, 25000)
 SINCE = ("since_first_order", "since_last_order", "since_signup")
@@ -86,6 +87,8 @@ class Author:
             return f"{self.one_of(('country', 'city', 'language'))} {self.one_of(('==', '!='))} {right}"
         if self.chance(0.25):
             return self._compared(lambda: self.one_of(SINCE), lambda: self.one_of(MONTH_SPANS + DAY_SPANS))
+        if self.chance(0.1):
+            return self._compared(lambda: "lateness", lambda: f"usual({self.one_of(PERCENTS)})")
         write = self.one_of((self.number, self.amount, self.days, self.date))
         return self._compared(write, write)
 
@@ -105,6 +108,8 @@ class Author:
             return f"(({self.amount(depth - 1)}) / ({self._money(depth - 1)}))"
         if self.chance(0.15):
             return self._figure(f"orders({self.one_of(WINDOWS)})")
+        if self.chance(0.2):
+            return self.one_of(("lateness", f"usual({self.one_of(PERCENTS)})", self._figure("lateness")))
         return self.one_of((f"orders({self.one_of(WINDOWS)})", self.one_of(NUMBERS)))
 
     def amount(self, depth: int = 2) -> str:
@@ -126,18 +131,19 @@ class Author:
             return self._joined(lambda: self.days(depth - 1), "*/", lambda: self.one_of(NUMBERS))
         if self.chance(0.1):
             return f"({self.date(0)} - {self.date(0)})"
-        return self.one_of((self.one_of(SINCE), self.one_of(DAY_SPANS), self._figure(self.one_of(SINCE))))
+        measured = self.one_of((*SINCE, "order_gap"))
+        return self.one_of((measured, self.one_of(DAY_SPANS), self._figure(measured)))
 
     def date(self, depth: int = 2) -> str:
         if depth and self.chance(0.3):
             return f"{self.date(depth - 1)} {self.one_of('+-')} {self._wrapped(self.days(0))}"
-        return self.one_of(("first_order", "last_order", "last_order", self.one_of(TODAYS).isoformat()))
+        return self.one_of(("first_order", "last_order", "next_order", self.one_of(TODAYS).isoformat()))
 
     def place(self) -> str:
         return self.one_of(("country", "city", "language", '"San Juan"'))
 
     def _figure(self, measured: str) -> str:
-        p = self.one_of(("0", "25", "50", "90", "99.5", "100"))
+        p = self.one_of(PERCENTS)
         return self.one_of((f"mean({measured})", f"percentile({measured}, {p})"))
 
     def _joined(self, left: Callable[[], str], operators: str, right: Callable[[], str]) -> str:

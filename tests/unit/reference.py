@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 # A customer: id, signup (date or None), subscribed, wholesale, country, city, language,
@@ -30,8 +31,10 @@ class World:
     today: date
     exponent: int
     people: Sequence[Person]
-    segments: dict[str, tuple[str, str | None]] = field(default_factory=dict)  # name: when, stay_while
-    figures: dict[tuple[str, str, float | None], float | None] = field(default_factory=dict)  # known so far
+    segments: dict[str, tuple[str, str | None, str | None]] = field(default_factory=dict)  # when, stay_while, fallback
+    figures: dict[Any, float | None] = field(default_factory=dict)  # known so far
+    enough_gaps: int = 200
+    enough_days: int = 180
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,10 @@ def value(expression: str, person: Person, world: World) -> Any:
 
 
 def is_in(name: str, person: Person, world: World) -> bool:
-    """Whether the person is in the segment: by its rule, or still in by its weaker one."""
-    when, stay_while = world.segments[name]
+    """Whether the person is in the segment: by its rule, or still in by its weaker one; or by its fallback."""
+    when, stay_while, fallback = world.segments[name]
+    if fallback is not None and "usual" in f"{when} {stay_while}" and usual(50, world) is None:
+        return holds(fallback, person, world)
     if holds(when, person, world):
         return True
     return stay_while is not None and name in person["was_in"] and holds(stay_while, person, world)
@@ -99,6 +104,66 @@ def lies_in(day: date, window: Any, today: date) -> bool:
     }[window]
 
 
+def gaps_of(person: Person, today: date) -> list[int]:
+    """The days between one order day and the next."""
+    days = sorted({day for day, _ in orders_in("ever", person, today)})
+    return [(later - earlier).days for earlier, later in pairwise(days)]
+
+
+def retail_gaps(world: World) -> list[list[int]]:
+    return [gaps_of(person, world.today) for person in world.people if not person["wholesale"]]
+
+
+def typical_gap(world: World) -> float | None:
+    """The geometric mean of all gaps of retail customers."""
+    every = [gap for gaps in retail_gaps(world) for gap in gaps]
+    return to_the_grid(math.exp(math.fsum(map(math.log, every)) / len(every))) if every else None
+
+
+def usual_gap(gaps: Sequence[int], world: World) -> float | None:
+    """Of somebody with these gaps behind them: five typical ones are added."""
+    typical = once("typical gap", world, lambda: typical_gap(world))
+    if typical is None:
+        return None
+    logs = [math.log(gap) for gap in gaps] + [math.log(typical)] * 5
+    return to_the_grid(math.exp(math.fsum(logs) / len(logs)))
+
+
+def to_the_grid(days: float) -> float:
+    """Usual gaps are whole multiples of 2^-20 days, so that 30 days are 30 days."""
+    return round(days * 2**20) / 2**20
+
+
+def usual(p: float, world: World) -> float | None:
+    """The lateness below which p % of the completed gaps ended; None where the history is too small to tell."""
+    customers = retail_gaps(world)
+    first = [day for person in world.people if not person["wholesale"] for day, _ in person["orders"]]
+    days = (world.today - min(first, default=world.today)).days
+    if sum(map(len, customers)) < max(1, world.enough_gaps) or days < world.enough_days:
+        return None
+    lateness = []
+    for gaps in customers:
+        for at, gap in enumerate(gaps):
+            known = usual_gap(gaps[:at], world)
+            assert known is not None
+            lateness.append(gap / known)
+    return percentile(lateness, p)
+
+
+def once(key: Any, world: World, work_out: Any) -> float | None:
+    if key not in world.figures:
+        world.figures[key] = work_out()
+    return world.figures[key]
+
+
+def percentile(values: list[float], p: float) -> float:
+    """Interpolated linearly between neighbours."""
+    values = sorted(values)
+    place = (len(values) - 1) * p / 100
+    low, high = values[math.floor(place)], values[math.ceil(place)]
+    return low + (high - low) * (place - math.floor(place))
+
+
 def figure(name: str, expression: str, p: float | None, world: World) -> float | None:
     """mean(x) and percentile(x, p) over retail customers who ordered."""
     values = []
@@ -112,10 +177,7 @@ def figure(name: str, expression: str, p: float | None, world: World) -> float |
     if name == "mean":
         return math.fsum(values) / len(values)
     assert p is not None
-    values.sort()
-    place = (len(values) - 1) * p / 100
-    low, high = values[math.floor(place)], values[math.ceil(place)]
-    return low + (high - low) * (place - math.floor(place))
+    return percentile(values, p)
 
 
 @dataclass(frozen=True)
@@ -253,6 +315,13 @@ class Reader:
                 return None
             day = days[0] if "first" in word else days[-1]
             return Since(day, today) if word.startswith("since") else day
+        if word in ("order_gap", "lateness", "next_order"):
+            return self.rhythm(word)
+        if word == "usual":
+            assert self.take("(")
+            p = float(self.words.pop(0))
+            assert self.take(")")
+            return once(("usual", p), self.world, lambda: usual(p, self.world))
         if word == "since_signup":
             known = person["signup"] is not None and person["signup"] <= today
             return Since(person["signup"], today) if known else None
@@ -261,6 +330,16 @@ class Reader:
         if word in ("mean", "percentile"):
             return self.figure(word)
         return person[word] if word == "subscribed" else person[word] or None
+
+    def rhythm(self, word: str) -> float | date | None:
+        days = [day for day, _ in orders_in("ever", self.person, self.world.today)]
+        gap = usual_gap(gaps_of(self.person, self.world.today), self.world) if days else None
+        if gap is None:
+            return None
+        if word == "order_gap":
+            return gap
+        since = (self.world.today - max(days)).days
+        return since / gap if word == "lateness" else max(days) + timedelta(days=round(gap))
 
     def membership(self) -> bool:
         assert self.take("(")
@@ -281,9 +360,7 @@ class Reader:
             p = float(self.words.pop(0))
         assert self.take(")")
         key = word, " ".join(inner), p
-        if key not in self.world.figures:
-            self.world.figures[key] = figure(*key, self.world)
-        return self.world.figures[key]
+        return once(key, self.world, lambda: figure(*key, self.world))
 
 
 def compare(left: Any, operator: str, right: Any) -> bool:

@@ -129,9 +129,10 @@ def test_every_rule_in_the_marketers_page_can_be_read() -> None:
     text = (ROOT / "docs/marketer.md").read_text()
     block = re.search(r"## Write a rule\n\n```\n(.*?)```", text, re.S)
     assert block
-    rules = [*block[1].splitlines(), *re.findall(r'(?:when|stay_while|preview) (?:= )?"(.*?)"', text)]
-    specs = {f"r{n}": SegmentSpec(rule) for n, rule in enumerate(rules)} | {"loyal": SegmentSpec("orders(ever) >= 9")}
-    assert len(Playbook.load(specs, currency="EUR").segments) == len(rules) + 1 >= 7
+    rules = [*block[1].splitlines(), *re.findall(r'(?:when|stay_while|preview|fallback) (?:= )?"(.*?)"', text)]
+    named = {name: SegmentSpec("orders(ever) >= 9") for name in re.findall(r"^\[segments\.(.*)\]$", text, re.M)}
+    specs = named | {f"r{n}": SegmentSpec(rule) for n, rule in enumerate(rules)}
+    assert len(Playbook.load(specs, currency="EUR").segments) == len(rules) + len(named) >= 12
 
 
 def test_the_marketers_page_lists_the_shipped_segments() -> None:

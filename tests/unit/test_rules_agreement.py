@@ -11,11 +11,11 @@ import numpy as np
 import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_rules import Author
+from random_rules import WINDOWS, Author
 
 from syncd.calendar import day_of
 from syncd.lifecycle.columns import NO_DAY, Batch
-from syncd.rules import FieldSpec, Playbook, SegmentSpec, figure_of, figure_values, judge
+from syncd.rules import Enough, FieldSpec, Playbook, SegmentSpec, figure_of, figure_values, judge, rhythm_of
 
 NAMES = ("s-0", "s-1", "s-2", "s-3")
 # The highest bits, which are the first to break.
@@ -37,18 +37,23 @@ def case_of(seed: int) -> Case:
     segments: dict[str, SegmentSpec] = {}
     for name in NAMES:
         known = tuple(segments)
-        segments[name] = SegmentSpec(author.rule(known), stay_while=author.one_of((None, author.rule(known))))
+        when, stay_while = author.rule(known), author.one_of((None, author.rule(known)))
+        fallback = f"orders({author.one_of(WINDOWS)}) > 0" if "usual" in f"{when} {stay_while}" else None
+        segments[name] = SegmentSpec(when, stay_while=stay_while, fallback=author.one_of((None, fallback)))
     world = reference.World(
         today=today,
         exponent=author.one_of((0, 2, 2, 3)),
         people=author.people(today, NAMES),
-        segments={name: (spec.when, spec.stay_while) for name, spec in segments.items()},
+        segments={name: (spec.when, spec.stay_while, spec.fallback) for name, spec in segments.items()},
+        enough_gaps=author.one_of((0, 0, 3)),
+        enough_days=author.one_of((0, 0, 30)),
     )
     values = {
         "MONEY": f"spend(ever) * 0 + {author.amount()}",
         "NUMBER": author.number(),
         "AGE": author.one_of(("since_first_order", "since_last_order", "since_signup")),
-        "DATE": author.one_of(("first_order", "last_order + 30 days")),
+        "GAP": author.one_of(("order_gap * 2", "order_gap + 1 day", "order_gap")),
+        "DATE": author.one_of(("first_order", "last_order + 30 days", "next_order")),
         "TEXT": author.place(),
     }
     return Case(world, segments, {name: FieldSpec(value) for name, value in values.items()})
@@ -83,8 +88,10 @@ def judged(case: Case) -> tuple[list[set[str]], dict[str, list[Any]]]:
     playbook = Playbook.load(dict(reversed(case.segments.items())), case.fields, currency="EUR")
     cut = len(people) // 2
     halves = [columns(half, exponent) for half in (people[:cut], people[cut:])]
-    figures = {
-        figure.text: figure_of(figure, [figure_values(figure, half, today) for half in halves])
+    enough = Enough(case.world.enough_gaps, case.world.enough_days)
+    rhythm = rhythm_of(playbook.usual or (), lambda: halves, today, enough)
+    figures = rhythm | {
+        figure.text: figure_of(figure, [figure_values(figure, half, today, rhythm) for half in halves])
         for figure in playbook.figures
     }
     judgement = judge(playbook, columns(people, exponent), today, figures, BITS)
@@ -116,6 +123,8 @@ def written(name: str, exact: Any, exponent: int) -> Any:
             return round(exact * 10**6) / 10**6
         case "AGE":
             return exact.days
+        case "GAP":
+            return round(exact)
         case "DATE":
             return str(exact if isinstance(exact, date) else date(1970, 1, 1) + timedelta(days=exact))
     return exact

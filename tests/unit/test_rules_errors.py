@@ -274,13 +274,41 @@ months and years differ in length: they are compared with `since_last_order` and
   since_last_order - since_first_order > 6 months
                                          ^^^^^^^^
 
-'lateness' is not available yet
-  lateness > usual(90)
-  ^^^^^^^^
+`lateness` is a number: compare it with a number such as `3`, not with a number of days
+  lateness > 30 days
+             ^^^^^^^
 
-'usual' is not available yet
-  orders(ever) > usual(90)
-                 ^^^^^
+`order_gap` is a number of days: compare it with a length such as `30 days`, not with a number
+  order_gap > 30
+              ^^
+
+months and years differ in length: they are compared with `since_last_order` and the like; write days here
+  order_gap > 1 month
+              ^^^^^^^
+
+`next_order` is a date: compare it with a date such as `2026-01-31`, not with a number of days
+  next_order < 7 days
+               ^^^^^^
+
+`lateness` stands without parentheses
+  lateness(6 months) > 2
+          ^
+
+`usual` needs parentheses with a number from 0 to 100
+  lateness > usual
+             ^^^^^
+
+`usual` needs a number from 0 to 100
+  lateness > usual(101)
+                   ^^^
+
+a figure of the audience cannot stand inside another
+  mean(lateness - usual(50)) > 1
+                  ^^^^^^^^^
+
+unknown name 'latenes'; did you mean 'lateness'?
+  latenes > usual(90)
+  ^^^^^^^
 
 'bought' is not available yet
   bought(category "tea", 6 months)
@@ -305,8 +333,6 @@ def test_an_empty_rule_is_a_complaint_too() -> None:
     "planned",
     [
         "units(ever) > 3",
-        "order_gap > 3 days",
-        "next_order > 2026-01-01",
         'last_product == "tea"',
         'favourite_product == "tea"',
         'favourite_category == "tea"',

@@ -121,6 +121,7 @@ def test_an_explanation_shows_the_value_behind_each_condition_as_written() -> No
         "name": "a",
         "in": True,
         "stays": False,
+        "fallback": None,
         "values": [
             {"expression": "spend( ever )>=250", "value": 123.45, "holds": False},
             {"expression": "2026-01-01 < last_order", "value": "2026-08-31", "holds": True},

@@ -91,6 +91,42 @@ def test_the_figures_of_all_rules_are_gathered_once_each() -> None:
     ]
 
 
+def test_the_figures_of_order_gaps_are_gathered_apart_from_the_others() -> None:
+    playbook = Playbook.load(
+        {"a": SegmentSpec("lateness > usual( 90 )", stay_while="lateness > usual(80.0)", fallback="subscribed")},
+        {"F": FieldSpec("lateness / usual(90)")},
+        currency="EUR",
+    )
+    assert [figure.text for figure in playbook.usual or ()] == ["usual(80)", "usual(90)"]
+    assert playbook.figures == ()
+
+
+def test_a_playbook_knows_whether_anything_asks_for_order_gaps() -> None:
+    assert load(a=YES).usual is None
+    assert load(a=SegmentSpec("subscribed and lateness > 2")).usual == ()
+    assert Playbook.load({}, {"F": FieldSpec("next_order")}, currency="EUR").usual == ()
+    assert load(a=SegmentSpec("mean(order_gap) > 20 days")).usual == ()
+
+
+def test_a_fallback_stands_only_beside_usual_and_does_not_ask_for_it() -> None:
+    late = SegmentSpec("lateness > usual(90)", fallback="since_last_order >= 180 days or lateness > usual(50)")
+    assert problems({"a": SegmentSpec("lateness > 2", fallback="subscribed"), "b": late}) == [
+        "segments.a.fallback: it stands in while `usual(…)` is not known, and no rule of this segment asks for that",
+        "segments.b.fallback: it stands in while `usual(…)` is not known, so it cannot ask for that itself",
+    ]
+
+
+def test_a_segment_stands_behind_those_that_its_fallback_asks_for() -> None:
+    playbook = load(a=SegmentSpec("lateness > usual(90)", fallback="in(b)"), b=YES)
+    assert [segment.name for segment in playbook.segments] == ["b", "a"]
+
+
+def test_a_fallback_makes_other_judgements_follow() -> None:
+    rule = "lateness > usual(90)"
+    specs = [SegmentSpec(rule), SegmentSpec(rule, fallback="subscribed"), SegmentSpec(rule, stay_while="subscribed")]
+    assert len({load(a=spec).digest for spec in specs}) == 3
+
+
 def test_every_problem_is_told_at_once_with_its_place() -> None:
     found = problems(
         {

@@ -1,0 +1,149 @@
+"""The rhythm in which people order: gaps between order days, and how late somebody is by their own measure.
+
+It knows order days, and neither rules nor where its figures are kept. What it says of the audience is
+worked out in two passes over the batches: `tally` gives the typical gap, `lateness_of_gaps` measures with it.
+Logarithms are added up as whole numbers and usual gaps are rounded to a grid finer than a second, so
+that a customer is judged alike alone and among a million, and somebody who orders every 30 days has a
+usual gap of exactly 30.
+
+Source: DESIGN "Order gap and lateness".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from syncd.lifecycle.columns import Batch, Days
+from syncd.lifecycle.metrics import running
+
+# So many gaps of the typical length stand beside a customer's own: one gap alone says little.
+WEIGHT = 5
+# Lateness is measured at so many gaps at most, which bounds the memory; of a larger audience at every second
+# customer, every third …, which no quantile shows.
+SAMPLE_MAX = 2**24
+
+# Logarithms are counted in this unit; there is room for gaps of 219 years together.
+_LOG_UNIT = 2.0**-48
+# The grid of usual gaps, in days.
+_GAP_UNIT = 2.0**-20
+
+Counts = NDArray[np.int64]
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tally:
+    """The completed gaps of the audience's retail customers: how many there are of each length in days.
+
+    `first_day`: that of their first order; None where nobody ordered.
+    """
+
+    lengths: Counts
+    first_day: int | None
+
+    @property
+    def gaps(self) -> int:
+        """How many gaps are completed."""
+        return int(self.lengths.sum())
+
+    @property
+    def typical(self) -> float | None:
+        """The geometric mean gap in days; None where no gap is completed."""
+        if not self.gaps:
+            return None
+        logs = (count * math.log(days) for days, count in enumerate(self.lengths.tolist()) if count)
+        return round(math.exp(math.fsum(logs) / self.gaps) / _GAP_UNIT) * _GAP_UNIT
+
+    def percentile(self, p: float) -> float:
+        """The length in days below which p % of the gaps lie, interpolated linearly between neighbours."""
+        place = (self.gaps - 1) * p / 100
+        below, above = np.searchsorted(np.cumsum(self.lengths), [math.floor(place), math.ceil(place)], side="right")
+        return float(below + (above - below) * (place - math.floor(place)))
+
+
+def tally(batches: Iterable[Batch], today: int) -> Tally:
+    """The completed gaps of everybody, however the batches were cut."""
+    lengths, firsts = np.zeros(1, np.int64), []
+    for batch in batches:
+        gap = _closed(batch, today)
+        retail = _orders_of(batch, ~batch.wholesale)
+        lengths = _added(lengths, np.bincount(gap[retail & (gap > 0)]))
+        days = batch.order_day[retail & (batch.order_day <= today)]
+        firsts += [int(days.min())] if len(days) else []
+    return Tally(lengths, min(firsts, default=None))
+
+
+def order_gap(batch: Batch, today: int, typical: float) -> Values:
+    """The usual gap of each customer in days: their own gaps and `WEIGHT` typical ones, geometrically.
+
+    NaN for who never ordered, and for everybody where `typical` is NaN.
+    """
+    gap = _closed(batch, today)
+    logs, gaps = running(_logs_of(gap)), running(gap > 0)
+    begin, end = batch.starts[:-1], batch.starts[1:]
+    ordered = running(batch.order_day <= today)
+    usual = _usual(logs[end] - logs[begin], gaps[end] - gaps[begin], typical)
+    return np.where(ordered[end] > ordered[begin], usual, np.nan)
+
+
+def lateness_of_gaps(batch: Batch, today: int, typical: float, every: int = 1) -> Values:
+    """Each completed gap of the retail customers, divided by the usual gap that was known when it began.
+
+    Of the customers whose id `every` divides; see `sample`.
+    """
+    gap = _closed(batch, today)
+    gap[_orders_of(batch, batch.wholesale | (batch.customer % every != 0))] = 0
+    logs, gaps, at = running(_logs_of(gap)), running(gap > 0), np.flatnonzero(gap)
+    begin = batch.starts[np.searchsorted(batch.starts, at, side="right") - 1]
+    # Totals at the position of an order are those before it: the gap that it closed is not among them.
+    values: Values = gap[at] / _usual(logs[at] - logs[begin], gaps[at] - gaps[begin], typical)
+    return values
+
+
+def sample(gaps: int, most: int = SAMPLE_MAX) -> int:
+    """Every how many customers suffice, so that about `most` of the audience's gaps are kept at once."""
+    return max(1, math.ceil(gaps / most))
+
+
+def _closed(batch: Batch, today: int) -> Days:
+    """For each order the gap in days that it closed: 0 for a customer's first, the same day, and after today."""
+    gap = np.zeros(len(batch.order_day), np.int64)
+    gap[1:] = np.diff(batch.order_day)
+    first = batch.starts[:-1]
+    gap[first[first < len(gap)]] = 0
+    gap[batch.order_day > today] = 0
+    return gap
+
+
+def _usual(logs: Counts, gaps: Counts, typical: float) -> Values:
+    """The usual gap after so many gaps, whose logarithms add up to `logs`."""
+    exact = np.exp((logs * _LOG_UNIT + WEIGHT * math.log(typical)) / (gaps + WEIGHT))
+    return np.rint(exact / _GAP_UNIT) * _GAP_UNIT
+
+
+def _logs_of(gap: Days) -> Counts:
+    """The logarithm of each gap, and 0 where there is none: whole numbers, so that adding them up is exact."""
+    return _log_table(int(gap.max(initial=0)).bit_length())[gap]
+
+
+@cache
+def _log_table(bits: int) -> Counts:
+    return np.array([0, *(round(math.log(days) / _LOG_UNIT) for days in range(1, 2**bits))], np.int64)
+
+
+def _orders_of(batch: Batch, customers: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which orders are of these customers."""
+    return np.repeat(customers, np.diff(batch.starts))
+
+
+def _added(left: Counts, right: Counts) -> Counts:
+    longer, shorter = (left, right) if len(left) >= len(right) else (right, left)
+    total = longer.copy()
+    total[: len(shorter)] += shorter
+    return total

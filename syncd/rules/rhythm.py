@@ -1,0 +1,78 @@
+"""Figures of the audience's order gaps: the typical gap, and `usual(90)`. They are kept for a month.
+
+It knows from how much history on `usual` means something, and says why where it does not; the
+arithmetic is that of `lifecycle.gaps`. Unlike the other figures they take two passes over everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from syncd.lifecycle import gaps
+from syncd.lifecycle.columns import Batch
+from syncd.rules.figures import Figure
+from syncd.rules.names import NAMES
+from syncd.rules.scope import TYPICAL_GAP
+from syncd.rules.tree import Node, calls
+
+COMPLETED_GAPS = "completed gaps"
+HISTORY_DAYS = "days of history"
+
+Rhythm = dict[str, float | None]
+
+
+class Enough(NamedTuple):
+    """From so much on `usual` is known."""
+
+    gaps: int = 200
+    days: int = 180
+
+
+ENOUGH = Enough()
+
+
+def usual_in(*trees: Node) -> tuple[Figure, ...] | None:
+    """The `usual(p)` that rules need, each once, sorted by their text; None where no rule asks for order gaps."""
+    found = [call for tree in trees for call in calls(tree) if NAMES[call.name].usual or NAMES[call.name].of_gaps]
+    if not found:
+        return None
+    needed = {str(call): call for call in found if NAMES[call.name].usual}
+    return tuple(Figure(text, needed[text]) for text in sorted(needed))
+
+
+def rhythm_of(
+    wanted: Iterable[Figure], batches: Callable[[], Iterable[Batch]], today: int, enough: Enough = ENOUGH
+) -> Rhythm:
+    """The typical gap, what it rests on, and the `wanted` ones by their text: None where they are not known.
+
+    `batches` gives everybody afresh each time it is called.
+    """
+    tally = gaps.tally(batches(), today)
+    days = 0 if tally.first_day is None else today - tally.first_day
+    rhythm: Rhythm = {TYPICAL_GAP: tally.typical, COMPLETED_GAPS: float(tally.gaps), HISTORY_DAYS: float(days)}
+    usual = {figure.text: figure for figure in wanted}
+    if not usual or tally.typical is None or tally.gaps < enough.gaps or days < enough.days:
+        return rhythm | dict.fromkeys(usual)
+    every = gaps.sample(tally.gaps)
+    values = np.concatenate([gaps.lateness_of_gaps(batch, today, tally.typical, every) for batch in batches()])
+    return rhythm | {text: _quantile(figure, values) for text, figure in usual.items()}
+
+
+def why_unknown(rhythm: Mapping[str, float | None]) -> str:
+    """Why `usual` is not known yet; "" where it is."""
+    for text, least in ((COMPLETED_GAPS, ENOUGH.gaps), (HISTORY_DAYS, ENOUGH.days)):
+        if (have := rhythm[text] or 0) < least:
+            return f"usual() needs {least} {_SPOKEN[text]}, and there are {have:.0f}"
+    return ""
+
+
+_SPOKEN = {COMPLETED_GAPS: "completed gaps between orders", HISTORY_DAYS: "days of history"}
+
+
+def _quantile(figure: Figure, values: gaps.Values) -> float:
+    work_out = NAMES[figure.call.name].usual
+    assert work_out is not None, "usual_in names such figures only"
+    return work_out(values, *figure.call.arguments)
