@@ -14,13 +14,15 @@ import pytest
 
 from syncd.errors import ConnectionBlocked, TransientError
 from syncd.history.database import open_history
+from syncd.http import Http
 from syncd.pipeline import Cycle
 from syncd.sandbox.audience import Switches
+from syncd.sandbox.faults import Fault
 from tests.integration.mailchimp_world import Town
 from tests.traps.hostile import SHOPS, Siege, Stranger, complete, siege
 from tests.traps.mailchimp_stage import Home, empty
 
-Fault = dict[str, Any]
+Planted = dict[str, Any]
 
 # {service: {resource: (path, the cursors that must stay where they are)}}
 DELETIONS = ("deleted_orders", "deleted_customers")
@@ -60,13 +62,13 @@ WORTH_HAVING_WITHOUT = {("shopify", "deletions")}
 # A write without a usable answer is read again in the next cycle, whether or not this one goes on.
 WRITES = {("mailchimp", "member"), ("mailchimp", "tags")}
 
-USELESS: dict[str, Fault] = {
+USELESS: dict[str, Planted] = {
     "truncated": {"kind": "truncate"},
     "a portal's page": {"kind": "html200"},
     "a list": {"kind": "body", "body": "[[]]"},
     "nested 5,000 deep": {"kind": "body", "body": '{"a":' + "[" * 5000 + "]" * 5000 + "}"},
 }
-MORE_USELESS: dict[str, Fault] = {
+MORE_USELESS: dict[str, Planted] = {
     "nothing": {"kind": "empty"},
     "null": {"kind": "body", "body": "null"},
     "an empty object": {"kind": "body", "body": "{}"},
@@ -111,7 +113,7 @@ def stranger() -> Iterator[Stranger]:
     found.close()
 
 
-def strike(house: Siege, service: str, resource: str, fault: Fault) -> tuple[Cycle, dict[str, str]]:
+def strike(house: Siege, service: str, resource: str, fault: Planted) -> tuple[Cycle, dict[str, str]]:
     """One cycle with news in both shops while the resource is faulty; nobody's cursor passed what was not read."""
     path, cursors = RESOURCES[service][resource]
     if resource in AT_FIRST:
@@ -203,3 +205,26 @@ def test_no_next_link_to_another_place_is_followed(
     goes_on_without(besieged, "shopify", cycle, bought)
     assert stranger.heard == []
     besieged.recovers()
+
+
+DRIPPING = {
+    "shopify": ("/admin/api/2026-07/orders.json?status=any", {"X-Shopify-Access-Token": "sandbox"}),
+    "ecwid": ("/api/v3/1003/orders", {"Authorization": "Bearer sandbox"}),
+    "mailchimp": ("/3.0/", {"Authorization": "Basic c3luY2Q6c2FuZGJveC11czE="}),
+}
+
+
+@pytest.mark.parametrize("service", DRIPPING)
+def test_an_answer_whose_every_byte_comes_in_time_still_ends_at_the_deadline(besieged: Siege, service: str) -> None:
+    path, headers = DRIPPING[service]
+    http = Http(besieged.sandbox.urls[service], connection="shops.acme", headers=lambda: headers, attempts=1)
+    assert len(http.request("GET", path).body) > 300
+    # A fifth of the deadline between two bytes: all of them would take as many minutes as syncd waits for seconds.
+    drip = Fault(kind="drip", service=service, seconds=0.1)
+    besieged.world.faults.add(drip)
+    try:
+        with pytest.raises(TransientError, match="got no whole answer"):
+            http.request("GET", path, deadline=0.5)
+    finally:
+        besieged.world.faults.clear()
+        http.close()
