@@ -72,7 +72,9 @@ class Seen(Struct, frozen=True):
 
     @property
     def oldest(self) -> int:
-        """The earliest instant of its records; 0 without any."""
+        """The earliest instant of its records; 0 without any, and where one of them does not tell its own."""
+        if self.batch.rejected:
+            return 0
         return min((record.updated_at for record in self.batch.records), default=0)
 
     @property

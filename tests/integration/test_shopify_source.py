@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+import msgspec
 import pytest
 import requests
 
@@ -202,6 +203,15 @@ def test_a_walk_begins_anew_before_the_shop_stops_showing_more(acme: Acme, count
     acme.shop.load([Customer(id=n, email=f"c{n}@example.com", created_at=t, updated_at=t) for n, t in people], [])
     seen = {customer.id for page in acme.connect().pull({}) for customer in page.customers}
     assert len(seen) == sum(counts)
+
+
+def test_a_long_list_that_begins_with_a_record_out_of_order_is_read_from_its_beginning(acme: Acme) -> None:
+    at = acme.world.clock.now() - 30 * DAY_SECONDS
+    acme.fill({at: 1} | {at + 3_600 * n: 50 for n in range(1, 90)})
+    first = {"kind": "mutate", "path": "*/orders.json", "field": "orders.0.updated_at", "value": '"soon"', "count": 1}
+    acme.world.faults.add(msgspec.convert(first, Fault))
+    pages = list(acme.connect().pull({}))
+    assert len(set(order_ids(pages))) == 1 + 50 * 89
 
 
 def test_a_walk_cut_off_within_one_second_goes_on_where_it_was(acme: Acme) -> None:
