@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from functools import partial
 
 from msgspec import Struct
 from sqlalchemy import select
 
+from syncd.calendar import date_of
 from syncd.clock import clock_for
 from syncd.destinations import AudienceProfile
 from syncd.destinations import connect as connect_audience
@@ -20,6 +22,7 @@ from syncd.history import ledger
 from syncd.history.database import History, open_history
 from syncd.history.schema import audiences, shops
 from syncd.model import ShopProfile
+from syncd.rules import TYPICAL_GAP, why_unknown
 from syncd.settings import Audience, Settings
 from syncd.sources import WEBHOOK_PATH, WEBHOOKS, webhook_secret
 from syncd.sources import connect as connect_shop
@@ -46,13 +49,15 @@ class Finding(Struct, frozen=True):
 class Before(Struct, frozen=True):
     """What the history knows: the fingerprint of each shop and audience, and the audiences that had their first push.
 
-    `fresh` gives the tags among those of an audience that syncd has never written.
+    `fresh` gives the tags among those of an audience that syncd has never written, `rhythm` its figures of order
+    gaps and the day of which they are.
     """
 
     shops: Mapping[str, str] = {}
     audiences: Mapping[str, str] = {}
     complete: frozenset[str] = frozenset()
     fresh: Callable[[str], list[str] | None] = lambda name: None
+    rhythm: Callable[[str], tuple[int | None, dict[str, float | None]]] = lambda name: (None, {})
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
@@ -84,7 +89,8 @@ def _before(settings: Settings, history: History) -> Before:
         return ledger.fresh_tags(history, name, audience.playbook, audience.tag_prefix)
 
     complete = frozenset(row.name for row in rows if row.backfilled_at is not None)
-    return Before(known, {row.name: row.fingerprint for row in rows}, complete, fresh)
+    prints = {row.name: row.fingerprint for row in rows}
+    return Before(known, prints, complete, fresh, partial(ledger.frozen_rhythm, history))
 
 
 def _all(settings: Settings, now: Callable[[], int], before: Before) -> Iterator[Finding]:
@@ -172,6 +178,7 @@ def _audience(name: str, audience: Audience, now: Callable[[], int], before: Bef
     yield from _room(name, audience, profile)
     yield from _fields(name, audience, profile)
     yield from _tags(name, audience, profile, before)
+    yield from _rhythm(name, audience, before)
 
 
 def _room(name: str, audience: Audience, profile: AudienceProfile) -> Iterator[Finding]:
@@ -226,6 +233,28 @@ def _tags(name: str, audience: Audience, profile: AudienceProfile, before: Befor
             f"audience {name}: these tags exist already, from an earlier syncd it seems: {foreign}",
             "syncd takes them over, and takes them from whoever they do not fit. Set another tag_prefix to leave them.",
         )
+
+
+def _rhythm(name: str, audience: Audience, before: Before) -> Iterator[Finding]:
+    """What is usual here, where a rule asks for that and everybody was judged once."""
+    frozen_on, rhythm = before.rhythm(name)
+    if frozen_on is None or audience.playbook.usual is None:
+        return
+    asking = [segment for segment in audience.playbook.segments if segment.usual]
+    if asking and (reason := why_unknown(rhythm)):
+        without = ", ".join(segment.name for segment in asking if not segment.fallback)
+        ways = [f"{segment.name} goes by its fallback" for segment in asking if segment.fallback]
+        yield Finding(
+            "warning",
+            f"audience {name}: {reason}: {', '.join([*ways, *([f'no fallback for {without}'] if without else [])])}",
+            f"Give {without} a `fallback` in the lifecycle file." if without else "Nothing to do: it comes with time.",
+        )
+    elif typical := rhythm.get(TYPICAL_GAP):
+        known = [
+            f"{figure.text} is {rhythm[figure.text]:.2f}" for figure in audience.playbook.usual if figure.text in rhythm
+        ]
+        what = "; ".join([f"usually {typical:.0f} days between two orders", *known])
+        yield Finding("ok", f"audience {name}: {what} (worked out on {date_of(frozen_on)}, once a month)")
 
 
 def _places(name: str, audience: Audience, shop: str, profile: ShopProfile) -> Iterator[Finding]:

@@ -13,10 +13,12 @@ from syncd.rules.judgement import Judgement, evaluate, judge
 from syncd.rules.parser import parse, parse_rule
 from syncd.rules.playbook import Playbook
 from syncd.rules.rhythm import Enough, rhythm_of, usual_in, why_unknown
+from syncd.rules.scope import TYPICAL_GAP
 from syncd.rules.specs import Field, FieldSpec, Moment, MomentSpec, Segment, SegmentSpec
 from syncd.rules.tree import Node, parts
 
 __all__ = [
+    "TYPICAL_GAP",
     "Enough",
     "Field",
     "FieldSpec",

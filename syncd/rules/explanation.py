@@ -97,10 +97,14 @@ def _notes(node: Node, scope: Scope) -> Iterator[str]:
     """What is behind the lateness of somebody who has ordered; and why there is nothing to hold it against."""
     used = list(calls(node))
     if any(NAMES[call.name].of_gaps for call in used) and not np.isnan(gap := float(scope.order_gap()[0])):
-        since = float(scope.today - scope.last_order()[0])
-        yield f"usual gap {gap:.{0 if gap >= 10 else 1}f} days, last order {since:.0f} days ago"
+        since = int(scope.today - scope.last_order()[0])
+        yield f"usual gap {_of_days(round(gap, 0 if gap >= 10 else 1))}, last order {_of_days(since)} ago"
     if any(NAMES[call.name].usual and np.isnan(scope.figure(str(call))) for call in used):
         yield why_unknown(scope.figures)
+
+
+def _of_days(days: float) -> str:
+    return f"{days:g} day{'' if days == 1 else 's'}"
 
 
 def _shown(node: Node, scope: Scope) -> Any:

@@ -157,6 +157,113 @@ def test_an_explanation_says_when_only_the_weaker_rule_keeps_a_member() -> None:
     assert (outside["in"], outside["stays"], len(outside["values"])) == (False, False, 2)
 
 
+# By each customer's own rhythm.
+
+KNOWN = {"typical gap": 30.0, "usual(90)": 4.0, "completed gaps": 200.0, "days of history": 180.0}
+UNKNOWN = {"typical gap": 30.0, "usual(90)": None, "completed gaps": 200.0, "days of history": 179.0}
+# Once; every 30 days; twice on one day; every 10 days; and somebody who never ordered. The last order was 60 days ago.
+RHYTHMS = [[60], [60, 90, 120], [60, 60], [60 + 10 * at for at in range(6)], []]
+TEN = (10**5 * 30**5) ** (1 / 10)
+LATE = SegmentSpec("lateness > usual(90)", stay_while="lateness > 1", fallback="since_last_order >= 90 days")
+
+
+def regulars() -> Batch:
+    return batch_of([[(TODAY - ago, 100) for ago in each] for each in RHYTHMS])
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("order_gap", [30, 30, 30, round(TEN), ""]),
+        ("order_gap * 100", [3000, 3000, 3000, round(TEN * 100), ""]),
+        ("lateness", [2, 2, 2, round(60 / TEN, 6), ""]),
+        ("next_order", ["2026-08-01", "2026-08-01", "2026-08-01", "2026-07-19", ""]),
+        ("next_order - last_order", [30, 30, 30, round(TEN), ""]),
+        ("usual(90)", [4, 4, 4, 4, 4]),
+        ("lateness / usual(90)", [0.5, 0.5, 0.5, round(15 / TEN, 6), ""]),
+    ],
+)
+def test_rhythm_is_written_into_fields(value: str, expected: list[Any]) -> None:
+    playbook = Playbook.load({}, {"F": FieldSpec(value)}, currency="EUR")
+    assert judge(playbook, regulars(), TODAY, KNOWN, {}).fields["F"] == expected
+
+
+def test_lateness_is_exact_at_the_limit_and_grows_by_the_day() -> None:
+    rule = parse_rule("lateness > usual(90)")
+    on_day = [evaluate(rule, regulars(), TODAY + days, KNOWN).tolist() for days in (0, 60, 61)]
+    assert on_day == [[False] * 5, [False, False, False, True, False], [True, True, True, True, False]]
+
+
+def test_orders_after_today_close_no_gap() -> None:
+    batch = batch_of([[(TODAY - 30, 100), (TODAY, 100), (TODAY + 1, 100), (TODAY + 200, 100)]])
+    assert evaluate(parse_rule("order_gap == 30 days and lateness == 0"), batch, TODAY, KNOWN).tolist() == [True]
+
+
+def test_without_any_completed_gap_nobody_has_a_rhythm() -> None:
+    rule = parse_rule("order_gap > 0 days or lateness >= 0 or next_order > 1970-01-01")
+    assert evaluate(rule, regulars(), TODAY, {"typical gap": None}).tolist() == [False] * 5
+
+
+@pytest.mark.parametrize(("figures", "expected"), [(KNOWN, 0b10), (UNKNOWN, 0b01)])
+def test_a_fallback_stands_in_for_both_rules_while_usual_is_unknown(
+    figures: dict[str, float | None], expected: int
+) -> None:
+    playbook = Playbook.load({"late": LATE}, currency="EUR")
+    # The first has been away for a hundred days; the second for fifty, and keeps in by the weaker rule.
+    batch = replace(batch_of([[(TODAY - 100, 100)], [(TODAY - 50, 100)]]), was_in=np.array([0, 1]))
+    judged = judge(playbook, batch, TODAY, figures, {"late": 0}).segments.tolist()
+    assert sum(bit << at for at, bit in enumerate(judged)) == expected
+
+
+def test_without_a_fallback_nobody_is_later_than_an_unknown_usual() -> None:
+    batch = batch_of([[(TODAY - 900, 100)]])
+    for rule, holds in (("lateness > usual(90)", False), ("not lateness <= usual(90)", True)):
+        assert evaluate(parse_rule(rule), batch, TODAY, UNKNOWN).tolist() == [holds]
+
+
+def explained_late(ago: int, figures: dict[str, float | None], spec: SegmentSpec = LATE) -> dict[str, Any]:
+    playbook = Playbook.load({"late": spec}, currency="EUR")
+    (found,) = explain(playbook, batch_of([[(TODAY - ago, 100)]]), TODAY, figures, {"late": 0})
+    json.dumps(found, allow_nan=False)
+    return found
+
+
+def test_an_explanation_of_lateness_names_the_gap_and_the_last_order() -> None:
+    assert explained_late(121, KNOWN) == {
+        "name": "late",
+        "in": True,
+        "stays": False,
+        "fallback": None,
+        "values": [
+            {
+                "expression": "lateness > usual(90)",
+                "value": 4.033333,
+                "against": [4],
+                "note": "usual gap 30 days, last order 121 days ago",
+                "holds": True,
+            }
+        ],
+    }
+    assert explained_late(1, KNOWN | {"typical gap": 1.26})["values"][0]["note"] == (
+        "usual gap 1.3 days, last order 1 day ago"
+    )
+
+
+def test_an_explanation_says_why_a_fallback_is_in_force() -> None:
+    reason = "usual() needs 180 days of history, and there are 179"
+    found = explained_late(121, UNKNOWN)
+    assert (found["in"], found["fallback"]) == (True, reason)
+    assert found["values"] == [{"expression": "since_last_order >= 90 days", "value": 121, "holds": True}]
+    (alone,) = explained_late(121, UNKNOWN, SegmentSpec("lateness > usual(90)"))["values"]
+    assert (alone["holds"], alone["against"]) == (False, [None])
+    assert alone["note"] == f"usual gap 30 days, last order 121 days ago; {reason}"
+
+
+def test_the_metrics_of_one_customer_have_their_rhythm_where_it_is_known() -> None:
+    found = metrics_of(batch_of([[(TODAY - 60, 100)]]), TODAY, KNOWN)
+    assert (found["order_gap"], found["lateness"], found["next_order"]) == (30, 2, "2026-08-01")
+
+
 def test_the_usual_metrics_of_one_customer_are_ready_for_json() -> None:
     batch = batch_of([[(day_of(date(2026, 1, 1)), 1000), (TODAY - 400, 2000), (TODAY + 1, 1)]], signup=TODAY - 500)
     assert metrics_of(batch, TODAY) == {
