@@ -9,6 +9,7 @@ those spell out the whole URL.
 from __future__ import annotations
 
 import re
+import ssl
 import time
 import zlib
 from datetime import UTC, datetime
@@ -242,6 +243,11 @@ class Http:
     def _failed(self, exchange: _Exchange, err: Exception) -> SyncdError:
         if isinstance(err, requests.exceptions.InvalidHeader):
             return self._blocked("the credentials hold a character that cannot be sent", _BLOCKING[401][1])
+        if _not_trusted(err):
+            return self._blocked(
+                "the certificate does not prove that this is the service",
+                "Check the address and this machine's clock and certificates (ca-certificates). Nothing was sent.",
+            )
         kind = UnsentError if _never_sent(err) else SlowError if _was_slow(err) else TransientError
         why = "damaged" if isinstance(err, zlib.error) else type(err).__name__
         return kind(
@@ -354,6 +360,13 @@ def _never_sent(err: Exception) -> bool:
         return True
     cause = err.args[0] if err.args else None
     return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
+
+
+def _not_trusted(err: Exception) -> bool:
+    """Whether the certificate is expired, self-signed or another host's: it stays so until a person acts."""
+    cause = err.args[0] if isinstance(err, requests.exceptions.SSLError) and err.args else None
+    reason = cause.reason if isinstance(cause, MaxRetryError) else None
+    return bool(reason and reason.args and isinstance(reason.args[0], ssl.SSLCertVerificationError))
 
 
 def _was_slow(err: Exception) -> bool:

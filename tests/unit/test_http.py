@@ -6,11 +6,13 @@ import gzip
 import json
 import random
 import socket
+import ssl
 import threading
 import time
 import traceback
 import zlib
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +24,6 @@ from syncd.http import Http, Reply, SlowError, retry_after_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     Act = Callable[[socket.socket], None]
     Call = Callable[..., tuple["Server", "Client"]]
@@ -672,3 +673,25 @@ def test_an_error_names_connection_call_and_the_request_id_for_support(call: Cal
     assert str(caught.value) == (
         "shops.acme: the service answered 500 Internal Server Error to GET /orders, request 4f-2a"
     )
+
+
+def test_a_certificate_that_proves_nothing_stops_the_connection_before_anything_is_sent() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # Made for this test, by nobody whom anybody trusts; the key opens nothing else.
+    context.load_cert_chain(Path(__file__).with_name("self_signed.pem"))
+    said: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
+            said.append(secured.recv(1_000))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, args=[listener])
+        server.start()
+        with closing(Client(f"https://127.0.0.1:{listener.getsockname()[1]}")) as client:
+            with pytest.raises(ConnectionBlocked, match="the certificate does not prove"):
+                client.request("GET", "/")
+            assert client.waits == []
+        server.join()
+    assert said in ([], [b""])
