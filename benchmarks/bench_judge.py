@@ -1,4 +1,5 @@
 """How fast everybody is judged by the shipped playbook, over made-up customers; ratios are what counts.
+The second table is of the same playbook with two segments and a field that go by each customer's own rhythm.
 
     python benchmarks/bench_judge.py [CUSTOMERS ...]
 
@@ -18,10 +19,15 @@ from time import process_time
 import numpy as np
 
 from syncd.lifecycle.columns import Batch
-from syncd.rules import Playbook, figure_of, figure_values, judge
+from syncd.rules import Playbook, figure_of, figure_values, judge, rhythm_of
+from syncd.settings.document import read
 from syncd.settings.lifecycle import read_playbook
 
 LIFECYCLE = Path(__file__).parents[1] / "config" / "lifecycle.toml"
+RHYTHM = {
+    "segments": {"at-risk": {"when": "lateness > usual(80)"}, "gone": {"when": "lateness > usual(90)"}},
+    "fields": {"NEXTORDER": {"value": "next_order"}},
+}
 TODAY = 20_000  # a local day number, in 2024
 BATCH = 50_000
 ORDERS_PER_CUSTOMER = 11
@@ -77,6 +83,10 @@ def measure(playbook: Playbook, customers: int) -> Seconds:
             for figure in playbook.figures:
                 values[figure.text].append(figure_values(figure, each, TODAY))
     figures = {figure.text: figure_of(figure, values[figure.text]) for figure in playbook.figures}
+    if playbook.usual is not None:
+        with watched(seconds, "rhythm"):
+            figures |= rhythm_of(playbook.usual, lambda: timed(batches(customers), seconds), TODAY)
+        seconds["rhythm"] -= seconds["making"]
     for each in batches(customers):
         with watched(seconds, "judging"):
             judge(playbook, each, TODAY, figures, bits)
@@ -85,14 +95,37 @@ def measure(playbook: Playbook, customers: int) -> Seconds:
     return seconds
 
 
+def timed(made: Iterator[Batch], seconds: Seconds) -> Iterator[Batch]:
+    """The batches; what it took to make them has been added to `seconds["making"]`."""
+    while True:
+        with watched(seconds, "making"):
+            each = next(made, None)
+        if each is None:
+            return
+        yield each
+
+
+def with_rhythm() -> Playbook:
+    """The shipped playbook and more."""
+    shipped = read(LIFECYCLE).data
+    return read_playbook(
+        {table: shipped.get(table, {}) | RHYTHM.get(table, {}) for table in {*shipped, *RHYTHM}}, "EUR", "syncd:"
+    )
+
+
 def main(sizes: list[int]) -> None:
-    playbook = read_playbook(LIFECYCLE, "EUR", "syncd:")
+    for playbook in (read_playbook(LIFECYCLE, "EUR", "syncd:"), with_rhythm()):
+        report(playbook, sizes)
+
+
+def report(playbook: Playbook, sizes: list[int]) -> None:
+    """One table."""
     measure(playbook, 1_000)  # imports and caches are not what is measured
     first = 0.0
     sys.stdout.write(f"{'customers':>12} {'CPU s':>8} {'µs each':>8} {'against first':>14} {'plain passes':>13}\n")
     for size in sizes:
         seconds = measure(playbook, size)
-        total = seconds["figures"] + seconds["judging"]
+        total = seconds["figures"] + seconds["rhythm"] + seconds["judging"]
         first = first or total / size
         sys.stdout.write(
             f"{size:>12,} {total:>8.2f} {total / size * 1e6:>8.2f} {total / size / first:>14.2f}"
