@@ -31,8 +31,8 @@ bench: .venv/dev.installed
 	.venv/bin/python benchmarks/bench_judge.py
 
 lock: .venv/dev.installed
-	$(LOCK) --extra sandbox --output-file requirements/demo.txt
-	$(LOCK) --extra postgres --output-file requirements/service.txt
+	$(LOCK) --extra sandbox --extra charts --output-file requirements/demo.txt
+	$(LOCK) --extra postgres --extra charts --output-file requirements/service.txt
 	$(LOCK) --extra dev --output-file requirements/dev.txt
 
 .venv/%.installed: requirements/%.txt pyproject.toml

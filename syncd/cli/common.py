@@ -64,17 +64,27 @@ def one_audience(settings: Settings, name: str | None) -> str:
 
 def day_meant(context: Context, audience: str, as_of: str | None) -> int:
     """The local day of `--as-of`, or today in the audience's time zone. Raises: UserError for no date."""
+    if as_of is None:
+        return context.today(context.settings.audiences[audience])
+    return day_given("--as-of", as_of)
+
+
+def day_given(option: str, text: str) -> int:
+    """The local day that an option names. Raises: UserError for no date."""
     from datetime import date
 
     from syncd.calendar import day_of
     from syncd.errors import UserError
 
-    if as_of is None:
-        return context.today(context.settings.audiences[audience])
     try:
-        return day_of(date.fromisoformat(as_of))
+        return day_of(date.fromisoformat(text))
     except ValueError as err:
-        raise UserError(f"--as-of: {as_of!r} is no date", hint="write it as 2026-11-22") from err
+        raise UserError(f"{option}: {text!r} is no date", hint="write it as 2026-11-22") from err
+
+
+def csv_cell(value: object) -> object:
+    """A value that no spreadsheet takes for a formula, whatever sign it begins with."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def print_json(document: Any) -> None:
