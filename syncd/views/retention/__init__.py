@@ -1,7 +1,7 @@
 """Do customers come back: one document of figures, and what is made from it for people and for programs.
 
 The order of the modules, each importing only those before it: ladders, document, words, shown,
-csv_tables, charts, page.
+csv_tables, drawing, charts, page.
 """
 
 from syncd.views.retention.csv_tables import csv_tables

@@ -1,90 +1,23 @@
-"""The charts of the retention page, drawn by Vega-Lite as plain SVG: no script, nothing to load.
+"""The charts of the retention page, each as Vega-Lite describes it: the figures, and how they shall look.
 
-Colours are named, not given (`var(--…)`), so that the page's light, dark and printed looks apply to them.
-Each chart is drawn for a width in pixels; the page shows the one that fits its screen.
+Each is for a width in pixels; the page shows the one that fits its screen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Final
 
-# The text comes from the charting library in this process, never from outside.
-from xml.etree import ElementTree
-
-from syncd.errors import UserError
+from syncd.views.retention.drawing import BLUE, GREEN, INK, ORANGE, Spec
 from syncd.views.retention.shown import Document
 from syncd.views.retention.words import Words
 
-Spec = dict[str, Any]
-
-INK, MUTED, PALE = "var(--ink)", "var(--muted)", "var(--pale)"
-BLUE, ORANGE, GREEN = "var(--blue)", "var(--orange)", "var(--green)"
 # From one rung of a ladder to the next; the last is for none of them.
 RUNGS: Final = [BLUE, "var(--teal)", GREEN, "var(--yellow)", ORANGE, "var(--red)", "var(--purple)", "var(--pink)"]
-
-_CONFIG: Final[Spec] = {
-    "font": "system-ui, sans-serif",
-    "view": {"stroke": None},
-    "axis": {
-        "labelColor": MUTED,
-        "titleColor": MUTED,
-        "titleFontWeight": "normal",
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "gridColor": PALE,
-        "domain": False,
-        "ticks": False,
-        "labelPadding": 6,
-    },
-    "legend": {"labelColor": INK, "labelFontSize": 12, "title": None, "orient": "top", "symbolType": "square"},
-}
 # From this share of the strongest cell's colour on, its text is written in the opposite one.
 LEGIBLE: Final = 0.67
-_BASE: Final[Spec] = {
-    "background": None,
-    "config": _CONFIG,
-    # To the right the last label of an axis may stand out.
-    "padding": {"left": 2, "top": 2, "bottom": 2, "right": 16},
-    "autosize": {"type": "fit", "contains": "padding"},
-}
+
 _PERCENT: Final = {"format": ".0%", "title": None, "tickCount": 5}
-
-
-def draw(spec: Spec, words: Words, title: str) -> str:
-    """The chart as SVG that can stand in a page, each mark with its text to show when it is pointed at.
-
-    Raises: UserError where the charting library is not installed.
-    """
-    try:
-        import vl_convert
-    except ImportError as err:
-        raise UserError(
-            "the page's charts need a library that is not installed", hint="pip install 'syncd[charts]'"
-        ) from err
-    base: Spec = {
-        "background": None,
-        "config": _CONFIG,
-        # To the right the last label of an axis may stand out.
-        "padding": {"left": 2, "top": 2, "bottom": 2, "right": 16},
-        "autosize": {"type": "fit", "contains": "padding"},
-    }
-    svg = vl_convert.vegalite_to_svg(base | spec, format_locale=words.formats(), allowed_base_urls=[])
-    return _for_page(svg, title)
-
-
-def _for_page(svg: str, title: str) -> str:
-    """The picture without its name spaces and inner roles, named as a whole, its marks with tooltips."""
-    root = ElementTree.fromstring(svg)  # noqa: S314  # see the import
-    for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]
-        label, role = element.attrib.pop("aria-label", ""), element.attrib.pop("role", "")
-        for name in ("aria-roledescription", "aria-hidden", "class", "pointer-events"):
-            element.attrib.pop(name, None)
-        if label and role == "graphics-symbol" and not len(element):
-            ElementTree.SubElement(element, "title").text = label
-    root.attrib |= {"role": "img", "aria-label": title}
-    return ElementTree.tostring(root, "unicode")
 
 
 def rates(document: Document, words: Words, width: int) -> Spec:
@@ -192,36 +125,26 @@ def cohorts(document: Document, words: Words, width: int) -> Spec:
                 "scale": {"domain": rows},
             },
         },
-        "layer": [
-            {
-                "mark": {
-                    "type": "rect",
-                    "color": "var(--heat)",
-                    "cornerRadius": 3,
-                    "stroke": "var(--paper)",
-                    "strokeWidth": 2,
-                },
-                "encoding": {
-                    "fillOpacity": {
-                        "field": "share",
-                        "type": "quantitative",
-                        "legend": None,
-                        "scale": {"domain": [0, strongest], "range": [0.05, 1]},
-                    },
-                    "description": {"field": "say"},
-                },
-            },
-            {
-                "mark": {"type": "text", "fontSize": 11, "aria": False},
-                "encoding": {
-                    "text": {"field": "label"},
-                    "color": {
-                        "condition": {"test": f"datum.share > {strongest * LEGIBLE}", "value": "var(--on-heat)"},
-                        "value": INK,
-                    },
-                },
-            },
-        ],
+        "layer": [_glow(strongest), _in_cells(strongest)],
+    }
+
+
+def _glow(strongest: float) -> Spec:
+    """The cells, the stronger the more of a cohort bought."""
+    scale = {"domain": [0, strongest], "range": [0.05, 1]}
+    opacity = {"field": "share", "type": "quantitative", "legend": None, "scale": scale}
+    return {
+        "mark": {"type": "rect", "color": "var(--heat)", "cornerRadius": 3, "stroke": "var(--paper)", "strokeWidth": 2},
+        "encoding": {"fillOpacity": opacity, "description": {"field": "say"}},
+    }
+
+
+def _in_cells(strongest: float) -> Spec:
+    """The figures in the cells, legible on weak ones and on strong ones."""
+    strong = {"test": f"datum.share > {strongest * LEGIBLE}", "value": "var(--on-heat)"}
+    return {
+        "mark": {"type": "text", "fontSize": 11, "aria": False},
+        "encoding": {"text": {"field": "label"}, "color": {"condition": strong, "value": INK}},
     }
 
 
@@ -315,32 +238,13 @@ def segments(flow: Document, words: Words, width: int) -> Spec:
 def ladder(moved: Document, words: Words, width: int) -> Spec:
     """Of those who were in each segment, which share was where at the end."""
     names = [words.segment(rung) for rung in moved["rungs"]]
-    values = [
-        {
-            "origin": origin,
-            "target": target,
-            "place": place,
-            "customers": count,
-            "say": words(
-                "move",
-                count=words.number(count),
-                size=words.number(sum(counts)),
-                origin=origin,
-                target=target,
-                share=words.share(count / sum(counts)),
-            ),
-        }
-        for origin, counts in zip(names, moved["customers"], strict=True)
-        for place, (target, count) in enumerate(zip(names, counts, strict=True))
-        if count
-    ]
     rows = [name for name, counts in zip(names, moved["customers"], strict=True) if any(counts)]
     quarters = _PERCENT | {"values": [0, 0.25, 0.5, 0.75, 1]}
     colours = [RUNGS[at % len(RUNGS)] for at in range(len(names) - 1)]
     return {
         "width": width,
         "height": 34 * len(rows) + 70,
-        "data": {"values": values},
+        "data": {"values": list(_moves(moved, words))},
         "mark": {"type": "bar", "stroke": "var(--paper)", "strokeWidth": 1},
         "encoding": {
             "y": {"field": "origin", "type": "ordinal", "axis": _names_axis(rows), "scale": {"domain": rows}},
@@ -354,3 +258,13 @@ def ladder(moved: Document, words: Words, width: int) -> Spec:
             "description": {"field": "say"},
         },
     }
+
+
+def _moves(moved: Document, words: Words) -> Iterator[Spec]:
+    names = [words.segment(rung) for rung in moved["rungs"]]
+    for origin, counts in zip(names, moved["customers"], strict=True):
+        for place, (target, count) in enumerate(zip(names, counts, strict=True)):
+            if count:
+                of, share = words.number(sum(counts)), words.share(count / sum(counts))
+                said = words("move", count=words.number(count), size=of, origin=origin, target=target, share=share)
+                yield {"origin": origin, "target": target, "place": place, "customers": count, "say": said}

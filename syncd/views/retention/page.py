@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from syncd.views.retention import charts, shown
+from syncd.views.retention.drawing import draw
 from syncd.views.retention.shown import Document, Table
 from syncd.views.retention.words import Words
 
@@ -150,7 +151,7 @@ def _figure(
     """A chart for wide screens and one for narrow ones; a page shows one of them."""
     yield f"<figure><figcaption>{escape(title)}</figcaption>"
     for name, width in (("wide", WIDE), ("narrow", NARROW)):
-        yield f"<div class={name}>{charts.draw(chart(of, words, width), words, title)}</div>"
+        yield f"<div class={name}>{draw(chart(of, words, width), words, title)}</div>"
     yield "</figure>"
 
 
