@@ -17,7 +17,7 @@ demo: .venv/demo.installed
 	.venv/bin/syncd demo
 
 test: .venv/dev.installed
-	.venv/bin/pytest -n 2 --dist loadfile
+	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/dev.installed
 	.venv/bin/ruff check .
