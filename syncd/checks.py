@@ -250,9 +250,8 @@ def _rhythm(name: str, audience: Audience, before: Before) -> Iterator[Finding]:
             f"Give {without} a `fallback` in the lifecycle file." if without else "Nothing to do: it comes with time.",
         )
     elif typical := rhythm.get(TYPICAL_GAP):
-        known = [
-            f"{figure.text} is {rhythm[figure.text]:.2f}" for figure in audience.playbook.usual if figure.text in rhythm
-        ]
+        usual = {figure.text: rhythm.get(figure.text) for figure in audience.playbook.usual}
+        known = [f"{text} is {value:.2f}" for text, value in usual.items() if value is not None]
         what = "; ".join([f"usually {typical:.0f} days between two orders", *known])
         yield Finding("ok", f"audience {name}: {what} (worked out on {date_of(frozen_on)}, once a month)")
 

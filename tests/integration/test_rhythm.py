@@ -15,7 +15,9 @@ from syncd.calendar import day_of
 from syncd.checks import findings
 from syncd.history import ledger
 from syncd.history.database import History, open_history
+from syncd.rules import parse_rule
 from syncd.sandbox.serve import Running
+from syncd.steps.judge import figures_for
 from tests.integration.house import DAY, House
 
 RULES = """
@@ -154,11 +156,14 @@ def test_a_change_by_lateness_comes_on_the_day_foretold(house: House) -> None:
 def test_a_new_rule_gets_its_figure_of_the_day_of_the_others(house: House) -> None:
     after_a_month(house)
     day, before = rhythm(house)
+    free = parse_rule("lateness > usual(95)")
+    expected = figures_for(house.context, "main", free, day_of(house.today()))["usual(95)"]
     house.later(3 * DAY)
-    house.order("acme", house.subscriber(with_tag="late"), "10.00")
+    more_orders(house)
     house.configure(RULES.replace("usual(90)", "usual(95)"))
     house.sync_in_order()
     again, after = rhythm(house)
+    assert after["usual(95)"] == expected
     assert (day, before) == (again, {text: value for text, value in after.items() if text != "usual(95)"})
     assert (after["usual(95)"] or 0) > (before["usual(90)"] or 0) > (before["usual(80)"] or 0)
 
@@ -170,6 +175,10 @@ def test_another_day_has_figures_of_its_own_which_are_not_kept(house: House) -> 
     reason = late(explained(house, email, earlier))["fallback"]
     assert reason.startswith("usual() needs 200 completed gaps between orders, and there are ")
     assert reason != TOO_FEW
+    more_orders(house)
+    house.sync_in_order()
+    assert late(explained(house, email))["fallback"] == TOO_FEW
+    assert late(explained(house, email, house.today() + timedelta(1)))["fallback"] is None
     assert rhythm(house) == before
 
 
@@ -198,6 +207,13 @@ def test_the_check_says_why_a_fallback_is_in_force_and_what_is_usual(house: Hous
     )
     assert [(mark, hint) for mark, _, hint in reported(house, database)] == [
         ("warning", "Nothing to do: it comes with time.")
+    ]
+    house.configure(
+        RULES[RULES.index("[audiences.main.lifecycle.fields") :]
+        + '[audiences.main.lifecycle.fields.USUAL]\nvalue = "usual(90)"\n'
+    )
+    assert reported(house, database) == [
+        ("ok", "audience main: usually 70 days between two orders (worked out on 2026-11-22, once a month)", "")
     ]
     house.configure(RULES)
     after_a_month(house)

@@ -194,6 +194,11 @@ def test_lateness_is_exact_at_the_limit_and_grows_by_the_day() -> None:
     assert on_day == [[False] * 5, [False, False, False, True, False], [True, True, True, True, False]]
 
 
+def test_the_next_order_is_a_day_of_the_calendar() -> None:
+    rule = parse_rule("next_order == 2026-07-19 or next_order == 2026-08-01")
+    assert evaluate(rule, regulars(), TODAY, KNOWN).tolist() == [True] * 4 + [False]
+
+
 def test_orders_after_today_close_no_gap() -> None:
     batch = batch_of([[(TODAY - 30, 100), (TODAY, 100), (TODAY + 1, 100), (TODAY + 200, 100)]])
     assert evaluate(parse_rule("order_gap == 30 days and lateness == 0"), batch, TODAY, KNOWN).tolist() == [True]
