@@ -144,9 +144,11 @@ def _print_table(console: Console, table: Table) -> None:
     from rich import box
     from rich.table import Table as Drawn
 
-    drawn = Drawn(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    drawn = Drawn(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for at, name in enumerate(table.columns):
-        drawn.add_column(name, justify="right" if at and name else "left", min_width=_longest_word(name))
+        # No wider than its cells: headings are broken between words, so that 80 columns are enough.
+        width = max(map(len, [*name.split(), *(row[at] for row in table.rows)]), default=0)
+        drawn.add_column(name, justify="right" if at and name else "left", width=width)
     for at, row in enumerate(table.rows):
         drawn.add_row(*(_cell(text, table.heat[at][column] if table.heat else 0.0) for column, text in enumerate(row)))
     console.print()
@@ -154,11 +156,6 @@ def _print_table(console: Console, table: Table) -> None:
     console.print(drawn)
     for note in table.notes:
         console.print(note, style="dim", markup=False)
-
-
-def _longest_word(text: str) -> int:
-    """Headings are broken between words only."""
-    return max(map(len, text.split()), default=0)
 
 
 def _cell(text: str, heat: float) -> RenderableType:

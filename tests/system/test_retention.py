@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,21 +33,51 @@ HEADLESS = [
 
 
 @pytest.fixture(scope="module")
-def syncd(open_sandbox: Callable[..., Running], tmp_path_factory: pytest.TempPathFactory) -> Syncd:
-    """The command, its first import behind it; here it is only asked."""
-    directory = tmp_path_factory.mktemp("retention")
-    run = command(configured(open_sandbox("synthetic", customers=80), directory))
-    run("backfill", "--yes")
-    return run
+def config(open_sandbox: Callable[..., Running], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The configuration of a syncd whose first import is through; here it is only asked."""
+    file = configured(open_sandbox("synthetic", customers=80), tmp_path_factory.mktemp("retention"))
+    command(file)("backfill", "--yes")
+    return file
+
+
+@pytest.fixture
+def syncd(config: Path) -> Syncd:
+    return command(config)
 
 
 def test_in_a_terminal_it_tells_sentences_and_tables_that_fit(syncd: Syncd) -> None:
     said = syncd("retention").stdout
     assert said.startswith("Do customers come back?\n")
     assert re.search(r"Of the \d+ customers active at the beginning of Q3 2026, [\d.]+% were still active", said)
-    assert all(title in said for title in ("Who stays", "First order", "How soon the second order comes", "Segment"))
+    assert all(title in said for title in ("Who stays", "each cohort", "How soon the second order comes", "Segment"))
     assert max(map(len, said.splitlines())) <= 100
     assert "@" not in said
+
+
+def test_its_tables_fit_80_columns_in_the_longer_language(config: Path) -> None:
+    said = in_terminal([sys.executable, "-m", "syncd", "retention", "--language", "es"], config)
+    lines = said.splitlines()
+    assert max(map(len, lines)) <= 80
+    periods = next(line for line in lines if line.startswith("T3 2026"))
+    assert periods.split()[-1] == "%"  # the last column is there
+    heading = next(line for line in lines if line.startswith("pedido"))
+    assert heading.split()[-1] == "12"
+
+
+def in_terminal(arguments: list[str], config: Path) -> str:
+    """What a command shows in a terminal of 80 columns, without colours."""
+    screen, terminal = os.openpty()
+    environment = {**os.environ, "SYNCD_CONFIG": str(config), "COLUMNS": "80", "TERM": "xterm-256color"}
+    with subprocess.Popen(arguments, env=environment, stdout=terminal, stderr=subprocess.DEVNULL) as process:
+        os.close(terminal)
+        shown = b""
+        # A terminal that nobody writes to any more answers with an error.
+        with suppress(OSError):
+            while part := os.read(screen, 4096):
+                shown += part
+    os.close(screen)
+    assert process.returncode == 0
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n")
 
 
 def test_it_speaks_spanish(syncd: Syncd) -> None:
