@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from contextlib import suppress
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, Response
 
 from syncd.sandbox.faults import OF_AN_ANSWER
@@ -105,7 +107,8 @@ class Frame:
             watch.headers |= limiter.headers(scope)
         try:
             await self._pause(self.world.throttle.latency)
-            await (refusal(scope, receive, watch) if refusal else self._answer(scope, receive, watch))
+            with suppress(ClientDisconnect):  # nobody is there to be answered
+                await (refusal(scope, receive, watch) if refusal else self._answer(scope, receive, watch))
         finally:
             if limiter and not refusal:
                 limiter.leave()

@@ -80,11 +80,15 @@ class _Ear:
         self._asked: list[bytes] | None = None
         self._start: Message = {}
         self._answered: list[bytes] = []
+        self._gone = False
 
     async def receive(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.request":
             self._asked = [*(self._asked or ()), message.get("body", b"")]
+        else:
+            # A client that goes away before all of its request is here gets no answer of the service's.
+            self._gone = not self._start
         return message
 
     async def send(self, message: Message) -> None:
@@ -92,7 +96,7 @@ class _Ear:
             self._start = message
         else:
             self._answered.append(message.get("body", b""))
-            if not message.get("more_body"):
+            if not message.get("more_body") and not self._gone:
                 self._tell()
         await self._send(message)
 

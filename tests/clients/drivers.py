@@ -16,13 +16,14 @@ import mailchimp_marketing
 import msgspec
 import requests
 from mailchimp_marketing.api_client import ApiClientError
-from table import filled
+
+from tests.clients.table import filled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from table import Step
+    from tests.clients.table import Step
 
 SECONDS = 30
 

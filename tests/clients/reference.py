@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import reference_fields as fields
-import reference_life as life
-import reference_members as members
-import reference_rest as rest
-import reference_tags as tags
+from tests.clients import reference_fields as fields
+from tests.clients import reference_life as life
+from tests.clients import reference_members as members
+from tests.clients import reference_rest as rest
+from tests.clients import reference_tags as tags
 
 if TYPE_CHECKING:
-    from table import Step, Table
+    from tests.clients.table import Step, Table
 
 SECTIONS: dict[str, Table] = {
     "3.1": members.COLLECTIONS,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from reference_members import NOT_FOUND, subscribed
-from table import ABSENT, Refused, Step, Table, get, lists, put
+from tests.clients.reference_members import NOT_FOUND, subscribed
+from tests.clients.table import ABSENT, Refused, Step, Table, get, lists, put
 
 INVALID = "Your merge fields were invalid."
 UNUSABLE = "Data did not match any of the schemas described in anyOf."

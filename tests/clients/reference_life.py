@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from reference_members import LATER, NOT_FOUND, THEN, compliance, taken
-from table import ABSENT, LIST, Step, Table, clock, entered, get, hash_of, lists, person, post, put, tag
+from tests.clients.reference_members import LATER, NOT_FOUND, THEN, compliance, taken
+from tests.clients.table import ABSENT, LIST, Step, Table, clock, entered, get, hash_of, lists, person, post, put, tag
 
 ANN, ANNE = "ann@life.test", "anne@life.test"
 

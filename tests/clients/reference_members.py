@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from table import ABSENT, Refused, Step, Table, clock, get, hash_of, lists, person, post, put
+from tests.clients.table import ABSENT, Refused, Step, Table, clock, get, hash_of, lists, person, post, put
 
 THEN = "2026-09-21T14:13:20+00:00"
 LATER = "2026-09-21T14:14:20+00:00"

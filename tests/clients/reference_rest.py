@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from reference_members import NOT_FOUND, THEN, compliance, subscribed, taken
-from table import (
+from tests.clients.reference_members import NOT_FOUND, THEN, compliance, subscribed, taken
+from tests.clients.table import (
     ABSENT,
     LIST,
     Bare,

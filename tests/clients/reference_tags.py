@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from reference_members import LATER, NOT_FOUND, THEN, subscribed
-from table import ABSENT, LIST, Refused, Step, Table, clock, entered, get, hash_of, lists, person, tag
+from tests.clients.reference_members import LATER, NOT_FOUND, THEN, subscribed
+from tests.clients.table import ABSENT, LIST, Refused, Step, Table, clock, entered, get, hash_of, lists, person, tag
 
 UPDATE = "do you want to update? please provide update_existing:true in the request body"
 NAMED_ANN = {"condition_type": "TextMerge", "field": "FNAME", "op": "is", "value": "Ann"}

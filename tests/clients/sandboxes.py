@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from table import NOW
-
 from syncd.sandbox.populate import populate
 from syncd.sandbox.serve import Running, start
 from syncd.sandbox.world import World
+from tests.clients.table import NOW
 
 
 @contextmanager

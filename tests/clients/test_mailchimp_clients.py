@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drivers import Outcome, play_node, play_python
-from reference import ROWS, STEPS
-from sandboxes import empty_sandbox
-from table import ABSENT, Bare, Refused, Step, difference, filled
+
+from tests.clients.drivers import Outcome, play_node, play_python
+from tests.clients.reference import ROWS, STEPS
+from tests.clients.sandboxes import empty_sandbox
+from tests.clients.table import ABSENT, Bare, Refused, Step, difference, filled
 
 # The reference tells what is refused, so the table sends it. Every answer is held against the schema.
 pytestmark = pytest.mark.off_schema("much of what the reference tells is how the service refuses")

@@ -13,14 +13,14 @@ from pathlib import Path
 import mailchimp_marketing
 import pytest
 import requests
-from drivers import play_node
 from mailchimp_marketing.api_client import ApiClientError
-from sandboxes import empty_sandbox
-from table import KEY, LIST, Step, get, hash_of, lists
 
 from syncd.sandbox.audience import Audience
 from syncd.sandbox.faults import Fault
 from syncd.sandbox.serve import Running
+from tests.clients.drivers import play_node
+from tests.clients.sandboxes import empty_sandbox
+from tests.clients.table import KEY, LIST, Step, get, hash_of, lists
 
 pytestmark = pytest.mark.off_schema("what the clients send is not always what was meant")
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from house import House
 
 from syncd.cli import group
 from syncd.history.carts import open_carts
@@ -20,6 +19,7 @@ from syncd.money import to_major
 from syncd.sandbox.serve import Running
 from syncd.steps.pull import pull
 from syncd.steps.quarantine import retry
+from tests.integration.house import House
 
 SHOPS = ["acme", "cafe"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 
 import pytest
-from history_records import NOW, customer, news_of, order, rows, take
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from syncd.history.schema import carts, customers, identities, metadata
 from syncd.history.shops import cursors_of
 from syncd.history.sift import recovered
 from syncd.model import Cart, Customer, Order, Page
+from tests.integration.history_records import NOW, customer, news_of, order, rows, take
 
 RECENT = NOW - 3_600
 

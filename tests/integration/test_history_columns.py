@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from history_records import customer, member, order, take
 from sqlalchemy import event
 
 from syncd.calendar import day_of, local_day
@@ -19,6 +18,7 @@ from syncd.history.people import customer_of, emails_of
 from syncd.history.schema import standings
 from syncd.lifecycle.columns import NO_DAY, Batch
 from syncd.model import Order, OrderStatus, Refund
+from tests.integration.history_records import customer, member, order, take
 
 DAY = 86_400
 NOON = 20_000 * DAY + DAY // 2

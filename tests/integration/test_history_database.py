@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from history_records import NOW, customer, order, rows, take
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from syncd.errors import SyncdError, TransientError, UserError
 from syncd.history.database import History, among, open_history, put
 from syncd.history.schema import consents, customers, shops
+from tests.integration.history_records import NOW, customer, order, rows, take
 
 
 def is_sqlite(history: History) -> bool:

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from history_records import (
+from sqlalchemy import event
+
+from syncd.errors import UserError
+from syncd.history.database import History
+from syncd.history.ingest import Ingested
+from syncd.history.quarantine import quarantined, quarantined_one
+from syncd.history.schema import news, order_items, orders, refunds
+from syncd.history.shops import Holdings, cursors_of, customers_held, holdings, set_shop_state, shop_row
+from syncd.history.sift import recovered
+from syncd.model import Item, OrderStatus, Refund, Rejected
+from tests.integration.history_records import (
     NOW,
     consents_by_email,
     customer,
@@ -15,16 +25,6 @@ from history_records import (
     rows,
     take,
 )
-from sqlalchemy import event
-
-from syncd.errors import UserError
-from syncd.history.database import History
-from syncd.history.ingest import Ingested
-from syncd.history.quarantine import quarantined, quarantined_one
-from syncd.history.schema import news, order_items, orders, refunds
-from syncd.history.shops import Holdings, cursors_of, customers_held, holdings, set_shop_state, shop_row
-from syncd.history.sift import recovered
-from syncd.model import Item, OrderStatus, Refund, Rejected
 
 SHOES = Item("p1", "Shoes", 1, 3_000, sku="S1", category="shoes")
 SOCKS = Item("p2", "Socks", 2, 1_000)

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from history_records import NOW, consents_by_email, customer, forget_news, member, news_of, order, person, rows, take
 from sqlalchemy import select
 
 from syncd.history.database import History
 from syncd.history.members import store_members
 from syncd.history.schema import audiences, consents, customers, members, standings
 from syncd.model import Member
+from tests.integration.history_records import (
+    NOW,
+    consents_by_email,
+    customer,
+    forget_news,
+    member,
+    news_of,
+    order,
+    person,
+    rows,
+    take,
+)
 
 BITS = {"syncd:loyal": 0, "syncd:lapsed": 5}
 

@@ -12,7 +12,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from history_records import customer, meaning, news_of, order
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
@@ -22,6 +21,7 @@ from syncd.history.ingest import ingest
 from syncd.history.schema import metadata
 from syncd.history.shops import cursors_of, holdings
 from syncd.model import Consent, ConsentState, Customer, Item, Order, OrderStatus, Page, Refund
+from tests.integration.history_records import customer, meaning, news_of, order
 
 EMAILS = ["ana@example.com", "Ben@example.com", "ben@example.com", "cleo@example.com"]
 SHOPS = ["acme", "cafe"]
@@ -182,7 +182,7 @@ def state_of(history: History) -> tuple[Any, ...]:
 
 _PULL = """
 import sys
-from history_records import order, take
+from tests.integration.history_records import order, take
 from syncd.history.database import open_history
 
 with open_history(sys.argv[1], create=True) as history:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from history_records import (
+
+from syncd.history.consents import consent_of
+from syncd.history.database import History
+from syncd.history.ingest import Ingested
+from syncd.history.members import store_members
+from syncd.history.people import customer_of, emails_of, redact
+from syncd.history.schema import consents, customers, identities
+from syncd.model import Member
+from tests.integration.history_records import (
     consents_by_email,
     customer,
     forget_news,
@@ -15,14 +23,6 @@ from history_records import (
     rows,
     take,
 )
-
-from syncd.history.consents import consent_of
-from syncd.history.database import History
-from syncd.history.ingest import Ingested
-from syncd.history.members import store_members
-from syncd.history.people import customer_of, emails_of, redact
-from syncd.history.schema import consents, customers, identities
-from syncd.model import Member
 
 
 def store(history: History, *members: Member) -> None:

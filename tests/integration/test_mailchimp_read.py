@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from mailchimp_world import LIST, NOW, Town
 
 from syncd.errors import ConnectionBlocked, TransientError, UserError
 from syncd.model import Member, MemberStatus
 from syncd.sandbox.faults import Fault
+from tests.integration.mailchimp_world import LIST, NOW, Town
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

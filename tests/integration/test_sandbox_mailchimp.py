@@ -11,7 +11,6 @@ from urllib.parse import quote
 import mailchimp_marketing
 import pytest
 import requests
-from mailchimp_server import KEY, LIST, NOW, Api, running
 from starlette.responses import Response
 from starlette.types import Message, Scope
 
@@ -19,6 +18,7 @@ from syncd.sandbox import mailchimp
 from syncd.sandbox.audience import Audience
 from syncd.sandbox.frame import Connections, Frame
 from syncd.sandbox.world import World
+from tests.integration.mailchimp_server import KEY, LIST, NOW, Api, running
 
 
 @pytest.fixture(scope="module")

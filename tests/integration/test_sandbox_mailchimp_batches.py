@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import requests
-from mailchimp_server import LIST, NOW, Api, results, running
 
 from syncd.sandbox.audience import Audience, Switches
 from syncd.sandbox.faults import Fault
@@ -20,6 +19,7 @@ from syncd.sandbox.mailchimp.account import Account
 from syncd.sandbox.mailchimp.batches import BatchOperation, BatchWrite
 from syncd.sandbox.mailchimp.operations import run_batches
 from syncd.sandbox.world import World
+from tests.integration.mailchimp_server import LIST, NOW, Api, results, running
 
 
 @pytest.fixture

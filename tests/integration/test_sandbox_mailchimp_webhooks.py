@@ -15,7 +15,6 @@ from urllib.parse import parse_qsl
 
 import pytest
 import requests
-from mailchimp_server import KEY, LIST, NOW
 
 from syncd.sandbox.audience.writes import FieldWrite
 from syncd.sandbox.mailchimp.account import Account as Owner
@@ -24,6 +23,7 @@ from syncd.sandbox.populate import populate
 from syncd.sandbox.serve import Running, start
 from syncd.sandbox.webhooks import Sending
 from syncd.sandbox.world import World
+from tests.integration.mailchimp_server import KEY, LIST, NOW
 
 ALL = {"subscribe": True, "unsubscribe": True, "profile": True, "cleaned": True, "upemail": True}
 ANYBODY = {"user": True, "admin": True, "api": True}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from random import Random
 
-import reference
+from tests.unit import reference
 
 DAY_SPANS = ("1 day", "7 days", "2 weeks", "30 days")
 MONTH_SPANS = ("1 month", "3 months", "6 months", "1 year", "13 months", "2 years")

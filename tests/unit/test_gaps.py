@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_metrics import batch_of
 
 from syncd.calendar import day_of
 from syncd.lifecycle import gaps
@@ -20,6 +19,7 @@ from syncd.lifecycle.columns import Batch
 from syncd.rules import Enough, parse, rhythm_of, usual_in, why_unknown
 from syncd.rules.names import percentile
 from syncd.sandbox.fill import cdnow
+from tests.unit.test_metrics import batch_of
 
 TODAY = day_of(date(2026, 8, 31))
 END_OF_1997 = day_of(date(1997, 12, 31))

@@ -8,14 +8,14 @@ from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
-import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_rules import WINDOWS, Author
 
 from syncd.calendar import day_of
 from syncd.lifecycle.columns import NO_DAY, Batch
 from syncd.rules import Enough, FieldSpec, Playbook, SegmentSpec, figure_of, figure_values, judge, rhythm_of
+from tests.unit import reference
+from tests.unit.random_rules import WINDOWS, Author
 
 NAMES = ("s-0", "s-1", "s-2", "s-3")
 # The highest bits, which are the first to break.

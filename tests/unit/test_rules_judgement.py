@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_metrics import batch_of
 
 from syncd.calendar import day_of
 from syncd.lifecycle.columns import Batch
 from syncd.rules import FieldSpec, Playbook, SegmentSpec, evaluate, explain, judge, metrics_of, parse_rule
+from tests.unit.test_metrics import batch_of
 
 TODAY = day_of(date(2026, 8, 31))
 LOYAL = SegmentSpec("spend(6 months) >= 250 or orders(5 weeks) >= 5", stay_while="spend(6 months) >= 200")

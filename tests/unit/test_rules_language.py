@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from random_rules import Author
-from test_metrics import batch_of
 
 from syncd.calendar import day_of
 from syncd.lifecycle.columns import NO_DAY, Batch
 from syncd.rules import Node, RuleError, evaluate, figure_of, figure_values, figures_in, parse, parse_rule, parts
 from syncd.rules.tokens import MAX_TOKENS, tokenise
+from tests.unit.random_rules import Author
+from tests.unit.test_metrics import batch_of
 
 TODAY = day_of(date(2026, 8, 31))
 # In order: 28 February, 1 March, six days ago, seven days ago, tomorrow; and somebody who never ordered.
