@@ -144,10 +144,10 @@ def _print_table(console: Console, table: Table) -> None:
     from rich import box
     from rich.table import Table as Drawn
 
-    drawn = Drawn(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    for at, name in enumerate(table.columns):
-        # No wider than its cells: headings are broken between words, so that 80 columns are enough.
-        width = max(map(len, [*name.split(), *(row[at] for row in table.rows)]), default=0)
+    widths = _widths(table, console.width)
+    fits = sum(widths) + 2 * len(widths) <= console.width
+    drawn = Drawn(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, int(fits), 0, 0))
+    for at, (name, width) in enumerate(zip(table.columns, widths, strict=True)):
         drawn.add_column(name, justify="right" if at and name else "left", width=width)
     for at, row in enumerate(table.rows):
         drawn.add_row(*(_cell(text, table.heat[at][column] if table.heat else 0.0) for column, text in enumerate(row)))
@@ -156,6 +156,15 @@ def _print_table(console: Console, table: Table) -> None:
     console.print(drawn)
     for note in table.notes:
         console.print(note, style="dim", markup=False)
+
+
+def _widths(table: Table, room: int) -> list[int]:
+    """Headings are on one line where there is room, else broken between their words."""
+    cells = [max((len(row[at]) for row in table.rows), default=0) for at in range(len(table.columns))]
+    whole = [max(len(name), width) for name, width in zip(table.columns, cells, strict=True)]
+    if sum(whole) + 2 * len(whole) <= room:
+        return whole
+    return [max([width, *map(len, name.split())]) for name, width in zip(table.columns, cells, strict=True)]
 
 
 def _cell(text: str, heat: float) -> RenderableType:
