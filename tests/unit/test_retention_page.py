@@ -8,6 +8,7 @@ import re
 import string
 import subprocess
 import sys
+from functools import cache
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -32,9 +33,14 @@ from tests.unit.retention_document import a_document, nobodys
 EN, ES = Words("en"), Words("es")
 
 
-@pytest.fixture(scope="module", params=LANGUAGES)
+@cache
+def page_in(language: str) -> str:
+    return page(a_document(), Words(language))
+
+
+@pytest.fixture(params=LANGUAGES)
 def shown_page(request: pytest.FixtureRequest) -> str:
-    return page(a_document(), Words(request.param))
+    return page_in(request.param)
 
 
 class Reader(HTMLParser):
@@ -224,14 +230,14 @@ def test_every_chart_has_a_name_and_a_table(shown_page: str) -> None:
 
 
 def test_marks_tell_their_figures_when_pointed_at() -> None:
-    said = page(a_document(), EN)
+    said = page_in("en")
     assert "<title>Sep 2026, month +1: 8 of 40 bought (20.0%), €200.00</title>" in said
     assert "<title>Q3 2026: CRR 112.5%</title>" in said
     assert "<title>2 of 6 from bought-14d to bought-1m (33.3%)</title>" in said
 
 
 def test_the_page_is_in_its_language() -> None:
-    said = page(a_document(), ES)
+    said = page_in("es")
     assert '<html lang="es">' in said
     assert "¿Vuelven los clientes?" in said
     assert "62,5\u00a0%" in said
