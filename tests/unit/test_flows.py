@@ -76,6 +76,7 @@ def test_what_excludes_each_other_is_a_ladder(one: str, other: str) -> None:
         ("orders(ever) <= 2", "orders(ever) >= 2"),
         ("orders(ever) >= 2", "orders(6 months) < 2"),  # four orders long ago
         ("orders(last month) >= 1", "orders(this month) == 0"),
+        ("orders(this month) >= 1", "orders(last month) == 0"),
         ("average_order(6 months) >= 100", "average_order(ever) < 100"),
         ("orders(ever) == 1 or subscribed", "orders(ever) == 2"),
         ("orders(ever) != 1", "orders(ever) == 2"),

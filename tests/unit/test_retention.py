@@ -251,6 +251,11 @@ def test_orders_of_one_day_are_one_occasion() -> None:
     assert (curve.days, curve.shares) == ((2,), (1.0,))
 
 
+def test_the_curve_begins_with_the_cohort_of_the_month_given() -> None:
+    known = counted(bought("2026-04-30"), bought("2026-05-01"), bought("2026-06-01"))
+    assert second_order(known, since_month=month("2026-05")).customers == 2
+
+
 def test_nobody_has_no_curve() -> None:
     assert second_order(counted([], []), since_month=0) == SecondOrder(0, 0, 0, (), ())
     assert second_order(counted(bought("2026-05-05")), since_month=month("2026-06")).within(30) is None
