@@ -195,7 +195,7 @@ with open_history(sys.argv[1], create=True) as history:
 def test_a_killed_program_leaves_rows_and_cursor_of_the_same_page(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'syncd.db'}"
     pulling = subprocess.Popen(
-        [sys.executable, "-c", _PULL, url], stdout=subprocess.PIPE, cwd=Path(__file__).parent, text=True
+        [sys.executable, "-c", _PULL, url], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2], text=True
     )
     assert pulling.stdout
     with pulling, pulling.stdout as said:
