@@ -19,6 +19,14 @@ class Limits:
     known_customers: int = 20
     history_shrink: float = 0.30
 
+    def removals(self, managed: int) -> int:
+        """How many tags may be removed in one plan where so many members are managed."""
+        return max(self.removals_min, round(managed * self.removals_share))
+
+    def additions(self, managed: int) -> int:
+        """How many people may get one tag in one plan where so many members are managed."""
+        return max(self.additions_min, round(managed * self.additions_share))
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -54,6 +62,16 @@ def reasons_to_hold(plan: Plan, around: Surroundings, limits: Limits) -> tuple[s
     )
 
 
+def too_many_removed(removed: int, limit: int) -> list[str]:
+    """The reason to hold a plan that removes so many tags; none within the limit."""
+    return [f"{removed:,} tags would be removed, the limit is {limit:,}"] if removed > limit else []
+
+
+def too_many_added(segment: str, added: int, limit: int) -> list[str]:
+    """The reason to hold a plan by which so many people get a segment's tag; none within the limit."""
+    return [f"{added:,} people would get the tag of {segment}, the limit is {limit:,}"] if added > limit else []
+
+
 def _shop_reasons(around: Surroundings, limits: Limits) -> list[str]:
     reasons = []
     for shop, (known, shown) in around.shops.items():
@@ -67,22 +85,17 @@ def _shop_reasons(around: Surroundings, limits: Limits) -> list[str]:
 
 
 def _removal_reasons(plan: Plan, around: Surroundings, limits: Limits) -> list[str]:
-    limit = max(limits.removals_min, round(around.managed * limits.removals_share))
-    removals = plan.counts["tag_remove"]
+    limit = limits.removals(around.managed)
     moves = plan.counts["member_rename"] + plan.counts["member_archive"]
-    reasons = [f"{removals:,} tags would be removed, the limit is {limit:,}"] if removals > limit else []
+    reasons = too_many_removed(plan.counts["tag_remove"], limit)
     if moves > limit:
         reasons.append(f"{moves:,} contacts would be renamed or archived, the limit is {limit:,}")
     return reasons
 
 
 def _addition_reasons(plan: Plan, around: Surroundings, limits: Limits) -> list[str]:
-    limit = max(limits.additions_min, round(around.managed * limits.additions_share))
-    reasons = [
-        f"{added:,} people would get the tag of {name}, the limit is {limit:,}"
-        for name, added, _ in plan.segments
-        if added > limit
-    ]
+    limit = limits.additions(around.managed)
+    reasons = [reason for name, added, _ in plan.segments for reason in too_many_added(name, added, limit)]
     created = plan.counts["member_create"]
     if created > limit:
         reasons.append(f"{created:,} members would be created, the limit is {limit:,}")

@@ -171,6 +171,22 @@ def work_out(context: Context, name: str, wanted: Sequence[Figure], day: int, rh
 
 
 def _verdicts(context: Context, name: str, tags: Tags, batch: Batch, judgement: Judgement) -> Iterator[Verdict]:
+    columns = judgement.fields
+    for at, (segments, (person, reached, controls)) in enumerate(
+        zip(judgement.segments.tolist(), reached_in(context, name, tags, batch), strict=True)
+    ):
+        yield Verdict(
+            person,
+            segments,
+            wanted_tags(segments, person.known_tags, reached, controls),
+            canonical_fields({field: columns[field][at] for field in columns})
+            if reached is Reach.FULL
+            else person.known_fields,
+        )
+
+
+def reached_in(context: Context, name: str, tags: Tags, batch: Batch) -> Iterator[tuple[Person, Reach, int]]:
+    """Each customer of the batch, how far they may be reached, and the tags withheld from them (a bit set)."""
     audience = context.settings.audiences[name]
     ids = batch.customer.tolist()
     with context.history.read() as db:
@@ -184,8 +200,7 @@ def _verdicts(context: Context, name: str, tags: Tags, batch: Batch, judgement: 
         for segment in audience.playbook.segments
         if segment.control
     }
-    columns = judgement.fields
-    for at, (id_, segments) in enumerate(zip(ids, judgement.segments.tolist(), strict=True)):
+    for id_ in ids:
         person = people[id_]
         reached = reach(
             person.status,
@@ -193,15 +208,7 @@ def _verdicts(context: Context, name: str, tags: Tags, batch: Batch, judgement: 
             creates=audience.create == "consented",
             refused=bool(person.refused),
         )
-        controls = control_bits(person.email, shares) if shares else 0
-        yield Verdict(
-            person,
-            segments,
-            wanted_tags(segments, person.known_tags, reached, controls),
-            canonical_fields({field: columns[field][at] for field in columns})
-            if reached is Reach.FULL
-            else person.known_fields,
-        )
+        yield person, reached, control_bits(person.email, shares) if shares else 0
 
 
 def stale_shops(context: Context, audience: Audience) -> list[str]:
