@@ -26,6 +26,7 @@ COMMANDS = {
     "members": "syncd.cli.look:members",
     "explain": "syncd.cli.look:explain",
     "preview": "syncd.cli.look:preview",
+    "forecast": "syncd.cli.forecast:forecast",
     "retention": "syncd.cli.retention:retention",
     "status": "syncd.cli.look:status",
     "quarantine": "syncd.cli.quarantine:quarantine",
