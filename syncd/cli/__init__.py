@@ -27,6 +27,7 @@ COMMANDS = {
     "explain": "syncd.cli.look:explain",
     "preview": "syncd.cli.look:preview",
     "forecast": "syncd.cli.forecast:forecast",
+    "suggest": "syncd.cli.suggest:suggest",
     "retention": "syncd.cli.retention:retention",
     "status": "syncd.cli.look:status",
     "quarantine": "syncd.cli.quarantine:quarantine",

@@ -1,0 +1,198 @@
+"""Which numbers fit this shop: each candidate with whom it would select, and the rules to paste."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from syncd.calendar import Span, date_of
+from syncd.lifecycle import gaps, metrics, suggest
+from syncd.lifecycle.columns import Batch
+from syncd.lifecycle.suggest import Candidate
+from syncd.rules import Node, evaluate, parse_rule, why_unknown
+from syncd.rules.rhythm import COMPLETED_GAPS, HISTORY_DAYS
+from syncd.rules.scope import TYPICAL_GAP
+from syncd.steps.context import Context
+from syncd.steps.judge import columns_of, figures_for, figures_on, judgements
+from syncd.views.common import tags_of
+
+Flags = NDArray[np.bool_]
+Figures = Mapping[str, float | None]
+A_YEAR = Span(12, "months")
+CRITERIA = {
+    "loyal": "the smallest group that brought at least half of the revenue of the last 12 months, else the largest",
+    "vip": "the smallest group that brought at least half of all revenue, else the largest",
+    "at-risk": "later than 80 % of those who came back, by their own rhythm; plain days in a young shop",
+    "lapsed": "later than 90 % of those who came back, by their own rhythm; plain days in a young shop",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """What suggestions are drawn from. `people` gives everybody, and who is in which segment of `rules` now."""
+
+    columns: Callable[[], Iterable[Batch]]
+    people: Callable[[], Iterable[tuple[Batch, Mapping[str, Flags]]]]
+    figures: Callable[[Node], Figures]
+    rules: Mapping[str, str]
+
+
+def suggest_thresholds(context: Context, name: str, today: int) -> dict[str, Any]:
+    """Candidates for loyal, vip, at-risk and lapsed, what each would select, and which one is recommended."""
+    audience, tags = context.settings.audiences[name], tags_of(context, name)
+    now = figures_on(context, name, today)
+    shop = Shop(
+        columns=lambda: columns_of(context, name, today, None),
+        people=lambda: ((b, judged.inside) for b, judged in judgements(context, name, tags, today, now, None)),
+        figures=lambda rule: now | figures_for(context, name, rule, today),
+        rules={segment.name: str(segment.when) for segment in audience.playbook.segments},
+    )
+    head = {"audience": name, "as_of": date_of(today).isoformat(), "currency": audience.currency}
+    return head | suggested(shop, today)
+
+
+def suggested(shop: Shop, today: int) -> dict[str, Any]:
+    """The same of any shop."""
+    figures = shop.figures(parse_rule(_any_of([*suggest.usual_rules(), *suggest.vip_rules()])))
+    candidates = _candidates(shop, today, figures)
+    found = _Found.of(shop, today, figures, [each.rule for some in candidates.values() for each in some])
+    measured = found.measured()
+    segments = [_segment(name, some, measured, found, shop.rules.get(name)) for name, some in candidates.items()]
+    return {
+        "customers": len(found.money),
+        "buyers": int(found.buyer.sum()),
+        "orders": int(found.orders.sum()),
+        "completed_gaps": int(figures[COMPLETED_GAPS] or 0),
+        "days_of_history": int(figures[HISTORY_DAYS] or 0),
+        "typical_gap_days": figures[TYPICAL_GAP] and round(figures[TYPICAL_GAP] or 0, 2),
+        "too_young": why_unknown(figures),
+        "segments": segments,
+        "toml": _toml(segments),
+    }
+
+
+def _any_of(rules: Sequence[str]) -> str:
+    """One rule of all, so that everybody's orders are read once for the figures of all."""
+    return " or ".join(f"({rule})" for rule in rules)
+
+
+def _candidates(shop: Shop, today: int, figures: Figures) -> dict[str, list[Candidate]]:
+    usual = {p: figures[f"usual({p})"] for p in (*suggest.AT_RISK_USUAL, *suggest.LAPSED_USUAL)}
+    amounts = [figures[rule.removeprefix("spend(ever) > ")] for rule in suggest.vip_rules()]
+    buyers = sum(int(metrics.eligible(batch, today).sum()) for batch in shop.columns())
+    repeaters = suggest.repeaters(shop.columns(), today, figures[TYPICAL_GAP])
+    return {
+        "loyal": suggest.loyal(repeaters),
+        "vip": suggest.vip(amounts, buyers, repeaters.currency_exponent),
+        **suggest.late(gaps.tally(shop.columns(), today), usual),
+    }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """Everybody: whom each rule selects, who is in the segments now, and what they brought."""
+
+    selected: dict[str, Flags]
+    now: dict[str, Flags]
+    buyer: Flags
+    subscribed: Flags
+    orders: NDArray[np.int64]
+    money: NDArray[np.int64]
+    money_of_the_year: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, shop: Shop, today: int, figures: Figures, rules: Sequence[str]) -> _Found:
+        trees = [parse_rule(rule) for rule in rules]
+        segments = [name for name in suggest.SEGMENTS if name in shop.rules]
+        rows = [
+            [
+                *(evaluate(tree, batch, today, figures, inside) for tree in trees),
+                *(inside[name] for name in segments),
+                metrics.orders(batch, "ever", today) > 0,
+                batch.subscribed,
+                metrics.orders(batch, "ever", today),
+                metrics.spend_minor(batch, "ever", today),
+                metrics.spend_minor(batch, A_YEAR, today),
+            ]
+            for batch, inside in shop.people()
+        ]
+        if not rows:
+            nobody, nothing = np.zeros(0, bool), np.zeros(0, np.int64)
+            rows = [[nobody] * (len(rules) + len(segments) + 2) + [nothing] * 3]
+        columns = [np.concatenate(column) for column in zip(*rows, strict=True)]
+        cut = len(rules), len(rules) + len(segments)
+        selected, now = columns[: cut[0]], columns[cut[0] : cut[1]]
+        return cls(dict(zip(rules, selected, strict=True)), dict(zip(segments, now, strict=True)), *columns[cut[1] :])
+
+    def measured(self) -> dict[str, dict[str, Any]]:
+        """Of each rule how many it selects and what they are worth."""
+        return {rule: self._worth(who) for rule, who in self.selected.items()}
+
+    def _worth(self, who: Flags) -> dict[str, Any]:
+        return {
+            "customers": int(who.sum()),
+            "share_of_buyers": _share((who & self.buyer).sum(), self.buyer.sum()),
+            "subscribed": int((who & self.subscribed).sum()),
+            "revenue_share_12_months": _share(self.money_of_the_year[who].sum(), self.money_of_the_year.sum()),
+            "revenue_share": _share(self.money[who].sum(), self.money.sum()),
+        }
+
+
+def _segment(
+    name: str, candidates: Sequence[Candidate], measured: Mapping[str, dict[str, Any]], found: _Found, rule: str | None
+) -> dict[str, Any]:
+    now = found.now.get(name)
+    chosen = _recommended(name, candidates, measured)
+    return {
+        "name": name,
+        "now": None if now is None else {"rule": rule, "customers": int(now.sum())},
+        "criterion": CRITERIA[name],
+        "missing": "" if candidates else _MISSING[name],
+        "candidates": [
+            {"rule": each.rule, "fallback": each.fallback or None}
+            | measured[each.rule]
+            | {"in_it_now": None if now is None else int((now & found.selected[each.rule]).sum())}
+            | {"amount": each.amount, "why": each.why, "recommended": each is chosen}
+            for each in candidates
+        ],
+    }
+
+
+_MISSING = {
+    "loyal": f"needs {suggest.LEAST_PEOPLE} customers with two orders or more, one of them in the last six months",
+    "vip": f"needs {suggest.LEAST_PEOPLE} customers who have ordered",
+}
+
+
+def _recommended(
+    name: str, candidates: Sequence[Candidate], measured: Mapping[str, dict[str, Any]]
+) -> Candidate | None:
+    if not candidates:
+        return None
+    preferred = [each for each in candidates if each.preferred]
+    share = "revenue_share_12_months" if name == "loyal" else "revenue_share"
+    shares = [measured[each.rule][share] for each in candidates]
+    return preferred[0] if preferred else candidates[suggest.smallest_with_half(shares)]
+
+
+def _toml(segments: Iterable[dict[str, Any]]) -> str:
+    """The recommended rules as they stand in `lifecycle.toml`."""
+    return "\n".join("\n".join(_lines(each)) + "\n" for each in segments if each["candidates"])
+
+
+def _lines(segment: dict[str, Any]) -> Iterator[str]:
+    chosen = next(each for each in segment["candidates"] if each["recommended"])
+    yield fill(chosen["why"], width=78, initial_indent="# ", subsequent_indent="# ")
+    yield f"[segments.{segment['name']}]"
+    yield f'when = "{chosen["rule"]}"'
+    if chosen["fallback"]:
+        yield f'fallback = "{chosen["fallback"]}"'
+
+
+def _share(part: float, whole: float) -> float:
+    return round(float(part / whole), 4) if whole else 0.0
