@@ -157,7 +157,8 @@ class Reader:
             keys = {(row.contact_id, row.last_changed) for row in page.members}
             changed = (instant(row.last_changed) or 0 for row in page.members)
             # A change far in the future would hide all that are still to come.
-            latest = max([latest, *(at for at in changed if at <= self._now() + LARGEST_SKEW_SECONDS)])
+            horizon = self._now() + LARGEST_SKEW_SECONDS
+            latest = max([latest, *(at for at in changed if at <= horizon)])
             fresh = [row for row in page.members if (row.contact_id, row.last_changed) not in before]
             if offset and len(page.members) >= PAGE_ROWS and not fresh:
                 raise TransientError("Mailchimp's list of members goes round in a circle")
