@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 import click
@@ -18,9 +19,9 @@ from syncd.cli.common import (
     print_json,
 )
 
-# So many columns of numbers fit beside each other in 80, and so many days may be in one of them.
-MOST_BLOCKS = 7
-LENGTHS = (7, 28, 91)
+# So many columns of numbers fit beside a long name in 80, and so many days may be in one of them.
+MOST_BLOCKS = 5
+LENGTHS = (7, 14, 28, 91)
 # How the rows of a segment are called, what they count, and the sign before it.
 ROWS = (("join", "join", "+"), ("leave", "leave", "−"), ("tagged", "entries", ""))
 
@@ -46,7 +47,7 @@ def forecast(days: int, audience: str | None, as_of: str | None, as_json: bool, 
     click.echo(f"Audience {name}, {_long(listed[0])} to {_long(listed[-1])}, if nobody orders")
     _print_movements(document)
     for line in _sentences(document):
-        click.echo(line)
+        click.echo(fill(line, 80, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))
     return None
 
 
@@ -92,10 +93,8 @@ def _rows(parts: Sequence[Document], segments: Sequence[Document]) -> list[list[
 def _sentences(document: Document) -> list[str]:
     """What the table does not say by itself."""
     still = [one["name"] for one in document["segments"] if not one["join"] and not one["leave"] and not one["entries"]]
-    lines = []
-    if still:
-        lines.append(f"Nobody joins or leaves {', '.join(still)}.")
-    lines += ["", *_volume(document), *_brake(document), *_budget(document)]
+    lines = [f"Nobody joins or leaves {', '.join(still)}.", ""] if still else []
+    lines += [*_volume(document), *_brake(document), *_budget(document)]
     if document["frozen"]:
         lines.append(f"Means, percentiles and what is usual stay here as they are on {document['as_of']}.")
     return lines
@@ -118,22 +117,25 @@ def _brake(document: Document) -> list[str]:
     held = [day for day in document["days"] if day["held"]]
     if not held:
         return []
-    more = f" So on {len(held) - 1} more of these days." if len(held) > 1 else ""
-    return [f"Brake: {_long(held[0])} would wait for approval: {'; '.join(held[0]['held'])}.{more}"]
+    reasons = held[0]["held"]
+    others = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+    days = f" The same on {len(held) - 1} of the days after." if len(held) > 1 else ""
+    return [f"Brake: the plan of {_long(held[0])} would wait for approval: {reasons[0]}{others}.{days}"]
 
 
 def _budget(document: Document) -> list[str]:
-    """A sentence for each segment whose entries take longer than a day."""
-    lines = []
+    """How many wait at most for each tag whose entries take longer than a day."""
+    peaks = []
     for at, segment in enumerate(document["segments"]):
-        most, date = max((day["segments"][at]["waiting"], day["date"]) for day in document["days"])
-        if most:
-            end = f"; {segment['waiting']:,} at the end" if segment["waiting"] else ""
-            lines.append(
-                f"Budget: at most {document['max_entries_per_day']:,} get {segment['name']} in a day "
-                f"(max_entries_per_day); up to {most:,} wait, on {_short(date)}{end}."
+        waiting = [day["segments"][at]["waiting"] for day in document["days"]]
+        if most := max(waiting):
+            peaks.append(
+                (-most, f"{segment['name']} {most:,} on {_short(document['days'][waiting.index(most)]['date'])}")
             )
-    return lines
+    if not peaks:
+        return []
+    listed = ", ".join(text for _, text in sorted(peaks))
+    return [f"Budget: {document['max_entries_per_day']:,} a day get a tag (max_entries_per_day); waiting: {listed}."]
 
 
 def _long(day: Document) -> str:
