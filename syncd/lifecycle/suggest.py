@@ -61,39 +61,42 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Repeaters:
-    """The retail customers with two orders or more, one of them in the last six months.
+class Buyers:
+    """The retail customers who have ordered, `count` of them; and what those bought who came back.
 
+    `spend` and `orders`: of everybody with two orders or more, one of them in the last six months.
     Units: `spend` of the last six months in major units; `orders` of the last `weeks` weeks.
     """
 
+    count: int
     spend: Values
     orders: NDArray[np.int64]
     weeks: int
     currency_exponent: int
 
 
-def repeaters(batches: Iterable[Batch], today: int, typical: float | None) -> Repeaters:
+def buyers(batches: Iterable[Batch], today: int, typical: float | None) -> Buyers:
     """Them, however the batches were cut; the weeks follow from the typical gap between orders."""
     weeks = min(26, max(4, round(_GAPS_COUNTED * (typical or 0) / 7)))
-    spend, orders, exponent = [np.zeros(0)], [np.zeros(0, np.int64)], 0
+    count, exponent, spend, orders = 0, 0, [np.zeros(0)], [np.zeros(0, np.int64)]
     for batch in batches:
-        who = ~batch.wholesale & (metrics.orders(batch, "ever", today) >= 2)
-        who &= metrics.orders(batch, HALF_A_YEAR, today) >= 1
         exponent = batch.currency_exponent
-        spend.append(metrics.spend_minor(batch, HALF_A_YEAR, today)[who] / 10**exponent)
-        orders.append(metrics.orders(batch, Span(weeks, "weeks"), today)[who])
-    return Repeaters(np.concatenate(spend), np.concatenate(orders), weeks, exponent)
+        count += int(metrics.eligible(batch, today).sum())
+        came_back = ~batch.wholesale & (metrics.orders(batch, "ever", today) >= 2)
+        came_back &= metrics.orders(batch, HALF_A_YEAR, today) >= 1
+        spend.append(metrics.spend_minor(batch, HALF_A_YEAR, today)[came_back] / 10**exponent)
+        orders.append(metrics.orders(batch, Span(weeks, "weeks"), today)[came_back])
+    return Buyers(count, np.concatenate(spend), np.concatenate(orders), weeks, exponent)
 
 
-def loyal(known: Repeaters) -> list[Candidate]:
-    """The upper tenth, quarter and half of the repeat buyers, by spend or by orders; none from too few."""
+def loyal(known: Buyers) -> list[Candidate]:
+    """The upper tenth, quarter and half of those who came back, by spend or by orders; none from too few."""
     if len(known.spend) < LEAST_PEOPLE:
         return []
     return _each_once(each for above in _LOYAL_ABOVE if (each := _loyal(known, above)))
 
 
-def _loyal(known: Repeaters, above: int) -> Candidate | None:
+def _loyal(known: Buyers, above: int) -> Candidate | None:
     spend = round_amount(float(np.percentile(known.spend, above)), known.currency_exponent)
     if not spend:
         return None
@@ -111,15 +114,16 @@ def vip_rules() -> list[str]:
     return [f"spend(ever) > percentile(spend(ever), {100 - top})" for top in _VIP_TOP]
 
 
-def vip(amounts: Sequence[float | None], buyers: int, currency_exponent: int) -> list[Candidate]:
+def vip(known: Buyers, amounts: Sequence[float | None]) -> list[Candidate]:
     """Those candidates, with the `amounts` beyond which they lie today; none from too few buyers."""
-    if buyers < LEAST_PEOPLE:
+    if known.count < LEAST_PEOPLE:
         return []
+    decimals = known.currency_exponent
     return [
         Candidate(
             rule,
-            f"The top {top} % of your buyers: today that is more than {amount:,.{currency_exponent}f} in all.",
-            amount=round(amount, currency_exponent),
+            f"The top {top} % of your buyers: today that is more than {amount:,.{decimals}f} in all.",
+            amount=round(amount, decimals),
         )
         for top, rule, amount in zip(_VIP_TOP, vip_rules(), amounts, strict=True)
         if amount is not None
@@ -136,10 +140,11 @@ def usual_rules() -> list[str]:
     return [f"lateness > usual({p})" for p in (*AT_RISK_USUAL, *LAPSED_USUAL)]
 
 
-def late(tally: Tally, usual: Mapping[int, float | None]) -> dict[str, list[Candidate]]:
+def late(tally: Tally, usual: Mapping[int, float | None], typical: float | None) -> dict[str, list[Candidate]]:
     """Candidates for those who are at risk and lapsed, the recommended one first.
 
     `usual`: the lateness of each %, None where the history is too young for it: then plain days are recommended.
+    `typical`: the gap in days that belongs to it; it may be of an earlier day than `tally`.
     """
     young = any(value is None for value in usual.values())
     own = _own_days(tally)
@@ -149,20 +154,22 @@ def late(tally: Tally, usual: Mapping[int, float | None]) -> dict[str, list[Cand
     if young:
         found = {name: [Candidate(rule, _USUALLY, preferred=True)] for name, rule in plain.items()}
     else:
-        found = _by_rhythm(tally, usual, plain)
+        found = _by_rhythm(usual, typical or 0, plain)
     return {name: _each_once([*found[name], *by_days.get(name, ())]) for name in plain}
 
 
 _USUALLY = "What shops begin with, until your own history can tell."
 
 
-def _by_rhythm(tally: Tally, usual: Mapping[int, float | None], plain: dict[str, str]) -> dict[str, list[Candidate]]:
+def _by_rhythm(
+    usual: Mapping[int, float | None], typical: float, plain: Mapping[str, str]
+) -> dict[str, list[Candidate]]:
     """Later than usual, by each customer's own rhythm."""
     at_risk = {p: f"lateness > usual({p}) and lateness <= usual({LAPSED_USUAL[0]}) and {_FLOOR}" for p in AT_RISK_USUAL}
     lapsed = {p: f"lateness > usual({p}) and {_FLOOR}" for p in LAPSED_USUAL}
     return {
         name: [
-            Candidate(rule, _why_late(p, usual[p] or 0, tally.typical or 0), plain[name], preferred=at == 0)
+            Candidate(rule, _why_late(p, usual[p] or 0, typical), plain[name], preferred=at == 0)
             for at, (p, rule) in enumerate(rules.items())
         ]
         for name, rules in {"at-risk": at_risk, "lapsed": lapsed}.items()

@@ -84,12 +84,12 @@ def _any_of(rules: Sequence[str]) -> str:
 def _candidates(shop: Shop, today: int, figures: Figures) -> dict[str, list[Candidate]]:
     usual = {p: figures[f"usual({p})"] for p in (*suggest.AT_RISK_USUAL, *suggest.LAPSED_USUAL)}
     amounts = [figures[rule.removeprefix("spend(ever) > ")] for rule in suggest.vip_rules()]
-    buyers = sum(int(metrics.eligible(batch, today).sum()) for batch in shop.columns())
-    repeaters = suggest.repeaters(shop.columns(), today, figures[TYPICAL_GAP])
+    typical = figures[TYPICAL_GAP]
+    buyers = suggest.buyers(shop.columns(), today, typical)
     return {
-        "loyal": suggest.loyal(repeaters),
-        "vip": suggest.vip(amounts, buyers, repeaters.currency_exponent),
-        **suggest.late(gaps.tally(shop.columns(), today), usual),
+        "loyal": suggest.loyal(buyers),
+        "vip": suggest.vip(buyers, amounts),
+        **suggest.late(gaps.tally(shop.columns(), today), usual, typical),
     }
 
 

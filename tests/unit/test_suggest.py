@@ -115,6 +115,18 @@ def test_one_of_each_segment_is_recommended_and_the_rules_can_be_pasted(seed: in
             assert pasted["segments"][segment["name"]].get("fallback") == each["fallback"]
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**9))
+def test_nobody_is_recommended_for_both_at_risk_and_lapsed(seed: int) -> None:
+    world = some_shop(seed)
+    soon, gone = (
+        next(each["rule"] for each in segment["candidates"] if each["recommended"])
+        for segment in told(world)["segments"][2:]
+    )
+    both = [one for one in world.people if reference.holds(f"({soon}) and ({gone})", one, world)]
+    assert both == []
+
+
 def test_a_shop_without_customers_is_told_what_is_missing() -> None:
     document = told(reference.World(TODAY, 2, [], enough_gaps=200))
     assert (document["customers"], document["orders"], document["completed_gaps"]) == (0, 0, 0)
@@ -128,7 +140,7 @@ def test_a_shop_without_customers_is_told_what_is_missing() -> None:
 
 def test_a_young_shop_begins_with_plain_days_and_sees_its_own_beside_them() -> None:
     lengths = np.bincount([10] * 80 + [33] * 11 + [50] * 9)
-    found = suggest.late(Tally(lengths, 0), dict.fromkeys((80, 70, 90, 95)))
+    found = suggest.late(Tally(lengths, 0), dict.fromkeys((80, 70, 90, 95)), 12.0)
     assert [each.rule for each in found["at-risk"]] == [
         "since_last_order between 90 days and 179 days",
         "since_last_order between 15 days and 34 days",
@@ -158,7 +170,7 @@ def test_the_real_purchases_of_1997() -> None:
 
 
 def test_loyal_is_told_from_those_who_came_back_in_half_a_year() -> None:
-    known = suggest.Repeaters(np.arange(1.0, 101.0), np.array([1] * 60 + [3] * 30 + [5] * 10), 12, 2)
+    known = suggest.Buyers(100, np.arange(1.0, 101.0), np.array([1] * 60 + [3] * 30 + [5] * 10), 12, 2)
     assert [each.rule for each in suggest.loyal(known)] == [
         "spend(6 months) >= 90 or orders(12 weeks) >= 6",
         "spend(6 months) >= 75 or orders(12 weeks) >= 4",
