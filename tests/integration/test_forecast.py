@@ -14,6 +14,7 @@ from syncd.history import ledger, outbox
 from syncd.history.database import History
 from syncd.history.members import store_members
 from syncd.sandbox.serve import Running
+from syncd.steps.judge import judge
 from syncd.views import forecast
 from syncd.views.common import tags_of
 from tests.integration.history_records import customer, member, order, take
@@ -132,9 +133,9 @@ def small(sandbox: Running, sqlite: History, tmp_path: Path) -> House:
 
 
 def bought(house: House, email: str, day: int, status: str = "subscribed") -> None:
-    """Somebody's only order, at noon of a day in November."""
+    """Somebody orders at noon of a day in November."""
     at = int(datetime(2026, 11, day, 11, tzinfo=UTC).timestamp())
-    take(house.history, customer(email, email), order(email, email=email, customer_id=email, placed_at=at))
+    take(house.history, customer(email, email), order(f"{email} {day}", email=email, customer_id=email, placed_at=at))
     listed = [member(email, status)]
     store_members(house.history, "main", listed, None, bits={}, field_names=[], now=at)
     ledger.set_audience(house.history, "main", backfilled_at=1)
@@ -162,6 +163,22 @@ def test_a_little_world_worked_out_by_hand(small: House) -> None:
     assert [(week["from"], week["to"]) for week in document["weeks"]] == [("2026-11-23", "2026-11-28")]
     assert by_segment(document["weeks"][0], "join", "leave") == {"fresh": (0, 3), "quiet": (3, 0)}
     assert (document["frozen"], document["held_days"]) == (False, [])
+
+
+def test_as_of_a_day_nobody_stands_where_a_later_order_put_them(small: House) -> None:
+    day, playbook = small.today(), small.context.settings.audiences["main"].playbook
+    tags = ledger.tags_of(small.history, "main", playbook, "syncd:")
+    bought(small, "ana@example.com", 20)
+    bought(small, "ben@example.com", 18)
+    judge(small.context, "main", tags)
+    before = told(small, as_of=day)
+    # Five days keep him in, and only three let him in.
+    assert before["segments"][0]["customers"] == 1
+    small.later(2 * DAY)
+    bought(small, "ben@example.com", 24)
+    judge(small.context, "main", tags)
+    assert told(small)["segments"][0]["customers"] == 2
+    assert told(small, as_of=day) == before
 
 
 def test_weeks_begin_on_the_first_day_and_the_last_may_be_short(small: House) -> None:
