@@ -6,12 +6,12 @@ and is over once it was done. It decides; the writing is the plan's.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, true
 
 from syncd.history.database import History, among
 from syncd.history.schema import customers, former_customers, identities, members, standings
@@ -38,19 +38,26 @@ class Departure:
 def departures(
     history: History, audience: str, shops: Collection[str], *, follow: bool, of: Collection[int] | None
 ) -> list[Departure]:
-    """Who is to leave the audience now, each once.
+    """Who of the customers `of` (None: of all) is to leave the audience now, each once.
 
     Erased people are archived. Whose shop id has another address now takes the contact along; where the new
     address is a contact already, the old one is archived. Without `follow` they only lose what is ours.
-    `of`: the customers of whom there is news, None for everybody; only they can have ceased to be anybody here.
     """
     with history.read() as db:
-        found = {one.customer_id: one for one in _gone(db, audience, shops, of)}
-        found |= {one.customer_id: one for one in _moved(db, audience, shops)}
-        found |= {one.customer_id: one for one in _erased(db, audience)}
+
+        def asked(id_: ColumnElement[Any]) -> ColumnElement[bool]:
+            return true() if of is None else among(db, id_, of)
+
+        found = {one.customer_id: one for one in _gone(db, audience, shops, asked)}
+        found |= {one.customer_id: one for one in _moved(db, audience, shops, asked)}
+        found |= {one.customer_id: one for one in _erased(db, audience, asked)}
     if follow:
         return list(found.values())
     return [one if one.leaving == "" else Departure(one.customer_id, "strip") for one in found.values()]
+
+
+# The condition that an id is among those that are asked for.
+_Asked = Callable[[ColumnElement[Any]], ColumnElement[bool]]
 
 
 def is_erased() -> ColumnElement[bool]:
@@ -61,11 +68,11 @@ def is_erased() -> ColumnElement[bool]:
     )
 
 
-def _erased(db: Connection, audience: str) -> list[Departure]:
+def _erased(db: Connection, audience: str, asked: _Asked) -> list[Departure]:
     query = (
         select(customers.c.id, members.c.status)
         .outerjoin(members, and_(members.c.customer_id == customers.c.id, members.c.audience == audience))
-        .where(is_erased())
+        .where(is_erased(), asked(customers.c.id))
     )
     return [Departure(id_, _farewell(status)) for id_, status in db.execute(query)]
 
@@ -76,7 +83,7 @@ def _farewell(status: str | None) -> str:
     return "archive" if status in _MOVABLE else "strip"
 
 
-def _gone(db: Connection, audience: str, shops: Collection[str], of: Collection[int] | None) -> list[Departure]:
+def _gone(db: Connection, audience: str, shops: Collection[str], asked: _Asked) -> list[Departure]:
     """Those for whom something is wanted, and who are neither a contact nor in any of the shops."""
     query = (
         select(standings.c.customer_id)
@@ -85,18 +92,16 @@ def _gone(db: Connection, audience: str, shops: Collection[str], of: Collection[
         )
         .where(standings.c.audience == audience, members.c.customer_id.is_(None))
         .where(or_(standings.c.segments != 0, standings.c.wanted_tags != 0, standings.c.wanted_fields != ""))
-        .where(~lives(standings.c.customer_id, shops))
+        .where(~lives(standings.c.customer_id, shops), asked(standings.c.customer_id))
     )
-    if of is not None:
-        query = query.where(among(db, standings.c.customer_id, of))
     return [Departure(id_) for id_ in db.execute(query).scalars()]
 
 
-def _moved(db: Connection, audience: str, shops: Collection[str]) -> list[Departure]:
+def _moved(db: Connection, audience: str, shops: Collection[str], asked: _Asked) -> list[Departure]:
     """Contacts of whom no shop knows any more but that they have another address, or none: the newest contact is
     renamed, as there can be only one under the new address.
     """
-    found = [_Move(*row[:4]) for row in db.execute(_moves(audience, shops))]
+    found = [_Move(*row[:4]) for row in db.execute(_moves(audience, shops, asked))]
     moves = []
     for successor_id, rivals in groupby(found, key=lambda move: move.successor_id):
         first = True
@@ -123,7 +128,7 @@ def _way(move: _Move, first: bool) -> str:
     return "archive" if move.successor_status in _SETTLED else "strip"
 
 
-def _moves(audience: str, shops: Collection[str]) -> Select[Any]:
+def _moves(audience: str, shops: Collection[str], asked: _Asked) -> Select[Any]:
     here = members.alias("here")
     refused = (
         select(standings.c.refused)
@@ -152,6 +157,7 @@ def _moves(audience: str, shops: Collection[str]) -> Select[Any]:
             successor.c.erased_at.is_(None),
             func.coalesce(refused, "") == "",
             ~lives(members.c.customer_id, shops),
+            asked(members.c.customer_id),
         )
         .order_by(identities.c.customer_id, members.c.changed_at.desc(), members.c.customer_id)
     )

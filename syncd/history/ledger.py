@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, text, update
 
 from syncd.errors import UserError
 from syncd.history.database import among, put
+from syncd.history.people import mark_news
 from syncd.history.schema import audiences, customers, figures, members, memberships, news, segments, standings
 from syncd.model import MemberStatus
 from syncd.plan import Standing, Tags
@@ -45,9 +46,13 @@ class Person:
 
 def audience_row(history: History, audience: str) -> dict[str, Any]:
     """The audience's own state; a new audience gets its row."""
+    query = select(audiences).where(audiences.c.name == audience)
+    with history.read() as db:
+        if row := db.execute(query).mappings().one_or_none():
+            return dict(row)
     with history.begin() as db:
         put(db, audiences, ["name"], [(audience,)], keep=None)
-        return dict(db.execute(select(audiences).where(audiences.c.name == audience)).mappings().one())
+        return dict(db.execute(query).mappings().one())
 
 
 def set_audience(history: History, audience: str, **values: Any) -> None:
@@ -147,15 +152,15 @@ def store_judgement(
     return len(joins), len(leaves)
 
 
-def store_departures(history: History, audience: str, leaving: Sequence[Departure], now: int) -> list[int]:
+def store_departures(history: History, audience: str, found: Sequence[Departure], now: int) -> None:
     """Afterwards exactly these people are leaving: they are in no segment, and nothing is wanted for them but
-    what `Departure` says. Returns who was leaving before and is not any more: they are to be judged.
+    what `Departure` says. Who was leaving before and is not any more is news; one transaction.
     """
     with history.read() as db:
         before = {row[0]: (row[1], row[2]) for row in db.execute(_LEAVING, {"a": audience})}
-        known = people(db, audience, [one.customer_id for one in leaving])
+        known = people(db, audience, [one.customer_id for one in found])
     rows = []
-    for one in leaving:
+    for one in found:
         person = known[one.customer_id]
         # Who is renamed takes everything along.
         kept = (person.known_tags, person.known_fields) if one.leaving == "rename" else (0, "")
@@ -163,19 +168,25 @@ def store_departures(history: History, audience: str, leaving: Sequence[Departur
         was = (person.segments, person.wanted_tags, person.wanted_fields, *before.get(one.customer_id, ("", None)))
         if row != was:
             rows.append((audience, one.customer_id, *row))
-    back = sorted(before.keys() - known.keys())
+    back = before.keys() - known.keys()
     if rows or back:
         with history.begin() as db:
             put(db, standings, (*_STAND, "leaving", "successor_id"), rows)
             _close(db, audience, [row[1] for row in rows], now)
             db.execute(_STAY.where(standings.c.audience == audience, among(db, standings.c.customer_id, back)))
-    return back
+            mark_news(db, back, [audience])
 
 
 _LEAVING = select(standings.c.customer_id, standings.c.leaving, standings.c.successor_id).where(
     standings.c.audience == bindparam("a"), text("standings.leaving <> ''")
 )
 _STAY = update(standings).values(leaving="", successor_id=None)
+
+
+def leaving(history: History, audience: str) -> list[int]:
+    """The customers who are leaving, as it was found last."""
+    with history.read() as db:
+        return list(db.execute(_LEAVING, {"a": audience}).scalars())
 
 
 def successors(history: History, audience: str) -> set[int]:
@@ -269,17 +280,6 @@ def joined_at(history: History, audience: str, bit: int) -> dict[int, int]:
     """Since when each customer in a segment is in it."""
     query = select(memberships.c.customer_id, memberships.c.since_at).where(
         memberships.c.audience == audience, memberships.c.bit == bit, memberships.c.until_at.is_(None)
-    )
-    with history.read() as db:
-        return {row[0]: row[1] for row in db.execute(query)}
-
-
-def since_of(history: History, audience: str, customer_id: int) -> dict[int, int]:
-    """Since when one customer is in each of their segments, by bit."""
-    query = select(memberships.c.bit, memberships.c.since_at).where(
-        memberships.c.audience == audience,
-        memberships.c.customer_id == customer_id,
-        memberships.c.until_at.is_(None),
     )
     with history.read() as db:
         return {row[0]: row[1] for row in db.execute(query)}

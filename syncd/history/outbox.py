@@ -42,9 +42,13 @@ class Waiting:
     remove: int
     fields: dict[str, str | int | float]
     create: bool
-    # "archive" or "rename", and then to which address.
-    leaving: str = ""
+    archive: bool = False
     rename_to: str = ""
+
+    @property
+    def leaving(self) -> str:
+        """What becomes of the contact itself."""
+        return "rename" if self.rename_to else "archive" if self.archive else ""
 
     def __bool__(self) -> bool:
         return bool(self.add or self.remove or self.fields or self.create or self.leaving)
@@ -219,8 +223,6 @@ _SENDING = update(outbox).values(state="sending")
 
 
 def _waiting(row: Any) -> Waiting:
-    rename_to = (row.new_email or "") if row.leaving == "rename" and row.member else ""
-    archive = row.leaving == "archive" and row.member
     return Waiting(
         id=row.id,
         customer_id=row.customer_id,
@@ -230,8 +232,8 @@ def _waiting(row: Any) -> Waiting:
         fields=fields_to_set(row.wanted_fields, row.known_fields) if row.set_fields else {},
         # A person who became a member meanwhile, by whatever way, is not created.
         create=row.create_member and not row.member and bool(row.wanted_tags or row.wanted_fields),
-        leaving="rename" if rename_to else "archive" if archive else "",
-        rename_to=rename_to,
+        archive=row.leaving == "archive" and row.member,
+        rename_to=(row.new_email or "") if row.leaving == "rename" and row.member else "",
     )
 
 
@@ -263,7 +265,7 @@ def confirm(history: History, plan_id: str, audience: str, sent: Iterable[Waitin
             known.append({"a": audience, "c": row.customer_id, "added": row.add, "removed": row.remove, "has": has})
         db.execute(_KNOWN, known)
         db.execute(insert(writes), trail)
-        archived = [row.customer_id for row in rows if row.leaving == "archive"]
+        archived = [row.customer_id for row in rows if row.archive]
         db.execute(_ARCHIVED.where(members.c.audience == audience, among(db, members.c.customer_id, archived)))
         db.execute(delete(outbox).where(among(db, outbox.c.id, [row.id for row in rows])))
 

@@ -121,7 +121,7 @@ def _change(row: Waiting, tags: Tags) -> Change:
         fields=row.fields,
         create=row.create,
         rename_to=row.rename_to,
-        archive=row.leaving == "archive",
+        archive=row.archive,
     )
 
 

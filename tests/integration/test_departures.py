@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from syncd import pipeline, views
 from syncd.errors import UnsafePlan, UserError
@@ -374,6 +374,26 @@ def test_a_subscriber_of_no_shop_who_moved_in_the_audience_leaves_nothing_behind
     assert "only.here@example.com" not in house.state()
     assert "non-buyer" in house.tags(NEW)
     assert quiet(house)
+
+
+def test_a_quiet_cycle_does_not_look_at_those_who_moved_long_ago(house: House) -> None:
+    change_address(house, in_one_shop(house), NEW)
+    for _ in range(3):
+        house.later(3_600)
+        house.members.act(max(house.state()), {"merge_fields": {"FNAME": f"{house.requests()}"}})
+        house.sync_in_order()
+    house.later(60)
+    house.sync_in_order()
+    said: list[str] = []
+
+    def listen(*given: object) -> None:
+        said.append(str(given[2]))
+
+    event.listen(house.history.engine, "before_cursor_execute", listen)
+    house.sync_in_order()
+    event.remove(house.history.engine, "before_cursor_execute", listen)
+    assert said
+    assert not [statement for statement in said if "former_customers" in statement]
 
 
 class Walk:
