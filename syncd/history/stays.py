@@ -1,20 +1,22 @@
-"""Who was in which segment, and who joined and left between two instants, from the stays on record.
+"""Who was in which segment at an instant, and who joined and left between two, from the stays on record.
 
 It reads what the ledger wrote down as it happened; it judges nobody, and knows bits, not rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, and_, cast, func, or_, select
+import numpy as np
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, cast, func, or_, select, true
 
 from syncd.history.columns import numbers
-from syncd.history.database import History
+from syncd.history.database import History, among
 from syncd.history.schema import memberships
-from syncd.lifecycle.flows import Stays
+from syncd.lifecycle.columns import Batch
+from syncd.lifecycle.flows import Stays, bit_sets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +45,30 @@ def movement(history: History, audience: str, begin: int, end: int, bits: Collec
             _stays(db, and_(ours, _inside(begin), memberships.c.bit.in_(bits))),
             _stays(db, and_(ours, _inside(end), memberships.c.bit.in_(bits))),
         )
+
+
+def as_they_stood(
+    history: History, audience: str, found: Iterable[Batch], instant: int, customers: Collection[int] | None
+) -> Iterator[Batch]:
+    """The same batches, each customer in the segments of that instant. `customers`: theirs are read; None: all."""
+    at_instant = and_(memberships.c.audience == audience, _inside(instant))
+    with history.read() as db:
+        ours = true() if customers is None else among(db, memberships.c.customer_id, customers)
+        owner, bit = _stays(db, and_(at_instant, ours))
+    order = np.argsort(owner)
+    owner, bit = owner[order], bit[order]
+    for batch in found:
+        mine = slice(*np.searchsorted(owner, [batch.customer[0], batch.customer[-1] + 1]))
+        yield replace(batch, was_in=bit_sets(batch.customer, (owner[mine], bit[mine])))
+
+
+def since_of(history: History, audience: str, customer_id: int, instant: int) -> dict[int, int]:
+    """Since when one customer is in each of the segments that they are in at an instant, by bit."""
+    query = select(memberships.c.bit, memberships.c.since_at).where(
+        memberships.c.audience == audience, memberships.c.customer_id == customer_id, _inside(instant)
+    )
+    with history.read() as db:
+        return {row[0]: row[1] for row in db.execute(query)}
 
 
 def _inside(instant: int) -> ColumnElement[bool]:

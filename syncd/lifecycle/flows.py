@@ -1,4 +1,4 @@
-"""From which rung of a ladder to which customers moved between two instants.
+"""Stays in segments: who is in which, and from which rung of a ladder to which customers moved.
 
 Pure: a ladder is a list of segments of which everybody is in one at most. Knows positions, no names.
 """
@@ -11,6 +11,15 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.int64]
 # Customers, and the segment's bit that each of them was in; somebody in several occurs several times.
 Stays = tuple[Numbers, Numbers]
+
+
+def bit_sets(customers: Numbers, stays: Stays) -> Numbers:
+    """The bit set of the segments that each of these customers, ascending, is in; others' stays do not count."""
+    found = np.zeros(len(customers), np.int64)
+    ours = np.isin(stays[0], customers)
+    owner, bit = (column[ours] for column in stays)
+    np.bitwise_or.at(found, np.searchsorted(customers, owner), np.int64(1) << bit)
+    return found
 
 
 def moves(before: Stays, after: Stays, rungs: list[int]) -> Numbers:

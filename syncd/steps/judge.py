@@ -18,6 +18,7 @@ from syncd.history.consents import consent_of
 from syncd.history.fields import canonical_fields
 from syncd.history.ledger import Person
 from syncd.history.shops import shop_row
+from syncd.history.stays import as_they_stood
 from syncd.lifecycle.columns import Batch
 from syncd.plan import Tags
 from syncd.plan.want import Reach, control_bits, reach, wanted_tags
@@ -94,9 +95,12 @@ def judgements(
 
 
 def columns_of(context: Context, name: str, today: int, ids: Collection[int] | None) -> Iterator[Batch]:
-    """The audience's customers, or those of `ids`, with the orders placed up to a local day."""
+    """The audience's customers, or those of `ids`, as they were at the end of a local day: their orders up to then,
+    and of a day that is over also the segments in which they stood.
+    """
     audience = context.settings.audiences[name]
-    return batches(
+    end = midnight(today + 1, audience.timezone)
+    found = batches(
         context.history,
         name,
         audience.shops,
@@ -106,8 +110,9 @@ def columns_of(context: Context, name: str, today: int, ids: Collection[int] | N
         spend=audience.spend,
         pending_counts=audience.pending_counts,
         customers=ids,
-        as_of_end=midnight(today + 1, audience.timezone),
+        as_of_end=end,
     )
+    return as_they_stood(context.history, name, found, end, ids) if end <= context.clock.now() else found
 
 
 def figures_on(context: Context, name: str, today: int) -> Figures:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from syncd.calendar import date_of, midnight
 from syncd.errors import UserError
 from syncd.history import ledger, outbox
-from syncd.history.stays import movement
 from syncd.lifecycle.columns import Batch
 from syncd.plan import Tags
 from syncd.plan.brake import too_many_added, too_many_removed
@@ -110,8 +109,8 @@ def _courses(context: Context, name: str, tags: Tags, today: int, days: int) -> 
     # Fields are texts of each customer, dear to make and nobody's movement.
     bare = replace(playbook, fields=())
     figures = figures_on(context, name, today)
-    past = None if _is_now(context, name, today) else _past(context, name, tags, today)
-    known = {} if past is not None else ledger.tagged(context.history, name)
+    is_now = today == context.today(context.settings.audiences[name])
+    known = ledger.tagged(context.history, name) if is_now else {}
     courses = {segment.name: _course(days) for segment in playbook.segments}
     people = 0
     for batch in columns_of(context, name, today, None):
@@ -120,28 +119,12 @@ def _courses(context: Context, name: str, tags: Tags, today: int, days: int) -> 
         reached = [
             (~controls if far is Reach.FULL else 0) for _, far, controls in reached_in(context, name, tags, batch)
         ]
-        if past is not None:
-            batch = replace(batch, was_in=_of(past, batch))
-        bearing = None if past is not None else _of(known, batch)
+        bearing = _of(known, batch) if is_now else None
         _follow(courses, bare, batch, tags, figures, today, np.array(reached, np.int64), bearing)
         context.report(f"{name}: looking ahead", len(batch))
     if not people:
         raise UserError(f"nobody is known in audience {name} yet", hint="run `syncd backfill` first")
     return courses
-
-
-def _is_now(context: Context, name: str, day: int) -> bool:
-    return day == context.today(context.settings.audiences[name])
-
-
-def _past(context: Context, name: str, tags: Tags, day: int) -> dict[int, int]:
-    """The segments in which each customer was at the end of a local day."""
-    end = midnight(day + 1, context.settings.audiences[name].timezone)
-    customers, bits = movement(context.history, name, end, end, tags.bits.values()).before
-    found: Counter[int] = Counter()
-    for customer, bit in zip(customers.tolist(), bits.tolist(), strict=True):
-        found[customer] |= 1 << bit
-    return found
 
 
 def _of(bit_sets: Mapping[int, int], batch: Batch) -> Bits:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from syncd.calendar import date_of
+from syncd.calendar import date_of, midnight
 from syncd.errors import UserError
 from syncd.history import ledger
 from syncd.history.carts import open_carts
 from syncd.history.former import now_known_as, was_erased
 from syncd.history.people import customer_of
+from syncd.history.stays import since_of
 from syncd.lifecycle.columns import Batch
 from syncd.model import email_key
 from syncd.money import to_major
@@ -38,7 +39,7 @@ def explain(context: Context, name: str, email: str, today: int) -> dict[str, An
     if id_ is None or batch is None or not len(batch):
         raise _unknown(context, name, email, id_)
     figures = figures_on(context, name, today)
-    since = ledger.since_of(context.history, name, id_)
+    since = since_of(context.history, name, id_, midnight(today + 1, audience.timezone))
     changes = _next_changes(audience.playbook, tags, batch, today, figures)
     rows = [
         {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,8 @@ from sqlalchemy import delete, insert
 
 from syncd.history.database import History
 from syncd.history.schema import customers, memberships
-from syncd.history.stays import Movement, movement
+from syncd.history.stays import Movement, as_they_stood, movement, since_of
+from syncd.lifecycle.columns import Batch
 from syncd.lifecycle.flows import Stays
 
 PEOPLE, BITS = range(1, 4), range(3)
@@ -63,6 +65,36 @@ def test_the_movement_is_what_the_doors_saw(
     assert found.left == Counter(bit for bit, leaving in through if leaving)
     assert pairs(found.before) == inside(recorded, begin)
     assert pairs(found.after) == inside(recorded, end)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(records, st.integers(0, 30), st.sampled_from([None, [2], [1, 3]]), st.integers(1, 3))
+def test_everybody_stands_where_the_doors_saw_them_last(
+    peopled: History, recorded: dict[tuple[int, int], list[int]], instant: int, asked: list[int] | None, size: int
+) -> None:
+    write(peopled, recorded)
+    expected = inside(recorded, instant)
+    everybody = asked or list(PEOPLE)
+    batches = (nobody_in(everybody[at : at + size]) for at in range(0, len(everybody), size))
+    for batch in as_they_stood(peopled, "main", batches, instant, asked):
+        for customer, bits in zip(batch.customer.tolist(), batch.was_in.tolist(), strict=True):
+            mine = {bit for who, bit in expected if who == customer}
+            assert {bit for bit in range(63) if bits >> bit & 1} == mine
+            since = since_of(peopled, "main", customer, instant)
+            assert since == {bit: max(at for at in recorded[customer, bit] if at < instant) for bit in mine}
+
+
+def nobody_in(ids: list[int]) -> Batch:
+    """Customers without orders, in no segment."""
+    ints, none, texts = np.zeros(len(ids), np.int64), np.zeros(len(ids), bool), np.full(len(ids), "")
+    return Batch(
+        *(np.array(ids), ints, none, none, texts, texts, texts),
+        was_in=ints,
+        starts=np.zeros(len(ids) + 1, np.int64),
+        order_day=ints[:0],
+        order_minor=ints[:0],
+        currency_exponent=2,
+    )
 
 
 def test_other_audiences_and_other_segments_do_not_show(peopled: History) -> None:

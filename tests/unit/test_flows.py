@@ -1,4 +1,4 @@
-"""From which rung to which customers move, and which segments form a ladder."""
+"""Who is in which segments, from which rung to which they move, and which segments form a ladder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.calendar import day_of
-from syncd.lifecycle.flows import Stays, moves
+from syncd.lifecycle.flows import Stays, bit_sets, moves
 from syncd.rules import Playbook, SegmentSpec
 from syncd.views.retention.ladders import ladders
 
@@ -37,6 +37,14 @@ def test_everybody_moves_from_the_first_rung_they_were_on_to_the_first_they_are_
     del expected[len(rungs), len(rungs)]
     found = moves(stays(before), stays(after), rungs)
     assert {(i, j): n for (i, j), n in np.ndenumerate(found) if n} == dict(expected)
+
+
+@given(st.sets(st.integers(1, 9)), st.sets(st.tuples(st.integers(1, 9), st.integers(0, 62)), max_size=20))
+def test_the_bit_sets_are_those_of_the_customers_asked_for(asked: set[int], inside: set[tuple[int, int]]) -> None:
+    customers = np.array(sorted(asked), np.int64)
+    expected = [{bit for customer, bit in inside if customer == each} for each in sorted(asked)]
+    found = bit_sets(customers, stays(inside)).tolist()
+    assert [{bit for bit in range(63) if each >> bit & 1} for each in found] == expected
 
 
 def found(**rules: str) -> list[tuple[str, ...]]:
