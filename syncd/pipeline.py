@@ -305,30 +305,29 @@ def open_audience(context: Context, name: str) -> tuple[Destination, Tags]:
 
 def _shop_stopped(context: Context, shop: str, err: SyncdError) -> None:
     """The shop's error is stored, so that `syncd status` shows it."""
-    state, fault = _state(context, f"shops.{shop}", err), _fault(err, "shops", shop)
+    stopped = _stopped(context, f"shops.{shop}", shop, err)
     shop_row(context.history, shop, platform=context.settings.shops[shop].platform)
-    set_shop_state(context.history, shop, state=state, error=fault)
-    log.error("shop stopped", shop=shop, state=state, error=fault)
+    set_shop_state(context.history, shop, **stopped)
+    log.error("shop stopped", shop=shop, **stopped)
 
 
 def _audience_stopped(context: Context, name: str, err: SyncdError) -> None:
     """The audience's error is stored, so that `syncd status` shows it."""
-    state, fault = _state(context, f"audiences.{name}", err), _fault(err, "audiences", name)
-    ledger.set_audience(context.history, name, state=state, error=fault)
-    log.error("audience stopped", audience=name, state=state, error=fault)
+    stopped = _stopped(context, f"audiences.{name}", name, err)
+    ledger.set_audience(context.history, name, **stopped)
+    log.error("audience stopped", audience=name, **stopped)
 
 
-def _fault(err: SyncdError, kind: str, name: str) -> str:
-    """What the error says beside the name; afterwards the error itself names its connection in any case."""
-    connection, text = f"{kind}.{name}: ", str(err)
-    fault = text.removeprefix(connection).removeprefix(f"{name}: ")
-    if fault == text and isinstance(err, TransientError | ConnectionBlocked):
-        err.args = (connection + text,)
-    return fault
+def _stopped(context: Context, connection: str, name: str, err: SyncdError) -> dict[str, str]:
+    """The state in which the error leaves the connection, and what it says beside the name.
 
-
-def _state(context: Context, connection: str, err: SyncdError) -> str:
+    Afterwards a blocked connection rests, and the error itself names the connection that it stopped.
+    """
+    said = str(err)
+    fault = said.removeprefix(f"{connection}: ").removeprefix(f"{name}: ")
+    if fault == said and isinstance(err, TransientError | ConnectionBlocked):
+        err.args = (f"{connection}: {said}",)
     if isinstance(err, ConnectionBlocked):
         context.rests_until[connection] = context.clock.now() + REST_SECONDS
-        return "blocked"
-    return {UnsafePlan: "held", UserError: "waiting"}.get(type(err), "failing")
+        return {"state": "blocked", "error": fault}
+    return {"state": {UnsafePlan: "held", UserError: "waiting"}.get(type(err), "failing"), "error": fault}

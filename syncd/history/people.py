@@ -221,7 +221,7 @@ def mark_news(db: Connection, ids: Collection[int | None], audiences_: Iterable[
 def redact(history: History, shop: str, shop_customer_id: str, *, audiences: Iterable[str], now: int) -> None:
     """Afterwards whoever this shop id is, or was, counts as erased; each of `audiences` is told.
 
-    For a shop that says so before, or without, showing it. Saying it again changes nothing.
+    For a shop that says so before, or without, showing it. Said again, it holds for who came back since, too.
     """
     with history.begin() as db:
         lock(db, "people")
