@@ -100,6 +100,8 @@ identities = Table(
     Column("wholesale", Boolean, nullable=False, server_default=text("false")),
     # The shop's tags, one a line.
     Column("tags", Text, nullable=False, server_default=""),
+    # The shop's ids of the products on the person's wish list, the latest first, one a line.
+    Column("wishes", Text, nullable=False, server_default=""),
     Index("ix_identities_customer_id", "customer_id", "shop"),
     # So that the living are counted without looking at each.
     Index("ix_identities_deleted", "shop", sqlite_where=text("deleted"), postgresql_where=text("deleted")),
@@ -254,6 +256,10 @@ members = Table(
     Column("opted_in_at", BigInteger),
     Column("open_rate", Float),
     Column("click_rate", Float),
+    # When the click rate was last seen to rise: the person clicked at that time at the latest.
+    Column("clicked_at", BigInteger),
+    # Month and day as MMDD; a year is never known.
+    Column("birthday", SmallInteger),
     # A contact keeps its id when its address changes.
     Index("ix_members_audience_contact_id", "audience", "contact_id"),
 )
@@ -290,6 +296,9 @@ standings = Table(
     # archive | rename (to the successor's address); "" for everybody else.
     Column("leaving", Name, nullable=False, server_default=""),
     Column("successor_id", RowId, ForeignKey("customers.id")),
+    # The earliest instant at which the calendar alone can change a judgement; None where it never can.
+    Column("next_due_at", BigInteger),
+    Index("ix_standings_due", "audience", "next_due_at"),
     Index(
         "ix_standings_differing",
         "audience",

@@ -226,6 +226,7 @@ def upgrade() -> None:
         sa.Column("language", sa.String(length=16), server_default="", nullable=False),
         sa.Column("wholesale", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("tags", sa.Text(), server_default="", nullable=False),
+        sa.Column("wishes", sa.Text(), server_default="", nullable=False),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name="fk_identities_customer_id"),
         sa.PrimaryKeyConstraint("shop", "shop_customer_id", name="pk_identities"),
     )
@@ -250,6 +251,8 @@ def upgrade() -> None:
         sa.Column("opted_in_at", sa.BigInteger(), nullable=True),
         sa.Column("open_rate", sa.Float(), nullable=True),
         sa.Column("click_rate", sa.Float(), nullable=True),
+        sa.Column("clicked_at", sa.BigInteger(), nullable=True),
+        sa.Column("birthday", sa.SmallInteger(), nullable=True),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name="fk_members_customer_id"),
         sa.PrimaryKeyConstraint("audience", "customer_id", name="pk_members"),
     )
@@ -362,11 +365,13 @@ def upgrade() -> None:
         sa.Column("refusals", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("leaving", sa.String(length=64), server_default="", nullable=False),
         sa.Column("successor_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("next_due_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name="fk_standings_customer_id"),
         sa.ForeignKeyConstraint(["successor_id"], ["customers.id"], name="fk_standings_successor_id"),
         sa.PrimaryKeyConstraint("audience", "customer_id", name="pk_standings"),
     )
 
+    op.create_index("ix_standings_due", "standings", ["audience", "next_due_at"], unique=False)
     op.create_index(
         "ix_standings_differing",
         "standings",
