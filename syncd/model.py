@@ -119,6 +119,8 @@ class Customer(Struct, frozen=True):
     city: str = ""
     language: str = ""
     tags: tuple[str, ...] = ()
+    # The ids of the products on the wish list, the latest first.
+    wishes: tuple[str, ...] = ()
     wholesale: bool = False
     # The shop erased the person on request: nothing may be done with them any more.
     redacted: bool = False
@@ -142,6 +144,15 @@ class Cart(Struct, frozen=True):
     customer_id: str | None = None
     email: str | None = None
     closed: bool = False
+
+
+class Product(Struct, frozen=True, gc=False):
+    """A thing that a shop sells; `category` is the shop's own word for its kind, empty where it has none."""
+
+    id: str
+    title: str
+    updated_at: int
+    category: str = ""
 
 
 class ShopProfile(Struct, frozen=True):
@@ -173,6 +184,7 @@ class Page(Struct, frozen=True):
     orders: tuple[Order, ...] = ()
     customers: tuple[Customer, ...] = ()
     carts: tuple[Cart, ...] = ()
+    products: tuple[Product, ...] = ()
     deleted_orders: tuple[str, ...] = ()
     deleted_customers: tuple[str, ...] = ()
     rejected: tuple[Rejected, ...] = ()
@@ -180,7 +192,10 @@ class Page(Struct, frozen=True):
 
 
 class Member(Struct, frozen=True):
-    """A contact in an audience, as last read. `tags` are all its tags, ours and foreign ones."""
+    """A contact in an audience, as last read. `tags` are all its tags, ours and foreign ones.
+
+    The rates are from 0 to 1, None where the service tells none; `birthday` is month and day as MMDD.
+    """
 
     contact_id: str
     email: str
@@ -191,6 +206,7 @@ class Member(Struct, frozen=True):
     fields: dict[str, str | int | float] = {}
     open_rate: float | None = None
     click_rate: float | None = None
+    birthday: int | None = None
 
 
 class Change(Struct, frozen=True, order=True):

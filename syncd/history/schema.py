@@ -103,6 +103,8 @@ identities = Table(
     # The shop's ids of the products on the person's wish list, the latest first, one a line.
     Column("wishes", Text, nullable=False, server_default=""),
     Index("ix_identities_customer_id", "customer_id", "shop"),
+    # So that those with a wish list are found without looking at each.
+    Index("ix_identities_wishes", "shop", sqlite_where=text("wishes <> ''"), postgresql_where=text("wishes <> ''")),
     # So that the living are counted without looking at each.
     Index("ix_identities_deleted", "shop", sqlite_where=text("deleted"), postgresql_where=text("deleted")),
 )
@@ -179,6 +181,19 @@ order_items = Table(
     Column("category", Text, nullable=False),
     Column("quantity", Integer, nullable=False),
     Column("price_minor", BigInteger, nullable=False),
+    # The product first, for the same reason as above.
+    Index("ix_order_items_product_id", "product_id", "shop"),
+)
+
+products = Table(
+    "products",
+    metadata,
+    # What the shop calls a thing now; an order keeps the title under which it was bought.
+    Column("shop", Name, primary_key=True),
+    Column("id", Name, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
 )
 
 refunds = Table(

@@ -82,6 +82,8 @@ def upgrade() -> None:
         sa.Column("price_minor", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("shop", "order_id", "line", name="pk_order_items"),
     )
+    op.create_index("ix_order_items_product_id", "order_items", ["product_id", "shop"], unique=False)
+
     op.create_table(
         "plans",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -96,6 +98,15 @@ def upgrade() -> None:
 
     op.create_index("ix_plans_audience_state", "plans", ["audience", "state"], unique=False)
 
+    op.create_table(
+        "products",
+        sa.Column("shop", sa.String(length=64), nullable=False),
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("category", sa.Text(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("shop", "id", name="pk_products"),
+    )
     op.create_table(
         "quarantine",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -239,6 +250,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("deleted"),
         postgresql_where=sa.text("deleted"),
+    )
+    op.create_index(
+        "ix_identities_wishes",
+        "identities",
+        ["shop"],
+        unique=False,
+        sqlite_where=sa.text("wishes <> ''"),
+        postgresql_where=sa.text("wishes <> ''"),
     )
 
     op.create_table(
