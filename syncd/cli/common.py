@@ -1,12 +1,14 @@
-"""What commands share: the configuration, the audience that is meant, dates, tables and JSON."""
+"""What commands share: the configuration, the audience and the day that are meant, tables and JSON."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import click
 
@@ -14,14 +16,51 @@ if TYPE_CHECKING:
     from syncd.settings import Settings
     from syncd.steps.context import Context
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
 
 config_option = click.option(
     "--config", type=click.Path(dir_okay=False), help="The configuration file (or SYNCD_CONFIG)."
 )
-audience_option = click.option("--audience", metavar="NAME", help="Which audience, where there is more than one.")
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-as_of_option = click.option("--as-of", metavar="DATE", help="Judge as of this local date, for example 2026-11-22.")
+_audience_option = click.option("--audience", metavar="NAME", help="Which audience, where there is more than one.")
+_as_of_option = click.option("--as-of", metavar="DATE", help="Judge as of this local date, for example 2026-11-22.")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command about an audience was asked: of which one, as of which local day, and whether for JSON.
+
+    `live`: no day was named, so the present is meant.
+    """
+
+    context: Context
+    audience: str
+    today: int
+    live: bool
+    as_json: bool
+
+
+def about_audience(command: Callable[Concatenate[Asked, P], None]) -> Callable[..., None]:
+    """The command with the options that all of its kind have; it is given what was asked, its history open."""
+
+    @_audience_option
+    @_as_of_option
+    @json_option
+    @config_option
+    @wraps(command)
+    def opened(
+        audience: str | None,
+        as_of: str | None,
+        as_json: bool,
+        config: str | None,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
+        context = context_of(config)
+        name = one_audience(context.settings, audience)
+        command(Asked(context, name, _day_meant(context, name, as_of), as_of is None, as_json), *args, **kwargs)
+
+    return opened
 
 
 def settings_of(config: str | None) -> Settings:
@@ -62,7 +101,7 @@ def one_audience(settings: Settings, name: str | None) -> str:
     return name
 
 
-def day_meant(context: Context, audience: str, as_of: str | None) -> int:
+def _day_meant(context: Context, audience: str, as_of: str | None) -> int:
     """The local day of `--as-of`, or today in the audience's time zone. Raises: UserError for no date."""
     if as_of is None:
         return context.today(context.settings.audiences[audience])

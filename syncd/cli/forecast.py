@@ -8,16 +8,7 @@ from typing import Any
 
 import click
 
-from syncd.cli.common import (
-    as_of_option,
-    audience_option,
-    config_option,
-    context_of,
-    day_meant,
-    json_option,
-    one_audience,
-    print_json,
-)
+from syncd.cli.common import Asked, about_audience, print_json
 
 # So many columns of numbers fit beside a long name in 80, and so many days may be in one of them.
 MOST_BLOCKS = 5
@@ -30,21 +21,16 @@ Document = Mapping[str, Any]
 
 @click.command()
 @click.option("--days", default=30, show_default=True, metavar="N", help="How many days to look ahead, at most 366.")
-@audience_option
-@as_of_option
-@json_option
-@config_option
-def forecast(days: int, audience: str | None, as_of: str | None, as_json: bool, config: str | None) -> None:
+@about_audience
+def forecast(asked: Asked, days: int) -> None:
     """Show who will join and leave each segment if nobody orders, and how many journeys that starts."""
     from syncd import views
 
-    context = context_of(config)
-    name = one_audience(context.settings, audience)
-    document = views.forecast(context, name, day_meant(context, name, as_of), days)
-    if as_json:
+    document = views.forecast(asked.context, asked.audience, asked.today, days)
+    if asked.as_json:
         return print_json(document)
     listed = document["days"]
-    click.echo(f"Audience {name}, {_long(listed[0])} to {_long(listed[-1])}, if nobody orders")
+    click.echo(f"Audience {asked.audience}, {_long(listed[0])} to {_long(listed[-1])}, if nobody orders")
     _print_movements(document)
     for line in _sentences(document):
         click.echo(fill(line, 80, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))

@@ -8,34 +8,19 @@ from typing import Any
 
 import click
 
-from syncd.cli.common import (
-    as_of_option,
-    audience_option,
-    config_option,
-    context_of,
-    day_meant,
-    json_option,
-    one_audience,
-    print_json,
-    print_table,
-)
+from syncd.cli.common import Asked, about_audience, config_option, context_of, json_option, print_json, print_table
 
 
 @click.command()
-@audience_option
-@as_of_option
-@json_option
-@config_option
-def segments(audience: str | None, as_of: str | None, as_json: bool, config: str | None) -> None:
+@about_audience
+def segments(asked: Asked) -> None:
     """Show each segment: its rule, how many are in it, who joined and left in the last 24 hours."""
     from syncd import views
 
-    context = context_of(config)
-    name = one_audience(context.settings, audience)
-    document = views.segments(context, name, day_meant(context, name, as_of))
-    if as_json:
+    document = views.segments(asked.context, asked.audience, asked.today)
+    if asked.as_json:
         return print_json(document)
-    click.echo(f"Audience {name} as of {document['as_of']}")
+    click.echo(f"Audience {asked.audience} as of {document['as_of']}")
     rows = [
         [s["name"], s["customers"], s["members"], f"+{s['joined']:,}", f"−{s['left']:,}", s["when"]]
         for s in document["segments"]
@@ -46,20 +31,13 @@ def segments(audience: str | None, as_of: str | None, as_json: bool, config: str
 @click.command()
 @click.argument("segment")
 @click.option("--csv", "as_csv", is_flag=True, help="One line a customer: e-mail and whether tagged.")
-@audience_option
-@as_of_option
-@json_option
-@config_option
-def members(
-    segment: str, as_csv: bool, audience: str | None, as_of: str | None, as_json: bool, config: str | None
-) -> None:
+@about_audience
+def members(asked: Asked, segment: str, as_csv: bool) -> None:
     """List who is in SEGMENT."""
     from syncd import views
 
-    context = context_of(config)
-    name = one_audience(context.settings, audience)
-    document = views.members(context, name, segment, day_meant(context, name, as_of))
-    if as_json:
+    document = views.members(asked.context, asked.audience, segment, asked.today)
+    if asked.as_json:
         return print_json(document)
     if as_csv:
         tagged = set(document["members"])
@@ -78,20 +56,15 @@ def members(
 
 @click.command()
 @click.argument("email")
-@audience_option
-@as_of_option
-@json_option
-@config_option
-def explain(email: str, audience: str | None, as_of: str | None, as_json: bool, config: str | None) -> None:
+@about_audience
+def explain(asked: Asked, email: str) -> None:
     """Explain EMAIL: the figures, each segment with the values behind it, since when, what changes next."""
     from syncd import views
 
-    context = context_of(config)
-    name = one_audience(context.settings, audience)
-    document = views.explain(context, name, email, day_meant(context, name, as_of))
-    if as_json:
+    document = views.explain(asked.context, asked.audience, email, asked.today)
+    if asked.as_json:
         return print_json(document)
-    click.echo(f"{document['email']} in audience {name} as of {document['as_of']}: {document['standing']}")
+    click.echo(f"{document['email']} in audience {asked.audience} as of {document['as_of']}: {document['standing']}")
     click.echo()
     for key, value in document["metrics"].items():
         click.echo(f"  {key:<24} {_plain(value)}")
@@ -139,18 +112,13 @@ def _plain(value: object) -> str:
 
 @click.command()
 @click.argument("rule")
-@audience_option
-@as_of_option
-@json_option
-@config_option
-def preview(rule: str, audience: str | None, as_of: str | None, as_json: bool, config: str | None) -> None:
+@about_audience
+def preview(asked: Asked, rule: str) -> None:
     """Try out RULE: how many it holds for, their share of revenue, the overlap with each segment."""
     from syncd import views
 
-    context = context_of(config)
-    name = one_audience(context.settings, audience)
-    document = views.preview(context, name, rule, day_meant(context, name, as_of))
-    if as_json:
+    document = views.preview(asked.context, asked.audience, rule, asked.today)
+    if asked.as_json:
         return print_json(document)
     click.echo(
         f"{document['customers']:,} of {document['everybody']:,} customers ({document['share']:.1%}), "

@@ -8,18 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.cli.common import (
-    as_of_option,
-    audience_option,
-    config_option,
-    context_of,
-    csv_cell,
-    day_given,
-    day_meant,
-    json_option,
-    one_audience,
-    print_json,
-)
+from syncd.cli.common import Asked, about_audience, csv_cell, day_given, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -32,38 +21,30 @@ BAR_WIDTH = 40
 
 
 @click.command()
-@audience_option
 @click.option("--by", type=click.Choice(["month", "quarter"]), default="quarter", help="The length of a period.")
 @click.option("--since", metavar="DATE", help="Begin with the period of this date; two years back unless given.")
-@as_of_option
-@json_option
 @click.option("--csv", "csv_dir", type=click.Path(file_okay=False), metavar="DIR", help="Write CSV files into DIR.")
 @click.option(
     "--html", "html_file", type=click.Path(dir_okay=False), metavar="FILE", help="Write one page with charts."
 )
 @click.option("--language", type=click.Choice(["en", "es"]), default="en", help="Of the tables and the page.")
-@config_option
+@about_audience
 def retention(
-    audience: str | None,
+    asked: Asked,
     by: Any,
     since: str | None,
-    as_of: str | None,
-    as_json: bool,
     csv_dir: str | None,
     html_file: str | None,
     language: str,
-    config: str | None,
 ) -> None:
     """Show whether customers come back: CRR and the share retained, cohorts, second orders, moves between segments."""
-    if as_json + (csv_dir is not None) + (html_file is not None) > 1:
+    if asked.as_json + (csv_dir is not None) + (html_file is not None) > 1:
         raise click.UsageError("--json, --csv and --html exclude each other")
     from syncd.views.retention import Words, csv_tables, report
 
-    context = context_of(config)
-    name = one_audience(context.settings, audience)
     begin = None if since is None else day_given("--since", since)
-    document = report(context, name, by=by, since=begin, today=day_meant(context, name, as_of))
-    if as_json:
+    document = report(asked.context, asked.audience, by=by, since=begin, today=asked.today)
+    if asked.as_json:
         return print_json(document)
     if csv_dir is not None:
         return _write_csv(Path(csv_dir), csv_tables(document))

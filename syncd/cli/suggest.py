@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.cli.common import (
-    as_of_option,
-    audience_option,
-    config_option,
-    context_of,
-    day_meant,
-    json_option,
-    one_audience,
-    print_json,
-)
+from syncd.cli.common import Asked, about_audience, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,20 +17,15 @@ BAR_WIDTH = 10
 
 
 @click.command()
-@audience_option
-@as_of_option
-@json_option
-@config_option
-def suggest(audience: str | None, as_of: str | None, as_json: bool, config: str | None) -> None:
+@about_audience
+def suggest(asked: Asked) -> None:
     """Suggest thresholds for loyal, VIP, at risk and lapsed from the shop's own history."""
     from syncd.views.suggest import suggest_thresholds
 
-    context = context_of(config)
-    name = one_audience(context.settings, audience)
-    document = suggest_thresholds(context, name, day_meant(context, name, as_of))
-    if as_json:
+    document = suggest_thresholds(asked.context, asked.audience, asked.today)
+    if asked.as_json:
         return print_json(document)
-    return _print(document, among_others=len(context.settings.audiences) > 1)
+    return _print(document, among_others=len(asked.context.settings.audiences) > 1)
 
 
 def _print(document: dict[str, Any], *, among_others: bool) -> None:

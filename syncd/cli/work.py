@@ -7,17 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.cli.common import (
-    as_of_option,
-    audience_option,
-    config_option,
-    context_of,
-    day_meant,
-    json_option,
-    one_audience,
-    print_json,
-    print_table,
-)
+from syncd.cli.common import Asked, about_audience, config_option, context_of, print_json, print_table
 
 if TYPE_CHECKING:
     from syncd.pipeline import Cycle
@@ -131,18 +121,13 @@ def _report(cycle: Cycle) -> None:
 
 
 @click.command()
-@audience_option
-@as_of_option
-@json_option
-@config_option
-def plan(audience: str | None, as_of: str | None, as_json: bool, config: str | None) -> None:
+@about_audience
+def plan(asked: Asked) -> None:
     """Show what would change in the audience, without writing anything."""
     from syncd import pipeline
 
-    context = context_of(config)
-    name = one_audience(context.settings, audience)
-    summary = pipeline.plan_only(context, name, day_meant(context, name, as_of), live=as_of is None)
-    if as_json:
+    summary = pipeline.plan_only(asked.context, asked.audience, asked.today, live=asked.live)
+    if asked.as_json:
         print_json(summary)
     else:
         _show_plan(summary)
