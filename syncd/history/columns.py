@@ -19,7 +19,7 @@ from syncd.calendar import local_days
 from syncd.history.database import History, among, is_sqlite
 from syncd.history.departures import is_erased, lives
 from syncd.history.schema import customers, members, orders, standings
-from syncd.lifecycle.columns import NO_DAY, Batch
+from syncd.lifecycle.columns import NO_DAY, NO_INSTANT, Batch, Need
 from syncd.lifecycle.counting import Spend, counted
 from syncd.model import MemberStatus
 from syncd.money import exponent
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Numbers = NDArray[np.int64]
-
-# Stands for no instant, in a column that holds only numbers.
-_NEVER = -(2**60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +46,7 @@ class Reading:
     spend: Spend
     pending_counts: bool
     as_of_end: int | None
+    needs: frozenset[Need]
 
 
 def batches(
@@ -64,15 +62,17 @@ def batches(
     customers: Collection[int] | None = None,
     size: int = 20_000,
     as_of_end: int | None = None,
+    needs: frozenset[Need] = frozenset(),
 ) -> Iterator[Batch]:
     """Everyone of the audience (of `customers`, if given) by ascending id, at most `size` at a time.
 
     The audience is who is known in one of `shops` or is a member, but for those who were erased or are
     leaving. `rates`: what one unit of a foreign
     currency is worth in units of `currency`; an order in any other currency does not count.
-    `as_of_end`: orders placed at this instant or later do not exist. All batches see one state.
+    `as_of_end`: orders placed at this instant or later do not exist. `needs`: these columns are read, too.
+    All batches see one state.
     """
-    reading = Reading(audience, tuple(shops), zone, currency, rates, spend, pending_counts, as_of_end)
+    reading = Reading(audience, tuple(shops), zone, currency, rates, spend, pending_counts, as_of_end, needs)
     wanted = None if customers is None else sorted(customers)
     with history.read() as db:
         for people in _stretches(db, reading, wanted, size):
@@ -101,7 +101,7 @@ def _people(reading: Reading) -> Select[Any]:
     return (
         select(
             customers.c.id,
-            func.coalesce(customers.c.signup_at, _NEVER),
+            func.coalesce(customers.c.signup_at, NO_INSTANT),
             _as_number((members.c.status == MemberStatus.SUBSCRIBED, 1)),
             _as_number((customers.c.wholesale, 1)),
             func.coalesce(standings.c.segments, 0),
@@ -126,7 +126,7 @@ def _batch(db: Connection, reading: Reading, people: list[Any], *, everyone: boo
     order_of, order_day, order_minor = _orders(db, reading, ids, everyone)
     return Batch(
         customer=ids,
-        signup_day=np.where(signup_at == _NEVER, NO_DAY, local_days(signup_at, reading.zone)),
+        signup_day=np.where(signup_at == NO_INSTANT, NO_DAY, local_days(signup_at, reading.zone)),
         subscribed=subscribed.astype(bool),
         wholesale=wholesale.astype(bool),
         country=country,
@@ -137,6 +137,7 @@ def _batch(db: Connection, reading: Reading, people: list[Any], *, everyone: boo
         order_day=order_day,
         order_minor=order_minor,
         currency_exponent=exponent(reading.currency),
+        zone=reading.zone,
     )
 
 

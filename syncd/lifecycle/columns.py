@@ -5,25 +5,64 @@ It knows the shape of the facts and nothing of where they come from or what they
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Days = NDArray[np.int64]
+Instants = NDArray[np.int64]  # UTC seconds
 Texts = NDArray[Any]  # of str, or of objects that are str
 
 # Stands where no day is known; earlier than every day of the calendar.
 NO_DAY: Final = -(2**31)
+# Stands where no instant is known; earlier than every one.
+NO_INSTANT: Final = -(2**60)
+# The instant that never comes.
+FOREVER: Final = 2**62
+
+# The columns of a batch that are there only where a rule reads them.
+Need = Literal[
+    "cart_at",
+    "cart_minor",
+    "open_rate",
+    "click_rate",
+    "clicked_day",
+    "birthday",
+    "shop_tags",
+    "wishes",
+    "items",
+    "last_order_at",
+    "companions",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Items:
+    """What was in the m orders of a batch, line by line; the lines of order j are `starts[j]` up to `starts[j + 1]`.
+
+    What is written on a line is given by its place in `texts`, where each text stands once; the first is "",
+    which stands for unknown. Units: `price_minor` is of one piece, in minor units of the audience's currency.
+    """
+
+    starts: NDArray[np.int64]  # m + 1
+    product_id: NDArray[np.int64]
+    title: NDArray[np.int64]
+    category: NDArray[np.int64]
+    sku: NDArray[np.int64]
+    quantity: NDArray[np.int64]
+    price_minor: NDArray[np.int64]
+    texts: Texts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """n customers and their m counted orders; the orders of customer i are `starts[i]` up to `starts[i + 1]`.
 
-    Units: days are local day numbers; `order_minor` is the net spend in minor units of the
-    audience's currency, which has `currency_exponent` decimals.
+    Units: days are local day numbers of `zone`; `order_minor` is the net spend in minor units of the
+    audience's currency, which has `currency_exponent` decimals. What no rule needs (`Need`) is None.
     """
 
     customer: NDArray[np.int64]  # n: ids
@@ -35,9 +74,21 @@ class Batch:
     language: Texts
     was_in: NDArray[np.int64]  # n: bit set of the segments that the customer is in until now
     starts: NDArray[np.int64]  # n + 1
-    order_day: Days  # m: ascending within a customer
+    order_day: Days  # m: ascending within a customer, those of one day as they were placed
     order_minor: NDArray[np.int64]  # m
     currency_exponent: int
+    zone: str = "UTC"
+    cart_at: Instants | None = None  # n: the last change of the newest open cart; NO_INSTANT where there is none
+    cart_minor: NDArray[np.int64] | None = None  # n: its value; -1 where no rate tells it
+    open_rate: NDArray[np.float64] | None = None  # n: 0 to 1, NaN where unknown, as the click rate
+    click_rate: NDArray[np.float64] | None = None
+    clicked_day: Days | None = None  # n: when the click rate was last seen to rise; NO_DAY where never
+    birthday: NDArray[np.int64] | None = None  # n: month and day as MMDD; 0 where unknown
+    shop_tags: NDArray[Any] | None = None  # n: tuples of texts, casefolded
+    wishes: NDArray[Any] | None = None  # n: tuples of titles, the latest wish first; "" where a title is unknown
+    items: Items | None = None
+    last_order_at: Instants | None = None  # n: when the newest counted order was placed; NO_INSTANT where never
+    companions: Mapping[str, str] | None = None  # title of a product: of the one most bought together with it
 
     def __len__(self) -> int:
         return len(self.customer)

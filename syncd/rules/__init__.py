@@ -6,6 +6,7 @@ literals, check, parser, evaluation, figures, rhythm, specs, playbook, showing, 
 facts come in as columns (`lifecycle.columns.Batch`), `today` and the audience's figures as arguments.
 """
 
+from syncd.rules.evaluation import needs_of
 from syncd.rules.explanation import explain, metrics_of
 from syncd.rules.faults import RuleError
 from syncd.rules.figures import Figure, figure_of, figure_values, figures_in
@@ -38,6 +39,7 @@ __all__ = [
     "figures_in",
     "judge",
     "metrics_of",
+    "needs_of",
     "parse",
     "parse_rule",
     "parts",

@@ -12,9 +12,15 @@ from functools import reduce
 import numpy as np
 
 from syncd.calendar import Span
+from syncd.lifecycle.columns import Need
 from syncd.rules.names import NAMES
 from syncd.rules.scope import Column, Flags, Scope
-from syncd.rules.tree import MINUS, Literal, Node, Operation
+from syncd.rules.tree import MINUS, Literal, Node, Operation, calls
+
+
+def needs_of(*trees: Node) -> frozenset[Need]:
+    """The columns that a batch must have for these rules."""
+    return frozenset(need for tree in trees for call in calls(tree) for need in NAMES[call.name].needs)
 
 
 def value_of(node: Node, scope: Scope) -> Column:

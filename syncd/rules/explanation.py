@@ -40,7 +40,12 @@ METRICS_OF_GAPS = ("order_gap", "lateness", "next_order")
 
 
 def explain(
-    playbook: Playbook, batch: Batch, today: int, figures: Mapping[str, float | None], bits: Mapping[str, int]
+    playbook: Playbook,
+    batch: Batch,
+    today: int,
+    figures: Mapping[str, float | None],
+    bits: Mapping[str, int],
+    now: int | None = None,
 ) -> list[dict[str, Any]]:
     """Of the only customer of `batch`, for each segment: its `name`, whether `in`, and the `values` behind it.
 
@@ -50,13 +55,15 @@ def explain(
     `usual`. Where only `stay_while` keeps the customer in, its conditions follow and `stays` is true.
     Where the fallback of a segment is in force, the values are its own and `fallback` says why; else None.
     """
-    scope = Scope(batch, today, figures)
+    scope = Scope(batch, today, figures, now=now)
     return [_segment(segment, scope, bits[segment.name]) for segment in playbook.segments]
 
 
-def metrics_of(batch: Batch, today: int, figures: Mapping[str, float | None] = MappingProxyType({})) -> dict[str, Any]:
+def metrics_of(
+    batch: Batch, today: int, figures: Mapping[str, float | None] = MappingProxyType({}), now: int | None = None
+) -> dict[str, Any]:
     """The usual metrics of the only customer of `batch`, each under its expression."""
-    scope = Scope(batch, today, figures)
+    scope = Scope(batch, today, figures, now=now)
     texts = USUAL_METRICS + (METRICS_OF_GAPS if TYPICAL_GAP in figures else ())
     return {text: _shown(_usual(text), scope) for text in texts}
 

@@ -37,14 +37,19 @@ class Judgement:
 
 
 def judge(
-    playbook: Playbook, batch: Batch, today: int, figures: Mapping[str, float | None], bits: Mapping[str, int]
+    playbook: Playbook,
+    batch: Batch,
+    today: int,
+    figures: Mapping[str, float | None],
+    bits: Mapping[str, int],
+    now: int | None = None,
 ) -> Judgement:
-    """The judgement of every customer of the batch, as of the local day `today`.
+    """The judgement of every customer of the batch, as of the local day `today` and the instant `now` in it.
 
-    `figures` are the playbook's figures by their text, None over nobody; `bits` the bit numbers of
-    the segments, 0 to 62.
+    Without `now` it is the day's first instant. `figures` are the playbook's figures by their text, None
+    over nobody; `bits` the bit numbers of the segments, 0 to 62.
     """
-    scope = Scope(batch, today, figures)
+    scope = Scope(batch, today, figures, now=now)
     segments = np.zeros(len(batch), np.int64)
     for segment in playbook.segments:
         bit = bits[segment.name]
@@ -58,9 +63,10 @@ def evaluate(
     today: int,
     figures: Mapping[str, float | None],
     inside: Mapping[str, Flags] = MappingProxyType({}),
+    now: int | None = None,
 ) -> Flags:
     """For whom a free rule holds; `inside` tells who is in the segments that it names (`Judgement.inside`)."""
-    holds: Flags = value_of(rule, Scope(batch, today, figures, inside))
+    holds: Flags = value_of(rule, Scope(batch, today, figures, inside, now))
     return holds
 
 

@@ -14,6 +14,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from syncd.lifecycle.columns import Need
 from syncd.rules.kinds import Kind
 from syncd.rules.scope import Column
 
@@ -35,8 +36,8 @@ class Name:
 
     `value(scope, *arguments)` is a column; `figure(values, *further arguments)` is one number for the
     whole audience, and so is `usual(values, *arguments)`, whose values are the lateness of its completed
-    order gaps. `of_gaps`: the value needs the audience's typical gap. A name that has none of the three
-    is part of the language and not available yet.
+    order gaps. `of_gaps`: the value needs the audience's typical gap; `needs`: the columns of a batch that it
+    reads and not every batch has. A name that has none of the three is part of the language and not available yet.
     """
 
     gives: Kind | None
@@ -45,6 +46,7 @@ class Name:
     figure: Callable[..., float] | None = None
     usual: Callable[..., float] | None = None
     of_gaps: bool = False
+    needs: frozenset[Need] = frozenset()
 
     @property
     def of_audience(self) -> bool:

@@ -14,6 +14,8 @@ from hashlib import sha256
 from types import MappingProxyType
 
 from syncd.errors import UserError
+from syncd.lifecycle.columns import Need
+from syncd.rules.evaluation import needs_of
 from syncd.rules.figures import Figure, figures_in
 from syncd.rules.rhythm import usual_in
 from syncd.rules.specs import Field, FieldSpec, Moment, MomentSpec, Reading, Segment, SegmentSpec
@@ -60,6 +62,11 @@ class Playbook:
         if problems:
             raise UserError("the lifecycle cannot be used", problems=problems, hint="correct the lifecycle file")
         return cls(tuple(ordered), tuple(worked_out), tuple(announced), figures, currency, usual_in(*trees))
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """The columns that a batch must have to be judged."""
+        return needs_of(*(tree for s in self.segments for tree in s.trees), *(f.value for f in self.fields))
 
     @property
     def digest(self) -> str:

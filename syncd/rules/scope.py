@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from syncd.calendar import Window
+from syncd.calendar import Window, midnight
 from syncd.lifecycle import gaps, metrics
 from syncd.lifecycle.columns import NO_DAY, Batch, Days
 
@@ -25,7 +25,9 @@ TYPICAL_GAP = "typical gap"
 
 
 class Scope:
-    """One batch on one day. `inside` grows while the segments are judged in the order of their in()."""
+    """One batch at one instant of one local day. `inside` grows while the segments are judged in the order of
+    their in(). `now`: an instant within `today`, in UTC seconds; its first one where none is given.
+    """
 
     def __init__(
         self,
@@ -33,9 +35,11 @@ class Scope:
         today: int,
         figures: Mapping[str, float | None],
         inside: Mapping[str, Flags] | None = None,
+        now: int | None = None,
     ) -> None:
         self.batch = batch
         self.today = today
+        self.now = midnight(today, batch.zone) if now is None else now
         self.inside: dict[str, Flags] = dict(inside or {})
         self.figures = figures
         self._unit: int = 10**batch.currency_exponent  # minor units in a major one

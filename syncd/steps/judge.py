@@ -19,10 +19,10 @@ from syncd.history.fields import canonical_fields
 from syncd.history.ledger import Person
 from syncd.history.shops import shop_row
 from syncd.history.stays import as_they_stood
-from syncd.lifecycle.columns import Batch
+from syncd.lifecycle.columns import Batch, Need
 from syncd.plan import Tags
 from syncd.plan.want import Reach, control_bits, reach, wanted_tags
-from syncd.rules import Figure, Judgement, Node, figure_of, figure_values, figures_in, rhythm_of, usual_in
+from syncd.rules import Figure, Judgement, Node, figure_of, figure_values, figures_in, needs_of, rhythm_of, usual_in
 from syncd.rules import judge as apply_rules
 from syncd.settings import Audience
 from syncd.steps.context import Context
@@ -30,6 +30,8 @@ from syncd.steps.context import Context
 log = structlog.get_logger()
 
 Figures = dict[str, float | None]
+# The needs of what looks at orders alone.
+NOTHING: frozenset[Need] = frozenset()
 
 
 class Judged(Struct, frozen=True):
@@ -86,17 +88,37 @@ def verdicts_as_of(context: Context, name: str, tags: Tags, today: int) -> Itera
 
 
 def judgements(
-    context: Context, name: str, tags: Tags, today: int, figures: Figures, ids: Collection[int] | None
+    context: Context,
+    name: str,
+    tags: Tags,
+    today: int,
+    figures: Figures,
+    ids: Collection[int] | None,
+    needs: frozenset[Need] = NOTHING,
 ) -> Iterator[tuple[Batch, Judgement]]:
-    """The rules applied on a local day to everybody, or to the customers `ids`; batch by batch."""
-    playbook = context.settings.audiences[name].playbook
-    for batch in columns_of(context, name, today, ids):
-        yield batch, apply_rules(playbook, batch, today, figures, tags.bits)
+    """The rules applied on a local day to everybody, or to the customers `ids`; batch by batch.
+
+    `needs`: what else than the playbook reads.
+    """
+    audience = context.settings.audiences[name]
+    now = moment_in(context, audience, today)
+    for batch in columns_of(context, name, today, ids, audience.playbook.needs | needs):
+        yield batch, apply_rules(audience.playbook, batch, today, figures, tags.bits, now)
 
 
-def columns_of(context: Context, name: str, today: int, ids: Collection[int] | None) -> Iterator[Batch]:
+def moment_in(context: Context, audience: Audience, today: int) -> int:
+    """The instant at which a local day is judged: now, or the one in that day which lies nearest."""
+    begin, end = midnight(today, audience.timezone), midnight(today + 1, audience.timezone)
+    return min(max(context.clock.now(), begin), end - 1)
+
+
+def columns_of(
+    context: Context, name: str, today: int, ids: Collection[int] | None, needs: frozenset[Need] | None = None
+) -> Iterator[Batch]:
     """The audience's customers, or those of `ids`, as they were at the end of a local day: their orders up to then,
     and of a day that is over also the segments in which they stood.
+
+    `needs`: the columns that are read besides those of every batch; None: those that the playbook reads.
     """
     audience = context.settings.audiences[name]
     end = midnight(today + 1, audience.timezone)
@@ -111,6 +133,7 @@ def columns_of(context: Context, name: str, today: int, ids: Collection[int] | N
         pending_counts=audience.pending_counts,
         customers=ids,
         as_of_end=end,
+        needs=audience.playbook.needs if needs is None else needs,
     )
     return as_they_stood(context.history, name, found, end, ids) if end <= context.clock.now() else found
 
@@ -151,7 +174,7 @@ def _rhythm(context: Context, name: str, wanted: Sequence[Figure] | None, day: i
         frozen_on, frozen = day, {}
     if frozen and all(figure.text in frozen for figure in wanted):
         return frozen
-    rhythm = rhythm_of(wanted, lambda: columns_of(context, name, frozen_on, None), frozen_on) | frozen
+    rhythm = rhythm_of(wanted, lambda: columns_of(context, name, frozen_on, None, NOTHING), frozen_on) | frozen
     if keep:
         ledger.freeze_rhythm(context.history, name, frozen_on, rhythm)
     return rhythm
@@ -170,7 +193,7 @@ def work_out(context: Context, name: str, wanted: Sequence[Figure], day: int, rh
         return {}
     parts = [
         [figure_values(figure, batch, day, rhythm) for figure in wanted]
-        for batch in columns_of(context, name, day, None)
+        for batch in columns_of(context, name, day, None, needs_of(*(figure.call for figure in wanted)))
     ]
     return {figure.text: figure_of(figure, [part[at] for part in parts]) for at, figure in enumerate(wanted)}
 

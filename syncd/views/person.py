@@ -20,7 +20,7 @@ from syncd.plan import Tags
 from syncd.rules import Playbook, judge, metrics_of
 from syncd.rules import explain as explain_rules
 from syncd.steps.context import Context
-from syncd.steps.judge import Figures, columns_of, figures_on
+from syncd.steps.judge import Figures, columns_of, figures_on, moment_in
 from syncd.views.common import iso, tags_of
 
 # So far ahead the next change is looked for.
@@ -38,7 +38,7 @@ def explain(context: Context, name: str, email: str, today: int) -> dict[str, An
     batch = None if id_ is None else next(iter(columns_of(context, name, today, [id_])), None)
     if id_ is None or batch is None or not len(batch):
         raise _unknown(context, name, email, id_)
-    figures = figures_on(context, name, today)
+    figures, now = figures_on(context, name, today), moment_in(context, audience, today)
     since = since_of(context.history, name, id_, midnight(today + 1, audience.timezone))
     changes = _next_changes(audience.playbook, tags, batch, today, figures)
     rows = [
@@ -52,7 +52,7 @@ def explain(context: Context, name: str, email: str, today: int) -> dict[str, An
             "next_change": changes.get(entry["name"]),
         }
         for entry, segment in zip(
-            explain_rules(audience.playbook, batch, today, figures, tags.bits),
+            explain_rules(audience.playbook, batch, today, figures, tags.bits, now),
             audience.playbook.segments,
             strict=True,
         )
@@ -64,7 +64,7 @@ def explain(context: Context, name: str, email: str, today: int) -> dict[str, An
         "audience": name,
         "as_of": date_of(today).isoformat(),
         "standing": f"refused by the service: {person.refused}" if person.refused else person.status or "not a member",
-        "metrics": metrics_of(batch, today, figures),
+        "metrics": metrics_of(batch, today, figures, now),
         "open_carts": _open_carts(context, audience.shops, id_),
         "segments": rows,
     }

@@ -18,7 +18,7 @@ from syncd.rules import Node, evaluate, parse_rule, why_unknown
 from syncd.rules.rhythm import COMPLETED_GAPS, HISTORY_DAYS
 from syncd.rules.scope import TYPICAL_GAP
 from syncd.steps.context import Context
-from syncd.steps.judge import columns_of, figures_for, figures_on, judgements
+from syncd.steps.judge import NOTHING, columns_of, figures_for, figures_on, judgements
 from syncd.views.common import tags_of
 
 Flags = NDArray[np.bool_]
@@ -47,7 +47,7 @@ def suggest_thresholds(context: Context, name: str, today: int) -> dict[str, Any
     audience, tags = context.settings.audiences[name], tags_of(context, name)
     now = figures_on(context, name, today)
     shop = Shop(
-        columns=lambda: columns_of(context, name, today, None),
+        columns=lambda: columns_of(context, name, today, None, NOTHING),
         people=lambda: ((b, judged.inside) for b, judged in judgements(context, name, tags, today, now, None)),
         figures=lambda rule: now | figures_for(context, name, rule, today),
         rules={segment.name: str(segment.when) for segment in audience.playbook.segments},

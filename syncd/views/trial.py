@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from syncd.calendar import date_of
 from syncd.errors import UserError
 from syncd.lifecycle import metrics
-from syncd.rules import evaluate, parse_rule, parts
+from syncd.rules import evaluate, needs_of, parse_rule, parts
 from syncd.steps.context import Context
-from syncd.steps.judge import figures_for, figures_on, judgements
+from syncd.steps.judge import figures_for, figures_on, judgements, moment_in
 from syncd.views.common import tags_of
 
 Flags = NDArray[np.bool_]
@@ -27,14 +27,15 @@ def preview(context: Context, name: str, rule: str, today: int) -> dict[str, Any
     tree = parse_rule(rule, segments=list(tags.bits))
     figures = figures_on(context, name, today) | figures_for(context, name, tree, today)
     pieces = parts(tree)
+    now = moment_in(context, context.settings.audiences[name], today)
     rows = [
         (
-            *(evaluate(rule_, batch, today, figures, judgement.inside) for rule_ in (tree, *pieces)),
+            *(evaluate(rule_, batch, today, figures, judgement.inside, now) for rule_ in (tree, *pieces)),
             metrics.spend_minor(batch, "ever", today),
             batch.subscribed,
             judgement.segments,
         )
-        for batch, judgement in judgements(context, name, tags, today, figures, None)
+        for batch, judgement in judgements(context, name, tags, today, figures, None, needs_of(tree))
     ]
     if not rows:
         raise UserError(f"nobody is known in audience {name} yet", hint="run `syncd backfill` first")

@@ -29,7 +29,7 @@ from syncd.lifecycle.second_order import MARKS, second_order
 from syncd.money import to_major
 from syncd.plan import Tags
 from syncd.steps.context import Context
-from syncd.steps.judge import columns_of
+from syncd.steps.judge import NOTHING, columns_of
 from syncd.views.common import tags_of
 from syncd.views.retention.ladders import ladders
 
@@ -48,7 +48,7 @@ def report(context: Context, name: str, *, by: By, since: int | None, today: int
     since = _beginning(months_before(today, SHOWN_MONTHS) if since is None else since, months)
     # Of the day under way not everything is known yet.
     over = min(today, context.today(context.settings.audiences[name]) - 1)
-    counted = total(tally(batch, today) for batch in columns_of(context, name, today, None))
+    counted = total(tally(batch, today) for batch in columns_of(context, name, today, None, NOTHING))
     return {
         "audience": name,
         "as_of": date_of(today).isoformat(),
