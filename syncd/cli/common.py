@@ -21,6 +21,9 @@ P = ParamSpec("P")
 config_option = click.option(
     "--config", type=click.Path(dir_okay=False), help="The configuration file (or SYNCD_CONFIG)."
 )
+language_option = click.option(
+    "--language", type=click.Choice(["en", "es"]), default="en", help="Of what is shown; JSON stays as it is."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 _audience_option = click.option("--audience", metavar="NAME", help="Which audience, where there is more than one.")
 _as_of_option = click.option("--as-of", metavar="DATE", help="Judge as of this local date, for example 2026-11-22.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.cli.common import Asked, about_audience, csv_cell, day_given, print_json
+from syncd.cli.common import Asked, about_audience, csv_cell, day_given, language_option, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -27,7 +27,7 @@ BAR_WIDTH = 40
 @click.option(
     "--html", "html_file", type=click.Path(dir_okay=False), metavar="FILE", help="Write one page with charts."
 )
-@click.option("--language", type=click.Choice(["en", "es"]), default="en", help="Of the tables and the page.")
+@language_option
 @about_audience
 def retention(
     asked: Asked,
@@ -40,7 +40,8 @@ def retention(
     """Show whether customers come back: CRR and the share retained, cohorts, second orders, moves between segments."""
     if asked.as_json + (csv_dir is not None) + (html_file is not None) > 1:
         raise click.UsageError("--json, --csv and --html exclude each other")
-    from syncd.views.retention import Words, csv_tables, report
+    from syncd.views.retention import csv_tables, report
+    from syncd.views.words import Words
 
     begin = None if since is None else day_given("--since", since)
     document = report(asked.context, asked.audience, by=by, since=begin, today=asked.today)
@@ -51,8 +52,8 @@ def retention(
     if html_file is not None:
         from syncd.views.retention.page import page
 
-        return _write(Path(html_file), page(document, Words(language)))
-    return _print(document, Words(language))
+        return _write(Path(html_file), page(document, Words(language, "retention")))
+    return _print(document, Words(language, "retention"))
 
 
 def _write_csv(directory: Path, files: dict[str, list[list[Any]]]) -> None:

@@ -20,8 +20,8 @@ import pytest
 
 from syncd.cli.common import csv_cell
 from syncd.sandbox.serve import Running
-from syncd.views.retention import Words
 from syncd.views.retention.page import page
+from syncd.views.words import Words
 from tests.system.conftest import Syncd, command, configured
 from tests.unit.retention_document import a_document
 
@@ -166,7 +166,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.mark.skipif(BROWSER is None, reason="no browser is installed here")
 def test_in_a_browser_the_page_looks_as_meant_and_asks_for_nothing(tmp_path: Path) -> None:
-    (tmp_path / "page.html").write_text(page(a_document(), Words("es")), "utf-8")
+    (tmp_path / "page.html").write_text(page(a_document(), Words("es", "retention")), "utf-8")
     asked: list[str] = []
     handler = partial(type("Handler", (Quiet,), {"asked": asked}), directory=str(tmp_path))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

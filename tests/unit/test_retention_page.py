@@ -5,17 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import string
 import subprocess
 import sys
 from functools import cache
 from html.parser import HTMLParser
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
-from syncd.views.retention import LANGUAGES, Words, csv_tables
+from syncd.views.retention import csv_tables
 from syncd.views.retention.page import page
 from syncd.views.retention.shown import (
     cohorts_table,
@@ -27,15 +25,15 @@ from syncd.views.retention.shown import (
     segments_table,
     subtitle,
 )
-from syncd.views.retention.words import texts
+from syncd.views.words import LANGUAGES, Words
 from tests.unit.retention_document import a_document, nobodys
 
-EN, ES = Words("en"), Words("es")
+EN, ES = Words("en", "retention"), Words("es", "retention")
 
 
 @cache
 def page_in(language: str) -> str:
-    return page(a_document(), Words(language))
+    return page(a_document(), Words(language, "retention"))
 
 
 @pytest.fixture(params=LANGUAGES)
@@ -59,48 +57,6 @@ class Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.texts.append(data)
-
-
-# --- Words ------------------------------------------------------------------------------------------------------------
-
-
-def placeholders(text: str) -> set[str]:
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
-
-
-def test_every_language_has_the_same_texts_with_the_same_figures_in_them() -> None:
-    first, *others = ({key: placeholders(text) for key, text in texts(language).items()} for language in LANGUAGES)
-    assert others == [first]
-
-
-def test_no_text_is_left_over() -> None:
-    used = "".join(path.read_text() for path in _sources()).replace("'", '"')
-    used_by_name = {"month", "quarter", "beginning", "retained", "new", "reactivated", "ending"}
-    assert [key for key in texts("en") if f'"{key}"' not in used and key not in used_by_name] == []
-
-
-def _sources() -> list[Path]:
-    root = Path(__file__).parents[2] / "syncd"
-    return [*(root / "views/retention").glob("*.py"), root / "cli/retention.py"]
-
-
-@pytest.mark.parametrize(
-    ("words", "written"),
-    [
-        (EN, ["1,234", "12.3%", "–", "€1,234.50", "November 22, 2026", "Jul 2026", "Q3 2026"]),
-        (ES, ["1.234", "12,3\u00a0%", "–", "1.234,50\u00a0€", "22 de noviembre de 2026", "jul 2026", "T3 2026"]),
-    ],
-)
-def test_figures_are_written_as_the_language_writes_them(words: Words, written: list[str]) -> None:
-    assert [
-        words.number(1234),
-        words.share(0.1234),
-        words.share(None),
-        words.money(1234.5, "EUR"),
-        words.day("2026-11-22"),
-        words.period("2026-07"),
-        words.period("2026-Q3"),
-    ] == written
 
 
 # --- Sentences and tables ---------------------------------------------------------------------------------------------
@@ -148,7 +104,7 @@ def test_the_table_of_periods() -> None:
 
 def test_the_table_of_cohorts_marks_what_will_still_rise() -> None:
     table = cohorts_table(a_document(), EN, ages=12, pattern="0.0")
-    assert table.rows == [["Sep 2026", "40", "20.0", "10.0…"], ["Nov 2026", "10", "", ""], ["all", "50", "20.0", ""]]
+    assert table.rows == [["Sept 2026", "40", "20.0", "10.0…"], ["Nov 2026", "10", "", ""], ["all", "50", "20.0", ""]]
     assert [[*row] for row in table.heat] == [[0, 0, 1.0, 0.5], [0, 0, 0, 0], [0, 0, 0, 0]]
     assert "Nov 2026 is not over: figures marked … will still rise." in table.notes
 
@@ -231,7 +187,7 @@ def test_every_chart_has_a_name_and_a_table(shown_page: str) -> None:
 
 def test_marks_tell_their_figures_when_pointed_at() -> None:
     said = page_in("en")
-    assert "<title>Sep 2026, month +1: 8 of 40 bought (20.0%), €200.00</title>" in said
+    assert "<title>Sept 2026, month +1: 8 of 40 bought (20.0%), €200.00</title>" in said
     assert "<title>Q3 2026: CRR 112.5%</title>" in said
     assert "<title>2 of 6 from bought-14d to bought-1m (33.3%)</title>" in said
 
@@ -268,10 +224,10 @@ def test_ids_in_the_page_are_unique(shown_page: str) -> None:
 def test_without_the_charting_library_the_reader_is_told_what_to_install() -> None:
     probe = (
         "import sys; sys.modules['vl_convert'] = None\n"
-        "from syncd.views.retention import Words; from syncd.views.retention.page import page\n"
+        "from syncd.views.words import Words; from syncd.views.retention.page import page\n"
         "from syncd.errors import UserError\n"
         "from tests.unit.retention_document import a_document\n"
-        "try: page(a_document(), Words('en'))\n"
+        "try: page(a_document(), Words('en', 'retention'))\n"
         "except UserError as err: print(err.hint)"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)

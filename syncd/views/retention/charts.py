@@ -10,7 +10,7 @@ from typing import Final
 
 from syncd.views.retention.drawing import BLUE, GREEN, INK, ORANGE, Spec
 from syncd.views.retention.shown import Document
-from syncd.views.retention.words import Words
+from syncd.views.words import Words
 
 # From one rung of a ladder to the next; the last is for none of them.
 RUNGS: Final = [BLUE, "var(--teal)", GREEN, "var(--yellow)", ORANGE, "var(--red)", "var(--purple)", "var(--pink)"]

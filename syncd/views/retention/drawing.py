@@ -11,7 +11,7 @@ from typing import Any, Final
 from xml.etree import ElementTree
 
 from syncd.errors import UserError
-from syncd.views.retention.words import Words
+from syncd.views.words import Words
 
 Spec = dict[str, Any]
 

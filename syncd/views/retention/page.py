@@ -16,7 +16,7 @@ from typing import Any, Final
 from syncd.views.retention import charts, shown
 from syncd.views.retention.drawing import draw
 from syncd.views.retention.shown import Document, Table
-from syncd.views.retention.words import Words
+from syncd.views.words import Words
 
 WIDE, NARROW = 860, 340
 # So many months of a cohort has the table, which scrolls where it has to.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from syncd.views.retention.words import Words
+from syncd.views.words import Words
 
 Document = dict[str, Any]
 

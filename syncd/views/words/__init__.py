@@ -1,6 +1,6 @@
-"""The words of the retention report in each language, and how that language writes numbers, shares and periods.
+"""The words of what people read, in each language, and how that language writes numbers, amounts, shares and dates.
 
-The texts stand in a file a language; which of them is shown, and with which figures, others decide.
+The texts stand in a file a language, a table a view; which of them is shown, and with which figures, others decide.
 """
 
 from __future__ import annotations
@@ -16,26 +16,29 @@ from babel.dates import format_date, format_skeleton
 from babel.numbers import format_currency, format_decimal, format_percent
 
 LANGUAGES: Final = ("en", "es")
+# English as the shops of Europe read it: the day before the month.
+_LOCALE: Final = {"en": "en_GB", "es": "es"}
 # How a share is written: Spanish puts a space before the sign.
 _PERCENT: Final = {"en": "%", "es": "\u00a0%"}
 _QUARTER: Final = {"en": "Q", "es": "T"}
 
 
 @cache
-def texts(language: str) -> dict[str, str]:
-    """Every text of a language by its key."""
-    return tomllib.loads((files("syncd.views.retention") / f"{language}.toml").read_text("utf-8"))
+def texts(language: str) -> dict[str, dict[str, str]]:
+    """Every text of a language, by its view and its key."""
+    return tomllib.loads((files("syncd.views.words") / f"{language}.toml").read_text("utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """One language."""
+    """One view in one language."""
 
     language: str
+    view: str
 
     def __call__(self, key: str, **given: object) -> str:
         """The text of this key, with these figures in it."""
-        return texts(self.language)[key].format(**given)
+        return texts(self.language)[self.view][key].format(**given)
 
     def sentence(self, key: str, **given: object) -> str:
         """The same, beginning with a capital, whatever it begins with: Spanish writes months small."""
@@ -44,31 +47,31 @@ class Words:
 
     def number(self, value: int) -> str:
         """`12,345`"""
-        return str(format_decimal(value, locale=self.language))
+        return str(format_decimal(value, locale=_LOCALE[self.language]))
 
     def share(self, value: float | None, pattern: str = "0.0") -> str:
         """A share in per cent, `12.3%`; a dash where there is none."""
         sign = _PERCENT[self.language]
-        return "–" if value is None else str(format_percent(value, pattern + sign, locale=self.language))
+        return "–" if value is None else str(format_percent(value, pattern + sign, locale=_LOCALE[self.language]))
 
     def points(self, difference: float) -> str:
         """The difference of two shares in percentage points, without its sign."""
-        return str(format_decimal(abs(difference) * 100, "0.0", locale=self.language))
+        return str(format_decimal(abs(difference) * 100, "0.0", locale=_LOCALE[self.language]))
 
     def money(self, amount: float, currency: str) -> str:
         """`€1,234.50`"""
-        return str(format_currency(amount, currency, locale=self.language))
+        return str(format_currency(amount, currency, locale=_LOCALE[self.language]))
 
     def day(self, iso: str) -> str:
         """`November 22, 2026`"""
-        return str(format_date(date.fromisoformat(iso), "long", locale=self.language))
+        return str(format_date(date.fromisoformat(iso), "long", locale=_LOCALE[self.language]))
 
     def period(self, name: str) -> str:
         """`2026-07` as `Jul 2026`, `2026-Q3` as `Q3 2026`."""
         year, part = name.split("-")
         if part.startswith("Q"):
             return f"{_QUARTER[self.language]}{part[1:]} {year}"
-        return str(format_skeleton("yMMM", date(int(year), int(part), 1), locale=self.language))
+        return str(format_skeleton("yMMM", date(int(year), int(part), 1), locale=_LOCALE[self.language]))
 
     def segment(self, name: str | None) -> str:
         """A segment's name; or what stands for none of a ladder's."""
