@@ -42,6 +42,15 @@ def months_before(day: int, months: int) -> int:
     return day_of(date(year, month + 1, min(when.day, monthrange(year, month + 1)[1])))
 
 
+def months_after(days: NDArray[np.int64], months: int) -> NDArray[np.int64]:
+    """For each day the first one of which `months_before` has reached it: 31 Aug + 6 = 1 Mar."""
+    dates = days.astype("datetime64[D]")
+    month = dates.astype("datetime64[M]")
+    begin, next_begin = ((month + months + more).astype("datetime64[D]") for more in (0, 1))
+    after: NDArray[np.int64] = np.minimum(begin + (dates - month.astype("datetime64[D]")), next_begin).astype(np.int64)
+    return after
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A length of calendar time as a marketer writes it: `14 days`, `6 months`."""
@@ -60,6 +69,18 @@ class Span:
                 return months_before(day, self.count)
             case "years":
                 return months_before(day, 12 * self.count)
+
+    def after(self, days: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The first day on which each of `days` lies outside the window: `before` has reached it."""
+        match self.unit:
+            case "days":
+                return days + self.count
+            case "weeks":
+                return days + 7 * self.count
+            case "months":
+                return months_after(days, self.count)
+            case "years":
+                return months_after(days, 12 * self.count)
 
     def __str__(self) -> str:
         return f"{self.count} {self.unit if self.count != 1 else self.unit[:-1]}"
@@ -110,6 +131,16 @@ def midnight(day: int, zone: str) -> int:
     while local_day(instant, zone) < day:
         instant += 1800
     return instant
+
+
+def midnights(days: NDArray[np.int64], zone: str) -> NDArray[np.int64]:
+    """The first instant of each local day: `midnight` for a whole column."""
+    starts, offsets = _offsets(zone)
+    # The local time at which each stretch of one offset ends, and from which on a day lies behind it.
+    ends = np.append(starts[1:] + offsets[:-1], 2**62)
+    at = np.searchsorted(ends, days * DAY_SECONDS, side="right")
+    begin: NDArray[np.int64] = np.maximum(starts[at], days * DAY_SECONDS - offsets[at])
+    return begin
 
 
 def local_days(instants: NDArray[np.int64], zone: str) -> NDArray[np.int64]:

@@ -1,7 +1,7 @@
 """Metrics of every customer of a batch at once. Knows days and amounts, not what a rule makes of them.
 
 The orders of a customer stand in the order of their days, so those on or before a day are the first
-few of them. Where they end (`_until`) is all that a window needs: its orders lie between two such
+few of them. Where they end (`behind`) is all that a window needs: its orders lie between two such
 ends, and their worth is the difference of two running totals. Orders later than `today` do not exist.
 """
 
@@ -20,25 +20,25 @@ Amounts = NDArray[np.int64]
 def orders(batch: Batch, window: Window, today: int) -> Counts:
     """How many counted orders each customer placed in the window."""
     first, last = window_days(window, today)
-    return _until(batch, last) - _until(batch, first - 1)
+    return behind(batch, last) - behind(batch, first - 1)
 
 
 def spend_minor(batch: Batch, window: Window, today: int) -> Amounts:
     """What each customer spent in the window, in minor units."""
     first, last = window_days(window, today)
     total = running(batch.order_minor)
-    return total[_until(batch, last)] - total[_until(batch, first - 1)]
+    return total[behind(batch, last)] - total[behind(batch, first - 1)]
 
 
 def first_day(batch: Batch, today: int) -> Days:
     """The day of each customer's first counted order, NO_DAY for who never ordered."""
     begin = batch.starts[:-1]
-    return _days_at(batch, begin, _until(batch, today) > begin)
+    return _days_at(batch, begin, behind(batch, today) > begin)
 
 
 def last_day(batch: Batch, today: int) -> Days:
     """The day of each customer's last counted order, NO_DAY for who never ordered."""
-    end = _until(batch, today)
+    end = behind(batch, today)
     return _days_at(batch, end - 1, end > batch.starts[:-1])
 
 
@@ -52,7 +52,7 @@ def eligible(batch: Batch, today: int) -> NDArray[np.bool_]:
     return (orders(batch, "ever", today) > 0) & ~batch.wholesale
 
 
-def _until(batch: Batch, day: int) -> NDArray[np.int64]:
+def behind(batch: Batch, day: int) -> NDArray[np.int64]:
     """For each customer the position just behind their last order on or before `day`."""
     begin, end = batch.starts[:-1], batch.starts[1:]
     so_far = running(batch.order_day <= day)

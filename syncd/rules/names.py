@@ -14,9 +14,10 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from syncd.lifecycle.columns import Need
+from syncd.lifecycle.columns import Instants, Need
+from syncd.rules import until
 from syncd.rules.kinds import Kind
-from syncd.rules.scope import Column
+from syncd.rules.scope import Column, Scope
 
 
 class Takes(Enum):
@@ -38,6 +39,9 @@ class Name:
     whole audience, and so is `usual(values, *arguments)`, whose values are the lateness of its completed
     order gaps. `of_gaps`: the value needs the audience's typical gap; `needs`: the columns of a batch that it
     reads and not every batch has. A name that has none of the three is part of the language and not available yet.
+
+    `until(scope, *arguments)`: the first later instant at which a value of a customer can be another one if nothing
+    happens, besides growing by `slope(scope, *arguments)` with each local day. An age grows by a day.
     """
 
     gives: Kind | None
@@ -47,6 +51,8 @@ class Name:
     usual: Callable[..., float] | None = None
     of_gaps: bool = False
     needs: frozenset[Need] = frozenset()
+    until: Callable[..., Instants] | None = None
+    slope: Callable[..., Column] | None = None
 
     @property
     def of_audience(self) -> bool:
@@ -68,7 +74,13 @@ def percentile(values: NDArray[np.float64], p: float) -> float:
 
 
 def _of_window(gives: Kind, value: Callable[..., Column] | None = None) -> Name:
-    return Name(gives, (Takes.WINDOW,), value)
+    return Name(gives, (Takes.WINDOW,), value, until=until.of_window)
+
+
+def _age(day: Callable[[Scope], Column]) -> Name:
+    return Name(
+        Kind.AGE, value=lambda scope: scope.today - day(scope), until=until.never, slope=lambda scope: np.array(1.0)
+    )
 
 
 NAMES: dict[str, Name] = {
@@ -76,22 +88,36 @@ NAMES: dict[str, Name] = {
     "spend": _of_window(Kind.MONEY, lambda scope, window: scope.spend(window)),
     "orders": _of_window(Kind.NUMBER, lambda scope, window: scope.orders(window).astype(np.float64)),
     "average_order": _of_window(Kind.MONEY, lambda scope, window: scope.average_order(window)),
-    "first_order": Name(Kind.DATE, value=lambda scope: scope.first_order()),
-    "last_order": Name(Kind.DATE, value=lambda scope: scope.last_order()),
-    "since_first_order": Name(Kind.AGE, value=lambda scope: scope.today - scope.first_order()),
-    "since_last_order": Name(Kind.AGE, value=lambda scope: scope.today - scope.last_order()),
-    "since_signup": Name(Kind.AGE, value=lambda scope: scope.today - scope.signup()),
-    "order_gap": Name(Kind.DAYS, value=lambda scope: scope.order_gap(), of_gaps=True),
+    "first_order": Name(Kind.DATE, value=lambda scope: scope.first_order(), until=until.never),
+    "last_order": Name(Kind.DATE, value=lambda scope: scope.last_order(), until=until.never),
+    "since_first_order": _age(lambda scope: scope.first_order()),
+    "since_last_order": _age(lambda scope: scope.last_order()),
+    "since_signup": _age(lambda scope: scope.signup()),
+    "order_gap": Name(Kind.DAYS, value=lambda scope: scope.order_gap(), of_gaps=True, until=until.never),
     "lateness": Name(
-        Kind.NUMBER, value=lambda scope: (scope.today - scope.last_order()) / scope.order_gap(), of_gaps=True
+        Kind.NUMBER,
+        value=lambda scope: (scope.today - scope.last_order()) / scope.order_gap(),
+        of_gaps=True,
+        until=until.never,
+        slope=lambda scope: 1 / scope.order_gap(),
     ),
     # A day of the calendar, so whole days after the last one.
-    "next_order": Name(Kind.DATE, value=lambda scope: scope.last_order() + np.rint(scope.order_gap()), of_gaps=True),
-    "subscribed": Name(Kind.BOOLEAN, value=lambda scope: scope.batch.subscribed),
-    "country": Name(Kind.TEXT, value=lambda scope: scope.batch.country),
-    "city": Name(Kind.TEXT, value=lambda scope: scope.batch.city),
-    "language": Name(Kind.TEXT, value=lambda scope: scope.batch.language),
-    "in": Name(Kind.BOOLEAN, (Takes.SEGMENT,), lambda scope, segment: scope.inside[segment]),
+    "next_order": Name(
+        Kind.DATE,
+        value=lambda scope: scope.last_order() + np.rint(scope.order_gap()),
+        of_gaps=True,
+        until=until.never,
+    ),
+    "subscribed": Name(Kind.BOOLEAN, value=lambda scope: scope.batch.subscribed, until=until.never),
+    "country": Name(Kind.TEXT, value=lambda scope: scope.batch.country, until=until.never),
+    "city": Name(Kind.TEXT, value=lambda scope: scope.batch.city, until=until.never),
+    "language": Name(Kind.TEXT, value=lambda scope: scope.batch.language, until=until.never),
+    "in": Name(
+        Kind.BOOLEAN,
+        (Takes.SEGMENT,),
+        lambda scope, segment: scope.inside[segment],
+        until=lambda scope, segment: scope.until[segment],
+    ),
     # Of the whole audience.
     "mean": Name(None, (Takes.MEASURE,), figure=mean),
     "percentile": Name(None, (Takes.MEASURE, Takes.PERCENT), figure=percentile),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from syncd.calendar import Window, midnight
 from syncd.lifecycle import gaps, metrics
-from syncd.lifecycle.columns import NO_DAY, Batch, Days
+from syncd.lifecycle.columns import NO_DAY, Batch, Days, Instants
 
 # One value a customer, or one for all: float64 with NaN for missing (dates as day numbers, money in
 # major units), texts with "" for missing, booleans.
@@ -26,7 +26,8 @@ TYPICAL_GAP = "typical gap"
 
 class Scope:
     """One batch at one instant of one local day. `inside` grows while the segments are judged in the order of
-    their in(). `now`: an instant within `today`, in UTC seconds; its first one where none is given.
+    their in(), and so does `until`, until when they stay as they are. `now`: an instant within `today`, in UTC
+    seconds; its first one where none is given.
     """
 
     def __init__(
@@ -41,9 +42,11 @@ class Scope:
         self.today = today
         self.now = midnight(today, batch.zone) if now is None else now
         self.inside: dict[str, Flags] = dict(inside or {})
+        self.until: dict[str, Instants] = {}
         self.figures = figures
         self._unit: int = 10**batch.currency_exponent  # minor units in a major one
         self._metrics: dict[tuple[str, Window], NDArray[np.int64]] = {}
+        self._behind: dict[int, NDArray[np.int64]] = {}
         self._order_gap: Column | None = None
 
     def orders(self, window: Window) -> NDArray[np.int64]:
@@ -77,6 +80,12 @@ class Scope:
         if self._order_gap is None:
             self._order_gap = gaps.order_gap(self.batch, self.today, self.figure(TYPICAL_GAP))
         return self._order_gap
+
+    def behind(self, day: int) -> NDArray[np.int64]:
+        """For each customer the position just behind their last order on or before `day`."""
+        if day not in self._behind:
+            self._behind[day] = metrics.behind(self.batch, day)
+        return self._behind[day]
 
     def figure(self, text: str) -> float:
         """The audience's figure of this canonical text; KeyError where it was not handed in."""

@@ -19,6 +19,7 @@ from syncd.calendar import (
     local_day,
     local_days,
     midnight,
+    midnights,
     months_before,
     window_days,
 )
@@ -142,3 +143,21 @@ def test_a_window_never_reaches_past_today_and_grows_with_its_length(day: int, u
 @pytest.mark.parametrize(("span", "text"), [(Span(1, "days"), "1 day"), (Span(6, "months"), "6 months")])
 def test_a_span_reads_as_a_marketer_writes_it(span: Span, text: str) -> None:
     assert str(span) == text
+
+
+@settings(deadline=None)
+@given(st.sampled_from(ZONES), st.lists(days, max_size=20))
+def test_a_column_of_days_begins_at_the_midnights_of_the_zone(zone: str, column: list[int]) -> None:
+    assert midnights(np.array(column, np.int64), zone).tolist() == [midnight(day, zone) for day in column]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_every_midnight_of_three_years_is_found_for_a_column(zone: str) -> None:
+    column = range(day_of(date(2009, 7, 1)), day_of(date(2012, 7, 1)))
+    assert midnights(np.array(column, np.int64), zone).tolist() == [midnight(day, zone) for day in column]
+
+
+@given(days, st.builds(Span, st.integers(1, 40), st.sampled_from(("days", "weeks", "months", "years"))))
+def test_a_day_lies_outside_a_window_from_the_first_day_on_whose_window_ends_with_it(day: int, span: Span) -> None:
+    (after,) = span.after(np.array([day], np.int64)).tolist()
+    assert span.before(after) >= day > span.before(after - 1)
