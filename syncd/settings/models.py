@@ -19,6 +19,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, ValidationInfo, field_validator
 
 from syncd.plan import Limits
+from syncd.settings.durations import Duration
 from syncd.settings.problems import Table, kind, unknown
 from syncd.settings.secret import Secret, parse_secret
 
@@ -27,18 +28,6 @@ if TYPE_CHECKING:
 
 DEFAULT_TAG_PREFIX = "syncd:"
 _SHOPIFY = ".myshopify.com"
-_SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
-
-
-def seconds(value: object) -> int:
-    """The whole seconds in a duration as it is written: "90 seconds", "2 minutes", "1 hour".
-
-    Raises: ValueError for anything else, and for none at all.
-    """
-    found = re.fullmatch(r"(\d{1,6}) ?(second|minute|hour|day)s?", value.strip()) if isinstance(value, str) else None
-    if not found or int(found[1]) == 0:
-        raise ValueError('expected a time such as "90 seconds", "2 minutes" or "1 hour"')
-    return int(found[1]) * _SECONDS[found[2]]
 
 
 def is_loopback(url: str) -> bool:
@@ -169,7 +158,6 @@ def _lifecycle(value: object, info: ValidationInfo) -> Path | dict[str, Any]:
     raise ValueError(f'expected the name of a file such as "lifecycle.toml", got {kind(value)}')
 
 
-Duration = Annotated[int, BeforeValidator(seconds)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 SecretPlace = Annotated[InstanceOf[Secret], BeforeValidator(_secret)]
 Currency = Annotated[str, one_of(_currencies, "a currency code (ISO 4217)")]

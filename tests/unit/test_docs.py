@@ -11,8 +11,9 @@ from pydantic.fields import FieldInfo
 
 from syncd.cli import group
 from syncd.settings import load
+from syncd.settings.durations import seconds
 from syncd.settings.lifecycle import MergeField, Moment, Segment
-from syncd.settings.models import Audience, Brake, General, Shop, seconds
+from syncd.settings.models import Audience, Brake, General, Shop
 from syncd.settings.problems import Table
 
 ROOT = Path(__file__).parents[2]
@@ -136,7 +137,7 @@ def test_every_rule_in_the_marketers_page_can_be_read() -> None:
 
 
 def test_the_commented_segments_of_the_shipped_rules_can_be_used() -> None:
-    from syncd.settings.lifecycle import read_playbook
+from syncd.settings.lifecycle import read_playbook
 
     text = (ROOT / "config/lifecycle.toml").read_text()
     woken = re.sub(r"^# (?=\[segments|(?:when|fallback|describe) = )", "", text, flags=re.M)
