@@ -3,7 +3,8 @@
 One expression is one tree, and every reading of it walks that tree. The order of the modules, each
 importing only those before it: faults, tokens, kinds, tree, scope, until, names (the table of
 functions), literals, check, parser, evaluation, figures, rhythm, specs, playbook, showing, judgement,
-explanation. Pure: facts come in as columns (`lifecycle.columns.Batch`), `today` and the audience's figures as arguments.
+explanation. Pure: facts come in as columns (`lifecycle.columns.Batch`), `today` and the audience's figures
+as arguments.
 """
 
 from syncd.rules.evaluation import needs_of

@@ -137,7 +137,7 @@ def test_every_rule_in_the_marketers_page_can_be_read() -> None:
 
 
 def test_the_commented_segments_of_the_shipped_rules_can_be_used() -> None:
-from syncd.settings.lifecycle import read_playbook
+    from syncd.settings.lifecycle import read_playbook
 
     text = (ROOT / "config/lifecycle.toml").read_text()
     woken = re.sub(r"^# (?=\[segments|(?:when|fallback|describe) = )", "", text, flags=re.M)
