@@ -155,6 +155,10 @@ class Product(Struct, frozen=True, gc=False):
     category: str = ""
 
 
+# What a shop shows of itself, one at a time.
+Record = Order | Customer | Cart | Product
+
+
 class ShopProfile(Struct, frozen=True):
     """What a shop says about itself. `fingerprint` stays the same for as long as it is the same shop."""
 

@@ -7,7 +7,7 @@ makes nobody known in a shop, so no rule judges a person for it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, func, or_, select, update
 
@@ -18,16 +18,15 @@ from syncd.model import CART_DAYS, Cart, Order, email_key
 
 KEPT_SECONDS = CART_DAYS * 86_400
 
-_CART = ("shop", "id", "customer_id", "shop_customer_id", "begun_at", "updated_at", "currency", "value_minor", "closed")
 
-
-def store(db: Connection, shop: str, shown: Collection[Cart]) -> None:
-    """The newest state of each cart is stored; of two as new as each other the later read one."""
+def store(db: Connection, shop: str, shown: Collection[Cart]) -> set[int]:
+    """The newest state of each cart is stored; of two as new as each other the later read one. Returns whose
+    carts are or were others than before.
+    """
     if not shown:
-        return
-    mine = (carts.c.shop == shop, among(db, carts.c.id, [cart.id for cart in shown]))
-    known = {row[0]: row[1] for row in db.execute(select(carts.c.id, carts.c.updated_at).where(*mine))}
-    fresh = [cart for cart in shown if cart.updated_at >= known.get(cart.id, NEVER_SEEN)]
+        return set()
+    known = _known(db, shop, [cart.id for cart in shown])
+    fresh = [cart for cart in shown if cart.id not in known or cart.updated_at >= known[cart.id].updated_at]
     people = known_identities(db, shop, {cart.customer_id for cart in fresh if cart.customer_id})
     keys = {cart.id: email_key(cart.email) for cart in fresh if cart.customer_id not in people}
     ids = customer_ids(db, {key for key in keys.values() if key})
@@ -38,24 +37,49 @@ def store(db: Connection, shop: str, shown: Collection[Cart]) -> None:
         key = keys[cart.id]
         return ids[key] if key else None
 
-    put(db, carts, _CART, [_row(shop, cart, owner(cart)) for cart in fresh])
+    changed = [row for cart in fresh if (row := _row(cart, owner(cart))) != known.get(cart.id)]
+    put(db, carts, ("shop", *_Row._fields), [(shop, *row) for row in changed])
+    owners = {row.customer_id for row in changed} | {known[row.id].customer_id for row in changed if row.id in known}
+    return {id_ for id_ in owners if id_ is not None}
 
 
-def _row(shop: str, cart: Cart, owner: int | None) -> tuple[Any, ...]:
-    return (
-        *(shop, cart.id, owner, cart.customer_id, cart.begun_at, cart.updated_at),
-        *(cart.currency, cart.value_minor, cart.closed),
-    )
+class _Row(NamedTuple):
+    """A cart's own newest state; the fields are the columns."""
+
+    id: str
+    customer_id: int | None
+    shop_customer_id: str | None
+    begun_at: int
+    updated_at: int
+    currency: str
+    value_minor: int
+    closed: bool
 
 
-def close_ordered(db: Connection, shop: str, orders: Iterable[Order], now: int) -> None:
-    """The carts that became these orders are open no more, also those that are not known yet.
+def _row(cart: Cart, owner: int | None) -> _Row:
+    times = (cart.begun_at, cart.updated_at)
+    return _Row(cart.id, owner, cart.customer_id, *times, cart.currency, cart.value_minor, cart.closed)
+
+
+def _known(db: Connection, shop: str, ids: Collection[str]) -> dict[str, _Row]:
+    query = select(*(carts.c[name] for name in _Row._fields)).where(carts.c.shop == shop, among(db, carts.c.id, ids))
+    return {row[0]: _Row(*row) for row in db.execute(query)}
+
+
+def close_ordered(db: Connection, shop: str, orders: Iterable[Order], now: int) -> set[int]:
+    """The carts that became these orders are open no more, also those that are not known yet; returns whose they
+    are.
 
     Of orders older than any cart that a shop still shows, nothing is kept.
     """
     became = {one.cart_id for one in orders if one.cart_id and one.placed_at > now - KEPT_SECONDS}
-    never_seen = (None, None, 0, NEVER_SEEN, "", 0, False)
-    put(db, carts, (*_CART, "ordered"), [(shop, id_, *never_seen, True) for id_ in sorted(became)], keep=_CART)
+    if not became:
+        return set()
+    query = select(carts.c.customer_id).where(carts.c.shop == shop, among(db, carts.c.id, became), ~carts.c.ordered)
+    owners = {id_ for id_ in db.execute(query).scalars() if id_ is not None}
+    rows = [(shop, *_Row(id_, None, None, 0, NEVER_SEEN, "", 0, False), True) for id_ in sorted(became)]
+    put(db, carts, ("shop", *_Row._fields, "ordered"), rows, keep=_Row._fields)
+    return owners
 
 
 def follow(db: Connection, shop: str, shop_ids: Collection[str]) -> None:

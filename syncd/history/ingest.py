@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, select
 
-from syncd.history import carts, consents, former, people
+from syncd.history import carts, consents, former, people, products
 from syncd.history.consents import Statement
 from syncd.history.database import History, among, lock, put
 from syncd.history.people import Settled
@@ -58,7 +58,7 @@ def ingest(
     Orders and carts in a currency that is not in `currencies` (None: any) go to the quarantine.
 
     1. What cannot be stored is sifted out. 2. Which orders are news. 3. Who the people are.
-    4. Orders with their parts, consents, and carts. 5. Who is concerned; quarantine and cursor.
+    4. Orders with their parts, consents, carts, and products. 5. Who is concerned; quarantine and cursor.
     """
     sifted = sift(page, currencies)
     with history.begin() as db:
@@ -73,11 +73,11 @@ def ingest(
         concerned = _store_orders(db, shop, fresh, known, settled)
         concerned |= _mark_deleted(db, shop, gone, known)
         consented = consents.append(db, shop, _statements(sifted, settled), now)
-        carts.store(db, shop, sifted.carts.values())
-        carts.close_ordered(db, shop, sifted.shown, now)
-        concerned |= settled.touched | {one.customer_id for one in consented}
+        in_carts = carts.store(db, shop, sifted.carts.values()) | carts.close_ordered(db, shop, sifted.shown, now)
+        products.store(db, shop, sifted.products.values(), audiences)
+        concerned |= settled.touched | {one.customer_id for one in consented} | people.known_among(db, in_carts)
         people.mark_news(db, concerned, audiences)
-        taken = {*sifted.orders, *sifted.customers, *sifted.carts}
+        taken = {*sifted.orders, *sifted.customers, *sifted.carts, *sifted.products}
         settle_quarantine(db, shop, page.resource, taken, sifted.rejected.values(), now)
         put(db, cursors, ("shop", "resource", "cursor", "committed_at"), [(shop, page.resource, page.cursor, now)])
     return Ingested(

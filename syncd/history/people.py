@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, Select, bindparam, exists, literal, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from syncd.history import former
-from syncd.history.database import History, among, lock, put
+from syncd.history.database import History, among, is_sqlite, lock, put
 from syncd.history.derived import derive
-from syncd.history.schema import customers, identities, news, orders
+from syncd.history.schema import customers, identities, members, news, orders
 from syncd.model import Customer, Order, email_key
 
 # Who an order tells it is of weighs less than any record of a customer: its instant is put before them all.
@@ -38,6 +40,7 @@ class Identity(msgspec.Struct):
     language: str = ""
     wholesale: bool = False
     tags: str = ""
+    wishes: str = ""
 
     @property
     def recorded(self) -> bool:
@@ -75,6 +78,7 @@ def told_by_record(record: Customer) -> Identity:
         language=record.language,
         wholesale=record.wholesale,
         tags="\n".join(record.tags),
+        wishes="\n".join(record.wishes),
     )
 
 
@@ -216,6 +220,24 @@ def mark_news(db: Connection, ids: Collection[int | None], audiences_: Iterable[
     """These customers are judged again in the next cycle of each audience."""
     rows = [(id_, audience) for id_ in sorted(filter(None, ids)) for audience in audiences_]
     put(db, news, ["customer_id", "audience"], rows, keep=None)
+
+
+def mark_news_of(db: Connection, query: Select[Any], audiences_: Iterable[str]) -> None:
+    """The same for the customers whom `query` finds, however many they are, without bringing them here."""
+    insert = sqlite.insert if is_sqlite(db) else postgresql.insert
+    for audience in audiences_:
+        found = query.add_columns(literal(audience))
+        db.execute(insert(news).from_select(["customer_id", "audience"], found).on_conflict_do_nothing())
+
+
+def known_among(db: Connection, ids: Collection[int]) -> set[int]:
+    """Those of these customers whom a shop's record, an order or an audience made known."""
+    if not ids:
+        return set()
+    in_shop = exists().where(identities.c.customer_id == customers.c.id)
+    in_audience = exists().where(members.c.customer_id == customers.c.id)
+    query = select(customers.c.id).where(among(db, customers.c.id, ids), or_(in_shop, in_audience))
+    return set(db.execute(query).scalars())
 
 
 def redact(history: History, shop: str, shop_customer_id: str, *, audiences: Iterable[str], now: int) -> None:

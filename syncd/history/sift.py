@@ -14,7 +14,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from syncd.model import Cart, Customer, Order, Page, Rejected
+from syncd.model import Cart, Customer, Order, Page, Product, Record, Rejected
 
 # Sums of so many minor units stay exact in 64 bits, and in the numbers of JSON.
 MAX_MINOR = 2**53
@@ -26,8 +26,7 @@ MAX_ID = 64
 # Begins what we kept ourselves; no platform's record begins so.
 _OURS = b"\0syncd "
 
-Kept = Order | Customer | Cart
-_KINDS: dict[bytes, type[Kept]] = {b"order": Order, b"customer": Customer, b"cart": Cart}
+_KINDS: dict[bytes, type[Record]] = {b"order": Order, b"customer": Customer, b"cart": Cart, b"product": Product}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,7 @@ class Sifted:
     shown: list[Order]
     customers: dict[str, Customer]
     carts: dict[str, Cart]
+    products: dict[str, Product]
     rejected: dict[str, Rejected]
     deleted_orders: list[str]
     deleted_customers: list[str]
@@ -50,7 +50,7 @@ class Sifted:
 def sift(page: Page, currencies: Collection[str] | None) -> Sifted:
     """The records of `page` that can be stored; orders in another currency than `currencies` cannot."""
     rejected = {one.record_id: one for one in page.rejected}
-    sifted = Sifted({}, [], {}, {}, rejected, _ids(page.deleted_orders), _ids(page.deleted_customers))
+    sifted = Sifted({}, [], {}, {}, {}, rejected, _ids(page.deleted_orders), _ids(page.deleted_customers))
     for order in page.orders:
         encoded = _encoded(order)
         fault = _fault(order, encoded) or _currency_fault(order, currencies) or _order_fault(order)
@@ -72,6 +72,11 @@ def sift(page: Page, currencies: Collection[str] | None) -> Sifted:
             sifted.rejected[plain(cart.id)] = _kept(cart, fault)
         elif cart.id not in sifted.carts or cart.updated_at >= sifted.carts[cart.id].updated_at:
             sifted.carts[cart.id] = cart
+    for product in page.products:
+        if fault := _fault(product, _encoded(product)):
+            sifted.rejected[plain(product.id)] = _kept(product, fault)
+        elif product.id not in sifted.products or product.updated_at >= sifted.products[product.id].updated_at:
+            sifted.products[product.id] = product
     return sifted
 
 
@@ -80,7 +85,7 @@ def _ids(deleted: Iterable[str]) -> list[str]:
     return [id_ for id_ in dict.fromkeys(deleted) if 0 < len(id_) <= MAX_ID and plain(id_) == id_]
 
 
-def recovered(raw: bytes) -> Kept | None:
+def recovered(raw: bytes) -> Record | None:
     """The record that was quarantined after it had been read; None where `raw` is the platform's own text."""
     if not raw.startswith(_OURS):
         return None
@@ -88,14 +93,14 @@ def recovered(raw: bytes) -> Kept | None:
     return msgspec.convert(json.loads(text), _KINDS[kind])
 
 
-def _kept(record: Kept, reason: str) -> Rejected:
+def _kept(record: Record, reason: str) -> Rejected:
     kind = next(name for name, kind in _KINDS.items() if isinstance(record, kind))
     # Not msgspec: half a character has no place in UTF-8, and is exactly what may have to be kept.
     text = json.dumps(msgspec.to_builtins(record)).encode("ascii")
     return Rejected(plain(record.id), reason, _OURS + kind + b"\n" + text)
 
 
-def _encoded(record: Kept) -> bytes:
+def _encoded(record: Record) -> bytes:
     """The record as JSON; empty where it has none."""
     try:
         return msgspec.json.encode(record)
@@ -103,7 +108,7 @@ def _encoded(record: Kept) -> bytes:
         return b""
 
 
-def _fault(record: Kept, encoded: bytes) -> str:
+def _fault(record: Record, encoded: bytes) -> str:
     if not encoded:
         return "a text holds half a character (a lone surrogate)"
     if b"\\u0000" in encoded and _NUL.search(encoded):
@@ -119,10 +124,12 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _LONG_NUMBER = re.compile(rb'":-?\d{13}|"quantity":-?\d{10}')
 
 
-def _number_fault(record: Kept) -> str:
+def _number_fault(record: Record) -> str:
     if isinstance(record, Customer):
         instants = [record.created_at, record.updated_at, record.consent.changed_at]
         return "" if _within(MAX_INSTANT, instants) else "a date is beyond all measure"
+    if isinstance(record, Product):
+        return "" if _within(MAX_INSTANT, [record.updated_at]) else "a date is beyond all measure"
     if isinstance(record, Cart):
         if not _within(MAX_MINOR, [record.value_minor]):
             return "an amount is beyond all measure"

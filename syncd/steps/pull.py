@@ -50,7 +50,8 @@ def pull(context: Context, name: str, since: int | None = None) -> Pulled:
     for page in source.pull(cursors, since):
         result = ingest(context.history, name, page, audiences=audiences, currencies=currencies, now=started_at)
         pulled = Pulled(*(before + getattr(result, field) for field, before in asdict(pulled).items()))
-        rows = sum(map(len, (page.orders, page.customers, page.carts, page.deleted_orders, page.deleted_customers)))
+        shown = (page.orders, page.customers, page.carts, page.products, page.deleted_orders, page.deleted_customers)
+        rows = sum(map(len, shown))
         context.report(f"{name}: {page.resource.replace('_', ' ')}", rows, page.expected)
     backfilled_at = row["backfilled_at"] or started_at
     set_shop_state(context.history, name, state="ok", error="", pulled_at=started_at, backfilled_at=backfilled_at)

@@ -9,7 +9,7 @@ from syncd.history.ingest import ingest
 from syncd.history.quarantine import Quarantined, quarantined
 from syncd.history.shops import cursors_of
 from syncd.history.sift import recovered
-from syncd.model import Cart, Order, Page, Rejected
+from syncd.model import Cart, Order, Page, Product, Rejected
 from syncd.steps.context import Context
 from syncd.steps.pull import accepted_currencies, audiences_of
 
@@ -56,4 +56,6 @@ def _page(context: Context, one: Quarantined, cursor: str) -> Page:
         return Page(one.resource, cursor, orders=(record,))
     if isinstance(record, Cart):
         return Page(one.resource, cursor, carts=(record,))
+    if isinstance(record, Product):
+        return Page(one.resource, cursor, products=(record,))
     return Page(one.resource, cursor, customers=(record,))

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from syncd.history.carts import KEPT_SECONDS, OpenCart, open_carts
 from syncd.history.database import History
 from syncd.history.ingest import ingest
+from syncd.history.members import store_members
 from syncd.history.people import customer_of
 from syncd.history.quarantine import quarantined
 from syncd.history.schema import carts, customers, identities, metadata
 from syncd.history.shops import cursors_of
 from syncd.history.sift import recovered
 from syncd.model import Cart, Customer, Order, Page
-from tests.integration.history_records import NOW, customer, news_of, order, rows, take
+from tests.integration.history_records import NOW, customer, forget_news, member, news_of, order, rows, take
 
 RECENT = NOW - 3_600
 
@@ -57,6 +58,48 @@ def test_a_cart_is_kept_with_its_cursor_and_is_its_owners(history: History) -> N
 def test_a_cart_makes_nobody_known_in_the_shop_and_nobody_is_judged_for_it(history: History) -> None:
     deliver(history, cart(customer_id="77"))
     assert rows(history, identities) == []
+    assert news_of(history) == set()
+
+
+def known_without_news(history: History, *emails: str) -> None:
+    take(history, *(customer(f"id of {email}", email) for email in emails))
+    forget_news(history)
+
+
+def test_a_cart_is_news_for_somebody_who_is_known_and_once(history: History) -> None:
+    known_without_news(history, "ana@example.com")
+    deliver(history, cart())
+    assert news_of(history) == {"ana@example.com"}
+    forget_news(history)
+    deliver(history, cart())
+    assert news_of(history) == set()
+    deliver(history, cart(updated_at=RECENT + 60, closed=True))
+    assert news_of(history) == {"ana@example.com"}
+
+
+def test_a_cart_is_news_for_a_member_whom_no_shop_knows(history: History) -> None:
+    store_members(history, "main", [member()], None, bits={}, field_names=[], now=NOW)
+    forget_news(history)
+    deliver(history, cart())
+    assert news_of(history) == {"ana@example.com"}
+
+
+def test_a_cart_that_goes_to_somebody_else_is_news_for_both(history: History) -> None:
+    known_without_news(history, "ana@example.com", "bea@example.com")
+    deliver(history, cart())
+    forget_news(history)
+    deliver(history, cart(updated_at=RECENT + 60, email="bea@example.com"))
+    assert news_of(history) == {"ana@example.com", "bea@example.com"}
+
+
+def test_a_cart_that_somebody_else_bought_is_news_for_its_owner(history: History) -> None:
+    known_without_news(history, "ana@example.com", "bea@example.com")
+    deliver(history, cart())
+    forget_news(history)
+    take(history, bought := order("1", cart_id="t1", placed_at=NOW, email="bea@example.com"))
+    assert news_of(history) == {"ana@example.com", "bea@example.com"}
+    forget_news(history)
+    take(history, bought)
     assert news_of(history) == set()
 
 
