@@ -3,10 +3,11 @@
 One expression is one tree, and every reading of it walks that tree. The order of the modules, each
 importing only those before it: faults, tokens, kinds, tree, scope, until, names (the table of
 functions), literals, check, parser, evaluation, figures, rhythm, specs, playbook, showing, judgement,
-explanation. Pure: facts come in as columns (`lifecycle.columns.Batch`), `today` and the audience's figures
+due, explanation. Pure: facts come in as columns (`lifecycle.columns.Batch`), `today` and the audience's figures
 as arguments.
 """
 
+from syncd.rules.due import DueTimes, due_times, next_changes
 from syncd.rules.evaluation import needs_of
 from syncd.rules.explanation import explain, metrics_of
 from syncd.rules.faults import RuleError
@@ -21,6 +22,7 @@ from syncd.rules.tree import Node, parts
 
 __all__ = [
     "TYPICAL_GAP",
+    "DueTimes",
     "Enough",
     "Field",
     "FieldSpec",
@@ -33,6 +35,7 @@ __all__ = [
     "RuleError",
     "Segment",
     "SegmentSpec",
+    "due_times",
     "evaluate",
     "explain",
     "figure_of",
@@ -41,6 +44,7 @@ __all__ = [
     "judge",
     "metrics_of",
     "needs_of",
+    "next_changes",
     "parse",
     "parse_rule",
     "parts",

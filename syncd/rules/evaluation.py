@@ -33,12 +33,17 @@ def _value(node: Node, scope: Scope) -> Column:
     if isinstance(node, Literal):
         return _literal(node, scope.today)
     if isinstance(node, Operation):
-        return _OPERATIONS[node.operator](*(_value(operand, scope) for operand in node.operands))
+        return operated(node.operator, *(_value(operand, scope) for operand in node.operands))
     name = NAMES[node.name]
     if name.of_audience:
         return np.array(scope.figure(str(node)))
     assert name.value is not None, f"the parser refuses {node.name}"
     return name.value(scope, *node.arguments)
+
+
+def operated(operator: str, *operands: Column) -> Column:
+    """What the operator makes of these columns."""
+    return _OPERATIONS[operator](*operands)
 
 
 def _literal(literal: Literal, today: int) -> Column:
@@ -48,13 +53,14 @@ def _literal(literal: Literal, today: int) -> Column:
     return np.array(literal.value)
 
 
-def _known(column: Column) -> Flags:
+def known(column: Column) -> Flags:
+    """Where the column has a value."""
     return column != "" if column.dtype.kind in "UO" else ~np.isnan(column)
 
 
 def _comparing(ufunc: np.ufunc) -> Callable[[Column, Column], Flags]:
     def compare(left: Column, right: Column) -> Flags:
-        holds: Flags = ufunc(left, right) & _known(left) & _known(right)
+        holds: Flags = ufunc(left, right) & known(left) & known(right)
         return holds
 
     return compare

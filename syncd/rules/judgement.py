@@ -28,12 +28,17 @@ from syncd.rules.tree import Node
 class Judgement:
     """Of each customer of a batch: the bit set of their segments, and the fields, "" where missing.
 
-    `inside` says the same as `segments`, name by name; a rule that is only tried out needs it for in().
+    `scope` is what was looked at; who looks further at the same batch need not measure it again.
     """
 
     segments: NDArray[np.int64]
     fields: dict[str, list[Any]]
-    inside: dict[str, Flags]
+    scope: Scope
+
+    @property
+    def inside(self) -> dict[str, Flags]:
+        """The same as `segments`, name by name; a rule that is only tried out needs it for in()."""
+        return self.scope.inside
 
 
 def judge(
@@ -54,7 +59,7 @@ def judge(
     for segment in playbook.segments:
         bit = bits[segment.name]
         segments |= settle(segment, scope, bit).astype(np.int64) << bit
-    return Judgement(segments, {field.name: _filled(field, scope) for field in playbook.fields}, scope.inside)
+    return Judgement(segments, {field.name: _filled(field, scope) for field in playbook.fields}, scope)
 
 
 def evaluate(

@@ -1,0 +1,259 @@
+"""Due times: until when a judgement stays right if nothing happens.
+
+The fourth reading of a rule: of each value until when it stays as it is, or on its course where it
+grows evenly with the days, worked out from the leaves of the tree upwards. It never answers too late;
+where it cannot follow, it answers the next midnight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+
+import numpy as np
+
+from syncd.calendar import Span, local_day
+from syncd.lifecycle.columns import FOREVER, Batch, Instants
+from syncd.rules import until
+from syncd.rules.evaluation import known, operated, value_of
+from syncd.rules.judgement import Judgement, in_force, judge
+from syncd.rules.kinds import Kind
+from syncd.rules.names import NAMES
+from syncd.rules.playbook import Playbook
+from syncd.rules.scope import Column, Scope
+from syncd.rules.specs import Segment
+from syncd.rules.tree import COMPARISONS, MINUS, Literal, Node, Operation
+
+# Of the size of what is compared: far more than the arithmetic of a rule can be off.
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """A value today, how much it grows with each local day, and the first instant at which that may end."""
+
+    value: Column
+    until: Instants
+    slope: Column | float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DueTimes:
+    """Of each customer of a batch: until when they stay where they are in each segment, and what changes first."""
+
+    segments: dict[str, Instants]
+    earliest: Instants
+
+
+def due_times(playbook: Playbook, judgement: Judgement) -> DueTimes:
+    """The first later instants at which this judgement can be another one if nothing happens.
+
+    FOREVER where it never can. The audience's figures stay as they are.
+    """
+    scope = judgement.scope
+    unheard = _unheard(scope)
+    segments = {segment.name: np.minimum(_settled(segment, scope), unheard) for segment in playbook.segments}
+    fields = [np.minimum(_shown(field.value, scope), unheard) for field in playbook.fields]
+    nothing = np.full(len(scope.batch), FOREVER, np.int64)
+    return DueTimes(segments, reduce(np.minimum, [*segments.values(), *fields], nothing))
+
+
+def _settled(segment: Segment, scope: Scope) -> Instants:
+    """Until when everybody stays in the segment, or out of it. Afterwards in() knows it."""
+    when, stay_while = in_force(segment, scope)
+    enters = course(when, scope)
+    stays = _either((enters, course(stay_while, scope))) if stay_while else enters
+    found = np.where(scope.inside[segment.name], stays.until, enters.until)
+    scope.until[segment.name] = found
+    return found
+
+
+def _shown(value: Node, scope: Scope) -> Instants:
+    """Until when a field says the same of everybody."""
+    found = course(value, scope)
+    moves = (found.slope != 0) & known(found.value)
+    return np.where(moves, np.minimum(found.until, until.tomorrow(scope)), found.until)
+
+
+def _unheard(scope: Scope) -> Instants:
+    """When an order or a signup of a later day begins to count; a shop's clock may be ahead."""
+    batch = scope.batch
+    signup = until.on_day(scope, batch.signup_day)
+    if not np.any(batch.order_day > scope.today):
+        return signup
+    nearest = scope.behind(scope.today)
+    comes = nearest < batch.starts[1:]
+    days = np.full(len(batch), scope.today, np.int64)
+    days[comes] = batch.order_day[nearest[comes]]
+    return np.minimum(signup, until.on_day(scope, days))
+
+
+def course(node: Node, scope: Scope) -> Course:
+    """The course of a value, for each customer of the scope's batch or for all of them at once."""
+    with np.errstate(all="ignore"):
+        return _course(node, scope)
+
+
+def _course(node: Node, scope: Scope) -> Course:
+    if isinstance(node, Operation):
+        return _operation(node, [_course(operand, scope) for operand in node.operands], scope)
+    if isinstance(node, Literal):
+        value = value_of(node, scope)
+        return Course(value, until.tomorrow(scope) if node.kind is Kind.MONTHS else until.never(scope))
+    name = NAMES[node.name]
+    if name.of_audience:
+        return Course(value_of(node, scope), until.never(scope))
+    assert name.until is not None, f"{node.name} does not say until when it stays as it is"
+    slope = name.slope(scope, *node.arguments) if name.slope else 0.0
+    return Course(value_of(node, scope), name.until(scope, *node.arguments), slope)
+
+
+def _operation(node: Operation, operands: Sequence[Course], scope: Scope) -> Course:
+    match node.operator:
+        case "and":
+            return _all(operands)
+        case "or":
+            return _either(operands)
+        case "not":
+            return _opposite(operands[0])
+        case "between":
+            value, low, high = operands
+            whole, first, last = node.operands
+            return _all(
+                (_compared("<=", low, value, (first, whole), scope), _compared("<=", value, high, (whole, last), scope))
+            )
+        case operator if operator in COMPARISONS:
+            left, right = operands
+            return _compared(operator, left, right, node.operands, scope)
+    return _calculated(node.operator, operands, scope)
+
+
+# True and false.
+
+
+def _all(parts: Sequence[Course]) -> Course:
+    """True where all are; while one of them is false, the whole is."""
+    holds = operated("and", *(part.value for part in parts))
+    first = reduce(np.minimum, (part.until for part in parts))
+    false_until = reduce(np.maximum, (np.where(part.value, 0, part.until) for part in parts))
+    return Course(holds, np.where(holds, first, false_until))
+
+
+def _either(parts: Sequence[Course]) -> Course:
+    """True where one is."""
+    return _opposite(_all([_opposite(part) for part in parts]))
+
+
+def _opposite(part: Course) -> Course:
+    return Course(~part.value, part.until)
+
+
+# Comparisons.
+
+
+def _compared(operator: str, left: Course, right: Course, nodes: Sequence[Node], scope: Scope) -> Course:
+    """While one of the two is missing the comparison is false; else it changes where they meet, or when one of
+    them leaves its course.
+    """
+    value = operated(operator, left.value, right.value)
+    there = known(left.value) & known(right.value)
+    ages = [
+        (side, node.value)
+        for side, node in ((left, nodes[1]), (right, nodes[0]))
+        if isinstance(node, Literal) and node.kind is Kind.MONTHS and isinstance(node.value, Span)
+    ]
+    if ages:
+        ((age, span),) = ages
+        changes = np.minimum(age.until, _comes_of_age(age, span, scope))
+    else:
+        changes = np.minimum(np.minimum(left.until, right.until), _meet(left, right, scope))
+    return Course(value, np.where(there, changes, _missing_until((left, right))))
+
+
+def _comes_of_age(age: Course, span: Span, scope: Scope) -> Instants:
+    """When an age becomes so many months, or more than that: the calendar's months differ in length."""
+    since = np.where(known(age.value), scope.today - age.value, 0).astype(np.int64)
+    reached, passed = span.after(since), span.after(since + 1)
+    steps_on = until.on_day(scope, np.where(reached > scope.today, reached, passed))
+    return np.where(age.slope == 1, steps_on, until.tomorrow(scope))
+
+
+def _meet(left: Course, right: Course, scope: Scope) -> Instants:
+    """The first day on which the difference of two even courses is of another sign than today."""
+    slope = left.slope - right.slope
+    if not np.any(slope):
+        return until.never(scope)
+    ahead = (right.value - left.value) / slope  # in days; 0 where they are equal today
+    off = _TOLERANCE * (1 + (np.abs(left.value) + np.abs(right.value)) / np.abs(slope))
+    days = np.maximum(np.ceil(ahead - off), 1)
+    comes = (ahead >= -off) & (days < _FAR_DAYS)
+    return until.on_day(scope, np.where(comes, scope.today + days, np.nan))
+
+
+# No plan looks further, and the calendar does not either.
+_FAR_DAYS = 1_000_000
+
+
+def _missing_until(operands: Sequence[Course]) -> Instants:
+    """Until when one of them is missing."""
+    found: Instants = reduce(np.maximum, (np.where(known(operand.value), 0, operand.until) for operand in operands))
+    return found
+
+
+# Arithmetic.
+
+
+def _calculated(operator: str, operands: Sequence[Course], scope: Scope) -> Course:
+    """While an operand is missing the result is; else it grows evenly, or is looked at again tomorrow."""
+    value = operated(operator, *(operand.value for operand in operands))
+    there = reduce(np.logical_and, (known(operand.value) for operand in operands))
+    slope = _SLOPES[operator](*operands)
+    even = ~np.isnan(slope)
+    first = reduce(np.minimum, (operand.until for operand in operands))
+    changes = np.where(even, first, np.minimum(first, until.tomorrow(scope)))
+    return Course(value, np.where(there, changes, _missing_until(operands)), np.where(there & even, slope, 0))
+
+
+def _of_product(left: Course, right: Course) -> Column:
+    slope = left.slope * right.value + right.slope * left.value
+    return np.where((left.slope != 0) & (right.slope != 0), np.nan, slope)
+
+
+def _of_quotient(left: Course, right: Course) -> Column:
+    slope = np.where(right.value == 0, 0, left.slope / right.value)
+    return np.where(right.slope != 0, np.nan, slope)
+
+
+# How much a result grows with each day; NaN where it does not grow evenly.
+_SLOPES: dict[str, Callable[..., Column]] = {
+    "+": lambda left, right: left.slope + right.slope,
+    "-": lambda left, right: left.slope - right.slope,
+    "*": _of_product,
+    "/": _of_quotient,
+    MINUS: lambda operand: -operand.slope,
+}
+
+
+# The years to come, for one person.
+
+
+def next_changes(
+    playbook: Playbook, batch: Batch, figures: Mapping[str, float | None], bits: Mapping[str, int], now: int, end: int
+) -> dict[str, int]:
+    """When the only customer of the batch next joins or leaves each segment after `now`, if nothing happens.
+
+    A segment in which nothing changes before `end` is left out. Units: UTC seconds; a change of the calendar
+    comes at the first instant of a day in the batch's zone.
+    """
+    bare = replace(playbook, fields=())
+    changes: dict[str, int] = {}
+    before: int | None = None
+    while now < end and len(changes) < len(bits):
+        judgement = judge(bare, batch, local_day(now, batch.zone), figures, bits, now)
+        after = int(judgement.segments[0])
+        moved = 0 if before is None else before ^ after
+        changes = {segment: now for segment, bit in bits.items() if moved >> bit & 1} | changes
+        before, batch = after, replace(batch, was_in=judgement.segments)
+        now = int(due_times(bare, judgement).earliest[0])
+    return changes

@@ -1,0 +1,245 @@
+"""Due times: between two of them a judgement stays as it is, and they are no more than there must be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from syncd.calendar import date_of, day_of, local_day, midnight
+from syncd.lifecycle.columns import FOREVER, NO_DAY, Batch
+from syncd.rules import (
+    FieldSpec,
+    Judgement,
+    Playbook,
+    SegmentSpec,
+    due_times,
+    figure_of,
+    figure_values,
+    judge,
+    next_changes,
+    rhythm_of,
+)
+from syncd.rules.names import NAMES
+from tests.unit.test_rules_agreement import BITS, case_of, columns
+
+ZONES = ("UTC", "Europe/Madrid", "America/Santiago", "Australia/Sydney", "Asia/Kathmandu")
+DAYS = 400
+
+
+class Course:
+    """A random playbook and the people of a random case, judged at whatever instant in a random zone.
+
+    Without `fields` people are due seldom: a field that moves daily has everybody due daily.
+    """
+
+    def __init__(self, seed: int, *, fields: bool) -> None:
+        case = case_of(seed)
+        self.random = Random(seed)
+        self.zone = self.random.choice(ZONES)
+        self.today = day_of(case.world.today)
+        self.batch = replace(columns(case.world.people, case.world.exponent), zone=self.zone)
+        self.playbook = Playbook.load(case.segments, case.fields if fields else {}, currency="EUR")
+        self.figures = figures_of(self.playbook, self.batch, self.today)
+
+    def judged(self, now: int) -> Judgement:
+        """Afterwards everybody stands where they were judged to."""
+        found = judge(self.playbook, self.batch, local_day(now, self.zone), self.figures, BITS, now)
+        self.batch = replace(self.batch, was_in=found.segments)
+        return found
+
+
+def figures_of(playbook: Playbook, batch: Batch, today: int) -> dict[str, float | None]:
+    rhythm = rhythm_of(playbook.usual or (), lambda: [batch], today)
+    return rhythm | {f.text: figure_of(f, [figure_values(f, batch, today, rhythm)]) for f in playbook.figures}
+
+
+def standing(judgement: Judgement, at: int) -> tuple[Any, ...]:
+    return int(judgement.segments[at]), *(values[at] for values in judgement.fields.values())
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**48), st.booleans())
+def test_nothing_changes_before_it_is_due(seed: int, fields: bool) -> None:
+    course = Course(seed, fields=fields)
+    now = midnight(course.today, course.zone) + course.random.randrange(80_000)
+    first = course.judged(now)
+    instants = due_times(course.playbook, first).earliest
+    assert np.all(instants > now)
+    ahead = {midnight(course.today + course.random.randint(1, DAYS), course.zone) for _ in range(6)}
+    just_before = {instant - 1 for instant in instants.tolist() if instant != FOREVER}
+    for instant in sorted(ahead | just_before):
+        again = course.judged(instant) if instant > now else first
+        course.batch = replace(course.batch, was_in=first.segments)
+        for at in np.flatnonzero(instants > instant).tolist():
+            assert standing(again, at) == standing(first, at), (seed, at, date_of(local_day(instant, course.zone)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_to_judge_who_is_due_gives_what_judging_everybody_daily_gives(seed: int) -> None:
+    daily, driven = Course(seed, fields=False), Course(seed, fields=False)
+    stands = np.full(len(daily.batch), -1, np.int64)
+    due_at = np.zeros(len(daily.batch), np.int64)
+    for day in range(daily.today, daily.today + DAYS):
+        now = midnight(day, daily.zone)
+        expected = daily.judged(now).segments
+        if np.any(called := due_at <= now):
+            driven.batch = replace(driven.batch, was_in=np.where(stands < 0, driven.batch.was_in, stands))
+            found = driven.judged(now)
+            stands = np.where(called, found.segments, stands)
+            due_at = np.where(called, due_times(driven.playbook, found).earliest, due_at)
+        assert stands.tolist() == expected.tolist(), date_of(day)
+
+
+# One person and one rule: exactly when, and who never.
+
+MADRID = "Europe/Madrid"
+
+
+def one(*orders: str, signup: str | None = None, amount: int = 10_000) -> Batch:
+    """Somebody in Madrid who ordered on these days, each time for 100 €."""
+    days = sorted(day_of(date.fromisoformat(order)) for order in orders)
+    text = np.array(["ES"], object)
+    return Batch(
+        customer=np.array([1]),
+        signup_day=np.array([NO_DAY if signup is None else day_of(date.fromisoformat(signup))]),
+        subscribed=np.array([True]),
+        wholesale=np.array([False]),
+        country=text,
+        city=text,
+        language=text,
+        was_in=np.array([0]),
+        starts=np.array([0, len(days)]),
+        order_day=np.array(days, np.int64),
+        order_minor=np.full(len(days), amount),
+        currency_exponent=2,
+        zone=MADRID,
+    )
+
+
+def next_due(
+    rule: str, batch: Batch, today: str, stay_while: str | None = None, field: str | None = None
+) -> str | None:
+    """The date on which the person is due, None where they never are; it begins at midnight in Madrid."""
+    playbook = Playbook.load(
+        {"s": SegmentSpec(rule, stay_while=stay_while)}, {"F": FieldSpec(field)} if field else {}, currency="EUR"
+    )
+    day = day_of(date.fromisoformat(today))
+    figures = figures_of(playbook, batch, day)
+    (instant,) = due_times(playbook, judge(playbook, batch, day, figures, {"s": 0})).earliest.tolist()
+    if instant == FOREVER:
+        return None
+    assert instant == midnight(local_day(instant, MADRID), MADRID)
+    return date_of(local_day(instant, MADRID)).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("rule", "orders", "expected"),
+    [
+        ("spend(6 months) >= 50", ["2026-08-31"], "2027-03-01"),
+        ("spend(6 months) >= 150", ["2026-08-31", "2026-10-01"], "2027-03-01"),
+        ("spend(6 months) >= 50", [], None),
+        ("orders(7 days) == 0", ["2026-09-25"], None),
+        ("orders(7 days) == 1", ["2026-11-20"], "2026-11-27"),
+        ("orders(5 weeks) == 1", ["2026-11-20"], "2026-12-25"),
+        ("spend(this year) >= 500", ["2026-02-01"], "2027-01-01"),
+        ("spend(this year) >= 500", ["2025-02-01"], None),
+        ("spend(last year) >= 500", ["2025-02-01"], "2027-01-01"),
+        ("spend(last year) >= 500", ["2026-02-01"], "2027-01-01"),
+        ("spend(last year) >= 500", ["2024-02-01"], None),
+        ("orders(this month) >= 1", ["2026-11-02"], "2026-12-01"),
+        ("orders(last month) >= 1", ["2026-11-02"], "2026-12-01"),
+        ("orders(last month) >= 1", ["2026-09-02"], None),
+        ("orders(ever) >= 2", ["2026-11-02"], None),
+        ("spend(ever) > mean(spend(ever))", ["2026-11-02"], None),
+        ("average_order(1 year) > 50", ["2024-12-02", "2025-12-02"], "2026-12-02"),
+        ("first_order >= 2026-01-01", ["2026-11-02"], None),
+        ('subscribed and country == "ES"', ["2026-11-02"], None),
+    ],
+)
+def test_a_window_changes_when_an_order_leaves_it(rule: str, orders: list[str], expected: str | None) -> None:
+    assert next_due(rule, one(*orders), "2026-11-22") == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("since_last_order >= 180 days", "2027-02-27"),
+        ("180 days <= since_last_order", "2027-02-27"),
+        ("since_last_order > 180 days", "2027-02-27"),
+        ("since_last_order < 10 days", None),
+        ("since_last_order >= 6 months", "2027-03-01"),
+        ("since_last_order between 20 days and 1 year", "2027-08-31"),
+        ("since_last_order * 2 >= 360 days", "2027-02-27"),
+        ("-since_last_order <= -180 days", "2027-02-27"),
+        ("360 days - since_last_order <= since_last_order", "2027-02-27"),
+        ("since_last_order - since_first_order >= 10 days", None),
+        ("since_last_order + 2 days >= since_first_order", None),
+        ("since_last_order + 30 days >= since_first_order * 2", None),
+        ("since_signup >= 5 days", None),
+        # What cannot be followed is looked at every day.
+        ("since_last_order * (since_first_order / 1 days) >= 50 days", "2026-11-23"),
+    ],
+)
+def test_an_age_changes_a_comparison_on_the_day_on_which_it_passes_the_mark(rule: str, expected: str | None) -> None:
+    assert next_due(rule, one("2026-08-31"), "2026-11-22") == expected
+
+
+def test_what_is_false_anyway_is_not_waited_for() -> None:
+    person = one("2026-08-31")
+    assert next_due("since_last_order >= 100 days and orders(ever) >= 2", person, "2026-11-22") is None
+    assert next_due("since_last_order >= 100 days and spend(6 months) < 50", person, "2026-11-22") == "2027-03-01"
+    assert next_due("since_last_order >= 100 days or orders(ever) >= 1", person, "2026-11-22") is None
+    assert next_due("not (since_last_order >= 100 days and orders(ever) >= 2)", person, "2026-11-22") is None
+
+
+def test_who_is_in_waits_for_what_keeps_them_and_who_is_out_for_what_lets_them_in() -> None:
+    rules = {"rule": "orders(30 days) >= 1", "stay_while": "orders(60 days) >= 1"}
+    assert next_due(**rules, batch=one("2026-11-20"), today="2026-11-22") == "2027-01-19"
+    outside = one("2026-10-10")
+    assert next_due(**rules, batch=outside, today="2026-11-22") is None
+    assert next_due(**rules, batch=replace(outside, was_in=np.array([1])), today="2026-11-22") == "2026-12-09"
+
+
+def test_a_field_that_moves_daily_is_due_daily_and_others_are_not() -> None:
+    person = one("2026-08-31")
+    assert next_due("orders(ever) >= 5", person, "2026-11-22", field="since_last_order") == "2026-11-23"
+    assert next_due("orders(ever) >= 5", person, "2026-11-22", field="spend(6 months)") == "2027-03-01"
+    assert next_due("orders(ever) >= 5", one(), "2026-11-22", field="since_last_order") is None
+
+
+def test_an_order_of_a_day_to_come_counts_when_that_day_begins() -> None:
+    assert next_due("orders(ever) >= 2", one("2026-11-20", "2026-11-25"), "2026-11-22") == "2026-11-25"
+    assert next_due("since_signup >= 3 days", one(signup="2026-11-25"), "2026-11-22") == "2026-11-25"
+
+
+def test_every_name_says_until_when_it_stays_as_it_is() -> None:
+    silent = [name for name, entry in NAMES.items() if entry.value and entry.until is None]
+    assert silent == []
+
+
+def test_the_next_changes_of_one_person_are_told_segment_by_segment() -> None:
+    playbook = Playbook.load(
+        {
+            "recent": SegmentSpec("orders(30 days) >= 1"),
+            "away": SegmentSpec("since_last_order >= 60 days and not in(recent)"),
+            "buyer": SegmentSpec("orders(ever) >= 1"),
+            "gone": SegmentSpec("since_last_order >= 2 years"),
+        },
+        {"DAYS": FieldSpec("since_last_order")},
+        currency="EUR",
+    )
+    now = midnight(day_of(date(2026, 11, 22)), MADRID) + 3_600
+    bits = {segment.name: bit for bit, segment in enumerate(playbook.segments)}
+    found = next_changes(playbook, one("2026-11-20"), {}, bits, now, now + DAYS * 86_400)
+    assert {name: date_of(local_day(at, MADRID)).isoformat() for name, at in found.items()} == {
+        "recent": "2026-12-20",
+        "away": "2027-01-19",
+    }
+    assert all(at == midnight(local_day(at, MADRID), MADRID) for at in found.values())
