@@ -11,7 +11,7 @@ from syncd.rules.due import DueTimes, due_times, next_changes
 from syncd.rules.evaluation import needs_of
 from syncd.rules.explanation import explain, metrics_of
 from syncd.rules.faults import RuleError
-from syncd.rules.figures import Figure, figure_of, figure_values, figures_in
+from syncd.rules.figures import Figure, figure_of, figure_values, figures_in, figures_over
 from syncd.rules.judgement import Judgement, evaluate, judge
 from syncd.rules.parser import parse, parse_rule
 from syncd.rules.playbook import Playbook
@@ -41,6 +41,7 @@ __all__ = [
     "figure_of",
     "figure_values",
     "figures_in",
+    "figures_over",
     "judge",
     "metrics_of",
     "needs_of",

@@ -5,7 +5,7 @@ Over customers with at least one counted order, without wholesale, and without m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -49,3 +49,14 @@ def figure_of(figure: Figure, arrays: Iterable[NDArray[np.float64]]) -> float | 
     work_out = NAMES[figure.call.name].figure
     assert work_out is not None, "figures_in names figures only"
     return work_out(values, *figure.call.arguments[1:]) if len(values) else None
+
+
+def figures_over(
+    wanted: Sequence[Figure],
+    batches: Iterable[Batch],
+    today: int,
+    rhythm: Mapping[str, float | None] = MappingProxyType({}),
+) -> dict[str, float | None]:
+    """These figures over everybody, by their text."""
+    parts = [[figure_values(figure, batch, today, rhythm) for figure in wanted] for batch in batches]
+    return {figure.text: figure_of(figure, [part[at] for part in parts]) for at, figure in enumerate(wanted)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from hashlib import sha256
 from types import MappingProxyType
@@ -62,6 +62,16 @@ class Playbook:
         if problems:
             raise UserError("the lifecycle cannot be used", problems=problems, hint="correct the lifecycle file")
         return cls(tuple(ordered), tuple(worked_out), tuple(announced), figures, currency, usual_in(*trees))
+
+    def only(self, names: Iterable[str]) -> Playbook:
+        """The segments of these names and those that they ask for by in(); neither fields nor moments."""
+        wanted = set(names)
+        for segment in reversed(self.segments):
+            if segment.name in wanted:
+                wanted.update(_references(segment))
+        kept = tuple(segment for segment in self.segments if segment.name in wanted)
+        trees = [tree for segment in kept for tree in segment.trees]
+        return replace(self, segments=kept, fields=(), moments=(), figures=figures_in(*trees), usual=usual_in(*trees))
 
     @property
     def needs(self) -> frozenset[Need]:

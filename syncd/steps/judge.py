@@ -22,7 +22,7 @@ from syncd.history.stays import as_they_stood
 from syncd.lifecycle.columns import Batch, Need
 from syncd.plan import Tags
 from syncd.plan.want import Reach, control_bits, reach, wanted_tags
-from syncd.rules import Figure, Judgement, Node, figure_of, figure_values, figures_in, needs_of, rhythm_of, usual_in
+from syncd.rules import Figure, Judgement, Node, Playbook, figures_in, figures_over, needs_of, rhythm_of, usual_in
 from syncd.rules import judge as apply_rules
 from syncd.settings import Audience
 from syncd.steps.context import Context
@@ -30,6 +30,8 @@ from syncd.steps.context import Context
 log = structlog.get_logger()
 
 Figures = dict[str, float | None]
+# Everybody's columns with orders at least up to the day that is asked about, where they are at hand already.
+Held = Sequence[Batch] | None
 # The needs of what looks at orders alone.
 NOTHING: frozenset[Need] = frozenset()
 
@@ -66,7 +68,7 @@ def judge(context: Context, name: str, tags: Tags) -> Judged:
     ids = None if everybody else ledger.with_news(context.history, name)
     if ids == []:
         return Judged(0, 0, 0)
-    figures = _figures(context, name, today if everybody else row["judged_day"], fresh=everybody)
+    figures = _figures(context, name, audience.playbook, today if everybody else row["judged_day"], fresh=everybody)
     people = joined = left = 0
     for batch, judgement in judgements(context, name, tags, today, figures, ids):
         verdicts = list(_verdicts(context, name, tags, batch, judgement))
@@ -138,32 +140,45 @@ def columns_of(
     return as_they_stood(context.history, name, found, end, ids) if end <= context.clock.now() else found
 
 
-def figures_on(context: Context, name: str, today: int) -> Figures:
-    """The audience's figures of a local day: the frozen ones where they exist, else computed."""
+def figures_on(context: Context, name: str, today: int, playbook: Playbook | None = None, held: Held = None) -> Figures:
+    """The figures by which the audience's playbook, or that part of it, judges on a local day: the frozen ones where
+    they exist, else computed.
+    """
+    playbook = playbook or context.settings.audiences[name].playbook
     row = ledger.audience_row(context.history, name)
-    return _figures(context, name, today, fresh=row["judged_day"] != today, keep=False)
+    return _figures(context, name, playbook, today, fresh=row["judged_day"] != today, keep=False, held=held)
 
 
-def figures_for(context: Context, name: str, rule: Node, today: int) -> Figures:
-    """The figures that a free rule asks for, of a local day."""
-    rhythm = _rhythm(context, name, usual_in(rule), today, keep=False)
-    return work_out(context, name, figures_in(rule), today, rhythm) | rhythm
+def figures_for(context: Context, name: str, rules: Sequence[Node], today: int, held: Held = None) -> Figures:
+    """The figures that free rules ask for, of a local day."""
+    rhythm = _rhythm(context, name, usual_in(*rules), today, keep=False, held=held)
+    return work_out(context, name, figures_in(*rules), today, rhythm, held) | rhythm
 
 
-def _figures(context: Context, name: str, day: int, *, fresh: bool, keep: bool = True) -> Figures:
-    playbook = context.settings.audiences[name].playbook
-    rhythm = _rhythm(context, name, playbook.usual, day, keep=keep)
+def _figures(
+    context: Context,
+    name: str,
+    playbook: Playbook,
+    day: int,
+    *,
+    fresh: bool,
+    keep: bool = True,
+    held: Held = None,
+) -> Figures:
+    rhythm = _rhythm(context, name, playbook.usual, day, keep=keep, held=held)
     if not fresh:
         frozen = ledger.figures_of(context.history, name, day)
         if all(figure.text in frozen for figure in playbook.figures):
             return frozen | rhythm
-    values = work_out(context, name, playbook.figures, day, rhythm)
+    values = work_out(context, name, playbook.figures, day, rhythm, held)
     if keep:
         ledger.freeze_figures(context.history, name, day, values)
     return values | rhythm
 
 
-def _rhythm(context: Context, name: str, wanted: Sequence[Figure] | None, day: int, *, keep: bool) -> Figures:
+def _rhythm(
+    context: Context, name: str, wanted: Sequence[Figure] | None, day: int, *, keep: bool, held: Held
+) -> Figures:
     """The figures of order gaps that are in force on a local day: frozen for a month, and what they lack of the
     same day. A day that is none of ours (`--as-of`) has its own. `wanted`: see `usual_in`.
     """
@@ -174,7 +189,7 @@ def _rhythm(context: Context, name: str, wanted: Sequence[Figure] | None, day: i
         frozen_on, frozen = day, {}
     if frozen and all(figure.text in frozen for figure in wanted):
         return frozen
-    rhythm = rhythm_of(wanted, lambda: columns_of(context, name, frozen_on, None, NOTHING), frozen_on) | frozen
+    rhythm = rhythm_of(wanted, lambda: held or columns_of(context, name, frozen_on, None, NOTHING), frozen_on) | frozen
     if keep:
         ledger.freeze_rhythm(context.history, name, frozen_on, rhythm)
     return rhythm
@@ -187,15 +202,12 @@ def _is_in_force(context: Context, name: str, frozen_on: int, day: int) -> bool:
     return day == today or day == ledger.audience_row(context.history, name)["judged_day"]
 
 
-def work_out(context: Context, name: str, wanted: Sequence[Figure], day: int, rhythm: Figures) -> Figures:
+def work_out(
+    context: Context, name: str, wanted: Sequence[Figure], day: int, rhythm: Figures, held: Held = None
+) -> Figures:
     """These figures of the whole audience, from everybody's orders up to a local day."""
-    if not wanted:
-        return {}
-    parts = [
-        [figure_values(figure, batch, day, rhythm) for figure in wanted]
-        for batch in columns_of(context, name, day, None, needs_of(*(figure.call for figure in wanted)))
-    ]
-    return {figure.text: figure_of(figure, [part[at] for part in parts]) for at, figure in enumerate(wanted)}
+    needs = needs_of(*(figure.call for figure in wanted))
+    return figures_over(wanted, held or columns_of(context, name, day, None, needs), day, rhythm) if wanted else {}
 
 
 def _verdicts(context: Context, name: str, tags: Tags, batch: Batch, judgement: Judgement) -> Iterator[Verdict]:

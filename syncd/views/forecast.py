@@ -107,13 +107,13 @@ def _sums(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 def _courses(context: Context, name: str, tags: Tags, today: int, days: int) -> dict[str, Course]:
     playbook = context.settings.audiences[name].playbook
     # Fields are texts of each customer, dear to make and nobody's movement.
-    bare = replace(playbook, fields=())
-    figures = figures_on(context, name, today)
+    bare = playbook.only(tags.bits)
+    figures = figures_on(context, name, today, bare)
     is_now = today == context.today(context.settings.audiences[name])
     known = ledger.tagged(context.history, name) if is_now else {}
     courses = {segment.name: _course(days) for segment in playbook.segments}
     people = 0
-    for batch in columns_of(context, name, today, None):
+    for batch in columns_of(context, name, today, None, bare.needs):
         people += len(batch)
         # Everything that the tag needs besides the segment; afterwards only the calendar moves.
         reached = [

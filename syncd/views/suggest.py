@@ -14,11 +14,11 @@ from syncd.calendar import Span, date_of
 from syncd.lifecycle import gaps, metrics, suggest
 from syncd.lifecycle.columns import Batch
 from syncd.lifecycle.suggest import Candidate
-from syncd.rules import Node, evaluate, parse_rule, why_unknown
+from syncd.rules import Node, evaluate, judge, parse_rule, why_unknown
 from syncd.rules.rhythm import COMPLETED_GAPS, HISTORY_DAYS
 from syncd.rules.scope import TYPICAL_GAP
 from syncd.steps.context import Context
-from syncd.steps.judge import NOTHING, columns_of, figures_for, figures_on, judgements
+from syncd.steps.judge import columns_of, figures_for, figures_on, moment_in
 from syncd.views.common import tags_of
 
 Flags = NDArray[np.bool_]
@@ -34,23 +34,26 @@ CRITERIA = {
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """What suggestions are drawn from. `people` gives everybody, and who is in which segment of `rules` now."""
+    """What suggestions are drawn from: everybody, and who of a batch is in which segment of `rules` now."""
 
-    columns: Callable[[], Iterable[Batch]]
-    people: Callable[[], Iterable[tuple[Batch, Mapping[str, Flags]]]]
-    figures: Callable[[Node], Figures]
+    batches: Sequence[Batch]
+    inside: Callable[[Batch], Mapping[str, Flags]]
+    figures: Callable[[Sequence[Node]], Figures]
     rules: Mapping[str, str]
 
 
 def suggest_thresholds(context: Context, name: str, today: int) -> dict[str, Any]:
     """Candidates for loyal, vip, at-risk and lapsed, what each would select, and which one is recommended."""
-    audience, tags = context.settings.audiences[name], tags_of(context, name)
-    now = figures_on(context, name, today)
+    audience, bits = context.settings.audiences[name], tags_of(context, name).bits
+    playbook, now = audience.playbook.only(suggest.SEGMENTS), moment_in(context, audience, today)
+    # Everybody is looked at again and again, and reading them takes far longer than looking.
+    batches = list(columns_of(context, name, today, None, playbook.needs))
+    figures = figures_on(context, name, today, playbook, batches)
     shop = Shop(
-        columns=lambda: columns_of(context, name, today, None, NOTHING),
-        people=lambda: ((b, judged.inside) for b, judged in judgements(context, name, tags, today, now, None)),
-        figures=lambda rule: now | figures_for(context, name, rule, today),
-        rules={segment.name: str(segment.when) for segment in audience.playbook.segments},
+        batches,
+        inside=lambda batch: judge(playbook, batch, today, figures, bits, now).inside,
+        figures=lambda rules: figures | figures_for(context, name, rules, today, batches),
+        rules={segment.name: str(segment.when) for segment in playbook.segments},
     )
     head = {"audience": name, "as_of": date_of(today).isoformat(), "currency": audience.currency}
     return head | suggested(shop, today)
@@ -58,7 +61,7 @@ def suggest_thresholds(context: Context, name: str, today: int) -> dict[str, Any
 
 def suggested(shop: Shop, today: int) -> dict[str, Any]:
     """The same of any shop."""
-    figures = shop.figures(parse_rule(_any_of([*suggest.usual_rules(), *suggest.vip_rules()])))
+    figures = shop.figures([parse_rule(rule) for rule in (*suggest.usual_rules(), *suggest.vip_rules())])
     candidates = _candidates(shop, today, figures)
     found = _Found.of(shop, today, figures, [each.rule for some in candidates.values() for each in some])
     measured = found.measured()
@@ -76,20 +79,15 @@ def suggested(shop: Shop, today: int) -> dict[str, Any]:
     }
 
 
-def _any_of(rules: Sequence[str]) -> str:
-    """One rule of all, so that everybody's orders are read once for the figures of all."""
-    return " or ".join(f"({rule})" for rule in rules)
-
-
 def _candidates(shop: Shop, today: int, figures: Figures) -> dict[str, list[Candidate]]:
     usual = {p: figures[f"usual({p})"] for p in (*suggest.AT_RISK_USUAL, *suggest.LAPSED_USUAL)}
     amounts = [figures[rule.removeprefix("spend(ever) > ")] for rule in suggest.vip_rules()]
     typical = figures[TYPICAL_GAP]
-    buyers = suggest.buyers(shop.columns(), today, typical)
+    buyers = suggest.buyers(shop.batches, today, typical)
     return {
         "loyal": suggest.loyal(buyers),
         "vip": suggest.vip(buyers, amounts),
-        **suggest.late(gaps.tally(shop.columns(), today), usual, typical),
+        **suggest.late(gaps.tally(shop.batches, today), usual, typical),
     }
 
 
@@ -119,7 +117,8 @@ class _Found:
                 metrics.spend_minor(batch, "ever", today),
                 metrics.spend_minor(batch, A_YEAR, today),
             ]
-            for batch, inside in shop.people()
+            for batch in shop.batches
+            for inside in [shop.inside(batch)]
         ]
         if not rows:
             nobody, nothing = np.zeros(0, bool), np.zeros(0, np.int64)

@@ -25,7 +25,7 @@ def preview(context: Context, name: str, rule: str, today: int) -> dict[str, Any
     """
     tags = tags_of(context, name)
     tree = parse_rule(rule, segments=list(tags.bits))
-    figures = figures_on(context, name, today) | figures_for(context, name, tree, today)
+    figures = figures_on(context, name, today) | figures_for(context, name, [tree], today)
     pieces = parts(tree)
     now = moment_in(context, context.settings.audiences[name], today)
     rows = [

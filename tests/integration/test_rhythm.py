@@ -157,7 +157,7 @@ def test_a_new_rule_gets_its_figure_of_the_day_of_the_others(house: House) -> No
     after_a_month(house)
     day, before = rhythm(house)
     free = parse_rule("lateness > usual(95)")
-    expected = figures_for(house.context, "main", free, day_of(house.today()))["usual(95)"]
+    expected = figures_for(house.context, "main", [free], day_of(house.today()))["usual(95)"]
     house.later(3 * DAY)
     more_orders(house)
     house.configure(RULES.replace("usual(90)", "usual(95)"))

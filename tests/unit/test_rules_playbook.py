@@ -39,6 +39,25 @@ def test_segments_that_ask_for_none_keep_their_order() -> None:
     assert [segment.name for segment in load(c=YES, a=YES, b=YES).segments] == ["c", "a", "b"]
 
 
+def test_a_part_of_it_has_the_segments_that_they_ask_for_and_their_figures_and_no_more() -> None:
+    playbook = Playbook.load(
+        {
+            "buyer": SegmentSpec("orders(ever) > 0", stay_while="in(rich)"),
+            "rich": SegmentSpec("spend(ever) > mean(spend(ever))"),
+            "late": SegmentSpec("lateness > usual(80)"),
+            "vip": SegmentSpec("in(buyer)"),
+        },
+        {"F": FieldSpec("spend(ever) / percentile(spend(ever), 90)")},
+        {"m": MomentSpec("order", "e")},
+        currency="EUR",
+    )
+    part = playbook.only(["vip", "gone"])
+    assert [segment.name for segment in part.segments] == ["rich", "buyer", "vip"]
+    assert (part.fields, part.moments, part.usual) == ((), (), None)
+    assert [figure.text for figure in part.figures] == ["mean(spend(ever))"]
+    assert [figure.text for figure in playbook.only(["late"]).usual or ()] == ["usual(80)"]
+
+
 def test_a_segment_has_its_rules_as_trees_and_as_written() -> None:
     (segment,) = load(a=SegmentSpec("spend( ever )>=5.50", "Good.", "spend(ever)>5", "good buyer", 10)).segments
     assert (segment.tag, segment.describe, segment.control) == ("good buyer", "Good.", 10)

@@ -19,7 +19,7 @@ from syncd.calendar import day_of
 from syncd.lifecycle import suggest
 from syncd.lifecycle.columns import Batch
 from syncd.lifecycle.gaps import Tally
-from syncd.rules import Enough, Node, evaluate, figure_of, figure_values, figures_in, parse_rule, rhythm_of, usual_in
+from syncd.rules import Enough, Node, evaluate, figures_in, figures_over, parse_rule, rhythm_of, usual_in
 from syncd.sandbox.fill import cdnow
 from syncd.settings.lifecycle import read_playbook
 from syncd.views.suggest import Shop, suggested
@@ -35,20 +35,11 @@ def shop_of(batches: Sequence[Batch], today: int, enough: Enough, loyal: str = "
     """A shop without a history: its segment `loyal` is all that it has now."""
     rule = parse_rule(loyal)
 
-    def figures(free: Node) -> dict[str, float | None]:
-        rhythm = rhythm_of(usual_in(free) or (), lambda: batches, today, enough)
-        values = {
-            figure.text: figure_of(figure, [figure_values(figure, batch, today, rhythm) for batch in batches])
-            for figure in figures_in(free)
-        }
-        return rhythm | values
+    def figures(free: Sequence[Node]) -> dict[str, float | None]:
+        rhythm = rhythm_of(usual_in(*free) or (), lambda: batches, today, enough)
+        return rhythm | figures_over(figures_in(*free), batches, today, rhythm)
 
-    return Shop(
-        columns=lambda: batches,
-        people=lambda: ((batch, {"loyal": evaluate(rule, batch, today, {})}) for batch in batches),
-        figures=figures,
-        rules={"loyal": loyal},
-    )
+    return Shop(batches, lambda batch: {"loyal": evaluate(rule, batch, today, {})}, figures, {"loyal": loyal})
 
 
 def some_shop(seed: int) -> reference.World:
@@ -165,7 +156,7 @@ def test_the_real_purchases_of_1997() -> None:
     assert [round(each["share_of_buyers"], 2) for each in by_name["vip"]] == [0.05, 0.1, 0.2]
     for each in (each for some in by_name.values() for each in some):
         rule = parse_rule(each["rule"])
-        figures = shop_of(batches, END_OF_1997, YOUNG).figures(rule)
+        figures = shop_of(batches, END_OF_1997, YOUNG).figures([rule])
         assert each["customers"] == sum(int(evaluate(rule, one, END_OF_1997, figures).sum()) for one in batches) > 0
 
 
