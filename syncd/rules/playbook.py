@@ -92,17 +92,32 @@ class Playbook:
 
 
 def _in_order(segments: Sequence[Segment]) -> tuple[list[Segment], list[str]]:
-    """The segments, each behind those that it depends on; and a problem for each circle among them."""
+    """The segments as the file has them, but each behind those that it depends on; and a problem for each circle."""
     known = {segment.name: segment for segment in segments}
     problems: list[str] = []
     while True:
         needs = {name: [other for other in _references(known[name]) if other in known] for name in known}
         try:
-            return [known[name] for name in TopologicalSorter(needs).static_order()], problems
+            TopologicalSorter(needs).prepare()
         except CycleError as err:
             circle = err.args[1][::-1]
             problems.append(f"segments.{circle[0]}: in() leads back to the segment itself: {' → '.join(circle)}")
             known = {name: segment for name, segment in known.items() if name not in circle}
+        else:
+            placed: dict[str, Segment] = {}
+            for name in known:
+                _place(name, known, needs, placed)
+            return list(placed.values()), problems
+
+
+def _place(
+    name: str, known: Mapping[str, Segment], needs: Mapping[str, Sequence[str]], placed: dict[str, Segment]
+) -> None:
+    """Afterwards the segment is among the placed ones, and before it all that it needs."""
+    if name not in placed:
+        for other in needs[name]:
+            _place(other, known, needs, placed)
+        placed[name] = known[name]
 
 
 def _references(segment: Segment) -> Iterator[str]:

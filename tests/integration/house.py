@@ -22,7 +22,7 @@ from syncd.sandbox.serve import Running
 from syncd.sandbox.truth import truth
 from syncd.settings import load
 from syncd.steps.context import Context
-from tests.oracle import everybody
+from tests.oracle import KNOWN_RULES, everybody
 
 DAY = 86_400
 
@@ -43,14 +43,13 @@ class House:
         self.configure(self.rules, **self.audience)
 
     def configure(self, rules: str = "", **audience: object) -> None:
-        """The configuration that the sandbox offers, with these keys in the audience, and other rules."""
+        """The configuration that the sandbox offers, with these keys in the audience, and these rules."""
         text = requests.get(f"{self.sandbox.urls['control']}/syncd.toml", timeout=10).text
         keys = "".join(f"{key} = {_toml(value)}\n" for key, value in audience.items())
         for key in audience:
             text = re.sub(rf"(?m)^{key} = .*\n", "", text)
         text = text.replace("[audiences.main]\n", f"[audiences.main]\n{keys}", 1)
-        if rules:
-            text = text[: text.index("[audiences.main.lifecycle")] + rules
+        text = text[: text.index("[audiences.main.lifecycle")] + (rules or KNOWN_RULES)
         path = self.directory / "syncd.toml"
         path.write_text(text, "utf-8")
         settings = load(path)

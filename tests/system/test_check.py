@@ -18,7 +18,8 @@ import requests
 from syncd.cli import main
 from syncd.sandbox.populate import LIST_ID
 from syncd.sandbox.serve import Running
-from tests.system.conftest import Syncd
+from tests.oracle import KNOWN_RULES
+from tests.system.conftest import Syncd, configured
 
 ACME = "ok       shop acme: Acme Records (EUR, Europe/Madrid, 46 customers)"
 CAFE = "ok       shop cafe: Café Discos (EUR, Europe/Madrid, 29 customers)"
@@ -27,6 +28,15 @@ FIELDS = "ok       audience main: 5 merge fields, 5 of them new; room for 26"
 HEALTHY = (ACME, CAFE, MAIN, FIELDS)
 LIST = f"/3.0/lists/{LIST_ID}"
 TRY_AGAIN = "  → Do what the arrows say, then run `syncd check` again."
+
+
+@pytest.fixture
+def config(sandbox: Running, tmp_path: Path) -> Path:
+    """The configuration that the sandbox offers, with rules whose fields these tests can count."""
+    path = configured(sandbox, tmp_path)
+    text = path.read_text()
+    path.write_text(text[: text.index("[audiences.main.lifecycle")] + KNOWN_RULES)
+    return path
 
 
 @dataclass

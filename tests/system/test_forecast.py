@@ -63,8 +63,8 @@ def test_its_table_fits_80_columns_however_far_it_looks(config: Path, days: int,
 
 def test_the_numbers_in_its_table_are_those_of_the_days(syncd: Syncd) -> None:
     document, said = json.loads(syncd("forecast", "--json").stdout), syncd("forecast").stdout
-    row = next(line for line in said.splitlines() if line.startswith(" lapsed"))
-    weeks = [next(s["join"] for s in week["segments"] if s["name"] == "lapsed") for week in document["weeks"]]
+    row = next(line for line in said.splitlines() if line.startswith(" come-back"))
+    weeks = [next(s["join"] for s in week["segments"] if s["name"] == "come-back") for week in document["weeks"]]
     assert [int(number) for number in re.findall(r"\+(\d+)", row)] == [*filter(None, weeks), sum(weeks)]
     assert len(document["days"]) == 30
 
