@@ -9,11 +9,18 @@ import click
 
 from syncd.cli.common import config_option, settings_of
 
+# By language, the directory in the package from which the files are taken, and what to do next.
+_SHIPPED = {
+    "en": ("config", "Next: fill in your shop and audience in syncd.toml, then run `syncd check`."),
+    "es": ("config/es", "Ahora: ponga su tienda y su audiencia en syncd.toml y ejecute `syncd check`."),
+}
+
 
 @click.command()
 @click.option("--directory", type=click.Path(file_okay=False, path_type=Path), default=".", help="Where to write.")
+@click.option("--language", type=click.Choice([*_SHIPPED]), default="en", help="Of names, tags and comments.")
 @click.option("--force", is_flag=True, help="Replace files that exist.")
-def init(directory: Path, force: bool) -> None:
+def init(directory: Path, language: str, force: bool) -> None:
     """Write a commented syncd.toml and lifecycle.toml to start from."""
     from importlib.resources import files
 
@@ -24,10 +31,11 @@ def init(directory: Path, force: bool) -> None:
     if existing and not force:
         raise UserError(f"{' and '.join(existing)} exists already", hint="add --force to replace it")
     directory.mkdir(parents=True, exist_ok=True)
+    place, next_step = _SHIPPED[language]
     for name, path in targets.items():
-        path.write_text((files("syncd") / "config" / name).read_text(encoding="utf-8"), encoding="utf-8")
+        path.write_text((files("syncd") / place / name).read_text(encoding="utf-8"), encoding="utf-8")
         click.echo(f"wrote {path}")
-    click.echo("Next: fill in your shop and audience in syncd.toml, then run `syncd check`.")
+    click.echo(next_step)
 
 
 @click.command()

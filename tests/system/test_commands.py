@@ -44,6 +44,13 @@ def test_init_writes_files_that_load_and_does_not_overwrite_them(syncd: Syncd, t
     assert "loyal" in {segment.name for segment in load(target / "syncd.toml").audiences["main"].playbook.segments}
 
 
+def test_init_writes_spanish_names_and_comments_where_they_are_asked_for(syncd: Syncd, tmp_path: Path) -> None:
+    said = syncd("init", "--directory", str(tmp_path / "nuevo"), "--language", "es").stdout
+    assert said.splitlines()[-1].startswith("Ahora: ")
+    assert "[segments.leal]" in (tmp_path / "nuevo" / "lifecycle.toml").read_text("utf-8")
+    assert "# La configuración" in (tmp_path / "nuevo" / "syncd.toml").read_text("utf-8")
+
+
 def test_every_problem_of_the_configuration_is_told_at_once(syncd: Syncd, config: Path) -> None:
     text = config.read_text()
     text = text.replace("platform = ", "platfrom = ", 1).replace('currency = "EUR"', 'currency = "EURO"')
