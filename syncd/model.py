@@ -213,6 +213,16 @@ class Member(Struct, frozen=True):
     birthday: int | None = None
 
 
+class Event(Struct, frozen=True, order=True):
+    """Something that is told of a person once. `episode` is the same however often it is told, so that it can be
+    looked for; `details` are texts for the mail.
+    """
+
+    name: str
+    episode: str
+    details: dict[str, str] = {}
+
+
 class Change(Struct, frozen=True, order=True):
     """What shall be written for one person. Names are the service's: full tag names, merge-field names.
 
@@ -225,7 +235,7 @@ class Change(Struct, frozen=True, order=True):
     remove: tuple[str, ...] = ()
     fields: dict[str, str | int | float] = {}
     create: bool = False
-    events: tuple[str, ...] = ()
+    events: tuple[Event, ...] = ()
     rename_to: str = ""
     archive: bool = False
 

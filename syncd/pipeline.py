@@ -23,6 +23,7 @@ from syncd.steps.context import Context
 from syncd.steps.depart import depart
 from syncd.steps.judge import Judged, judge
 from syncd.steps.members import read_members
+from syncd.steps.moments import ripen, settle_moments
 from syncd.steps.planning import customers_shown, foreign_tags, hold_reasons, plan_as_of, plan_stored
 from syncd.steps.pull import Pulled, pull
 from syncd.steps.push import Pushed, push
@@ -111,10 +112,14 @@ def _serve(context: Context, name: str, cycle: Cycle) -> None:
 
 
 def _look(context: Context, name: str, destination: Destination, tags: Tags, cycle: Cycle) -> None:
-    """Who is in the audience and where they stand is known as of now: nothing is ever sent before that."""
+    """Who is in the audience, where they stand and what they are to be told is known as of now: nothing is ever
+    sent before that.
+    """
     read_members(context, name, destination, tags)
+    settle_moments(context, name, destination)
     depart(context, name)
     cycle.add_judged(name, judge(context, name, tags))
+    ripen(context, name, tags)
 
 
 def _plan_and_push(context: Context, name: str, destination: Destination, tags: Tags, cycle: Cycle) -> None:

@@ -163,6 +163,11 @@ def status(as_json: bool, config: str | None) -> None:
     for entry in document["audiences"]:
         for segment, waiting in entry["dripping"].items():
             click.echo(f"{entry['name']}: {waiting:,} more enter {segment} on the next days (max_entries_per_day)")
+        for moment in entry["moments"]:
+            click.echo(
+                f"{entry['name']}: moment {moment['name']}: {moment['waiting']:,} waiting; in the last 24 hours "
+                f"{moment['sent']:,} sent, {moment['dropped']:,} dropped"
+            )
     return None
 
 

@@ -146,7 +146,10 @@ def _show_plan(summary: Mapping[str, Any]) -> None:
         f"{counts['tag_add']:,} tags to add, {counts['tag_remove']:,} to remove; fields of {counts['field_set']:,} "
         f"members to set; {counts['member_create']:,} members to create (all with consent)."
     )
-    for name, waiting in summary["waiting"].items():
+    for moment in summary["moments"]:
+        click.echo(f"{moment['announce']:,} events of {moment['name']} to send.")
+    later = summary["waiting"] | {m["name"]: m["waiting"] for m in summary["moments"] if m["waiting"]}
+    for name, waiting in later.items():
         click.echo(f"{waiting:,} more enter {name} on the next days (max_entries_per_day).")
     for reason in summary["reasons"]:
         click.echo(f"Held: {reason}.")

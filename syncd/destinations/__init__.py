@@ -69,6 +69,9 @@ class Destination(Protocol):
     def member(self, email: str) -> Member | None:
         """One member as the service has it at this moment; None where it never was one."""
 
+    def episodes(self, email: str) -> set[str]:
+        """The episodes of all events that were ever told of this member; none where there is no member."""
+
     def prepare(self, tags: Sequence[str], fields: dict[str, FieldType]) -> None:
         """Afterwards all `tags` and merge `fields` exist. Nothing that exists is altered.
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from syncd.destinations._mailchimp_gateway import RefusedError
 from syncd.destinations._mailchimp_operations import DONE, UNKNOWN, Answer, Batches, Calls, Operation
+from syncd.destinations._mailchimp_read import EPISODE
 from syncd.destinations._mailchimp_segments import Segments, calls_for, tag_key
 from syncd.errors import AmbiguousError
 from syncd.model import Outcome
@@ -186,8 +187,9 @@ class Push:
             yield Operation("fields", change.email, {"merge_fields": change.fields})
         if person.tags:
             yield _tagging(person, person.tags.values(), quiet)
-        for name in change.events:
-            yield Operation("event", change.email, {"name": name} | quiet)
+        for event in change.events:
+            properties = {EPISODE: event.episode, **event.details}
+            yield Operation("event", change.email, {"name": event.name, "properties": properties} | quiet)
         if change.archive:
             yield Operation("archive", change.email)
 

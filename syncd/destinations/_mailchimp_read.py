@@ -37,6 +37,8 @@ LARGEST_SKEW_SECONDS = 2 * 86_400
 MOST_PAGES = 100
 # Addresses that people had deleted are shown as this; they are nobody.
 FORGOTTEN_DOMAIN = "@forgotten.mailchimp.com"
+# The property of an event by which it is found again.
+EPISODE = "episode"
 _CONTACT_ID = re.compile(r"[!-~]{1,64}")
 
 
@@ -84,6 +86,18 @@ class Tags(Collection, frozen=True):
     """One page of the tags of a member."""
 
     tags: tuple[Tag, ...]
+
+
+class Event(Struct, frozen=True):
+    """Something that a member did, as Mailchimp shows it."""
+
+    properties: dict[str, Any] = {}
+
+
+class Events(Collection, frozen=True):
+    """One page of the events of a member."""
+
+    events: tuple[Event, ...]
 
 
 class Cursor(Struct, frozen=True):
@@ -142,6 +156,21 @@ class Reader:
                 return None
             raise
         return self._member(typed(answer, Row))
+
+    def episodes(self, email: str) -> set[str]:
+        """The episodes of all events of the member."""
+        listing = partial(self._gateway.lists.get_list_member_events, self._list_id, subscriber_hash(email))
+        try:
+            return {
+                str(event.properties[EPISODE])
+                for page in pages(listing, Events)
+                for event in page.events
+                if EPISODE in event.properties
+            }
+        except RefusedError as err:
+            if err.problem.status == 404:
+                return set()
+            raise
 
     def _walk(self, status: str, seen_until: int | None) -> Iterator[tuple[list[Row], int, int | None]]:
         """Rows not given before, the latest second so far, and on a first page the total.

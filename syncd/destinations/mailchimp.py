@@ -132,6 +132,10 @@ class Mailchimp:
         """One member as it is now."""
         return self._reader.member(email)
 
+    def episodes(self, email: str) -> set[str]:
+        """The episodes of the events that Mailchimp shows of the member."""
+        return self._reader.episodes(email)
+
     def prepare(self, tags: Sequence[str], fields: dict[str, FieldType]) -> None:
         """Afterwards all tags and merge fields exist.
 

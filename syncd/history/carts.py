@@ -99,6 +99,7 @@ class OpenCart(NamedTuple):
     """A cart that waits for its owner."""
 
     shop: str
+    id: str
     begun_at: int
     updated_at: int
     currency: str

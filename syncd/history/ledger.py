@@ -6,13 +6,14 @@ the e-mail service.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, text, update
 
 from syncd.errors import UserError
+from syncd.history import occasions
 from syncd.history.database import among, put
 from syncd.history.people import mark_news
 from syncd.history.schema import audiences, customers, figures, members, memberships, news, segments, standings
@@ -20,10 +21,11 @@ from syncd.model import MemberStatus
 from syncd.plan import Standing, Tags
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
     from syncd.history.database import History
     from syncd.history.departures import Departure
+    from syncd.history.occasions import Watch
     from syncd.rules import Playbook
 
 MAX_BITS = 62
@@ -127,8 +129,10 @@ def store_judgement(
     judged: Iterable[tuple[Person, int, int, str]],
     ids: Sequence[int],
     now: int,
+    watch: Watch | None = None,
 ) -> tuple[int, int]:
-    """Afterwards these people stand where they were judged to, and their news are dealt with; one transaction.
+    """Afterwards these people stand where they were judged to, what `watch` looks out for is written down, and
+    their news are dealt with; one transaction.
 
     `judged`: (person as it was, segments, wanted tags, wanted fields). Returns how many joined and left.
     """
@@ -148,18 +152,21 @@ def store_judgement(
             db.execute(_CLOSE, leaves)
         if joins:
             db.execute(insert(memberships), joins)
+        if watch:
+            occasions.record(db, watch, ids, now)
         clear_news(db, audience, ids)
     return len(joins), len(leaves)
 
 
 def store_departures(history: History, audience: str, found: Sequence[Departure], now: int) -> None:
     """Afterwards exactly these people are leaving: they are in no segment, and nothing is wanted for them but
-    what `Departure` says. Who was leaving before and is not any more is news; one transaction.
+    what `Departure` says. Whoever goes on as somebody else stays where they were as that one. Who was leaving
+    before and is not any more is news; one transaction.
     """
     with history.read() as db:
         before = {row[0]: (row[1], row[2]) for row in db.execute(_LEAVING, {"a": audience})}
         known = people(db, audience, [one.customer_id for one in found])
-    rows = []
+    rows, heirs = [], []
     for one in found:
         person = known[one.customer_id]
         # Who is renamed takes everything along.
@@ -168,13 +175,37 @@ def store_departures(history: History, audience: str, found: Sequence[Departure]
         was = (person.segments, person.wanted_tags, person.wanted_fields, *before.get(one.customer_id, ("", None)))
         if row != was:
             rows.append((audience, one.customer_id, *row))
+            if one.successor_id is not None:
+                heirs.append((one.customer_id, one.successor_id))
     back = before.keys() - known.keys()
     if rows or back:
         with history.begin() as db:
             put(db, standings, (*_STAND, "leaving", "successor_id"), rows)
+            for customer_id, successor_id in heirs:
+                _hand_on(db, audience, customer_id, successor_id)
             _close(db, audience, [row[1] for row in rows], now)
             db.execute(_STAY.where(standings.c.audience == audience, among(db, standings.c.customer_id, back)))
             mark_news(db, back, [audience])
+
+
+def _hand_on(db: Connection, audience: str, customer_id: int, successor_id: int) -> None:
+    """The successor is where the customer was, since then, and is told what the customer would have been.
+
+    Only then they are judged: what goes on is no occasion.
+    """
+    here, open_ = memberships.c.audience == audience, memberships.c.until_at.is_(None)
+    query = select(memberships.c.bit).where(here, open_, memberships.c.customer_id == bindparam("c"))
+    theirs = set(db.execute(query, {"c": customer_id}).scalars())
+    handed = theirs - set(db.execute(query, {"c": successor_id}).scalars())
+    if handed:
+        stays = (here, open_, memberships.c.customer_id == customer_id, memberships.c.bit.in_(handed))
+        db.execute(update(memberships).where(*stays).values(customer_id=successor_id))
+        put(db, standings, ("audience", "customer_id"), [(audience, successor_id)], keep=None)
+        theirs_now = (standings.c.audience == audience, standings.c.customer_id == successor_id)
+        bits = sum(1 << bit for bit in handed)
+        db.execute(update(standings).where(*theirs_now).values(segments=standings.c.segments.op("|")(bits)))
+    occasions.follow(db, audience, customer_id, successor_id)
+    mark_news(db, [successor_id], [audience])
 
 
 _LEAVING = select(standings.c.customer_id, standings.c.leaving, standings.c.successor_id).where(
@@ -238,7 +269,25 @@ def with_news(history: History, audience: str) -> list[int]:
 
 def differing(history: History, audience: str) -> Iterator[Standing]:
     """Everyone for whom the service shall have something else than it has, in the order of their ids."""
-    query = (
+    # Spelled as in the partial index, so that only the differing rows are read.
+    differs = text(
+        "(standings.wanted_tags <> standings.known_tags OR standings.wanted_fields <> standings.known_fields"
+        " OR standings.leaving <> '')"
+    )
+    with history.read() as db:
+        for row in db.execute(_standing(audience).where(differs)):
+            yield Standing(row[0], row[1], bool(row[2]), *row[3:])
+
+
+def standings_of(history: History, audience: str, ids: Collection[int]) -> list[Standing]:
+    """What is wanted for these customers and what the service has, in the order of their ids."""
+    with history.read() as db:
+        found = db.execute(_standing(audience).where(among(db, standings.c.customer_id, ids)))
+        return [Standing(row[0], row[1], bool(row[2]), *row[3:]) for row in found]
+
+
+def _standing(audience: str) -> Select[Any]:
+    return (
         select(
             standings.c.customer_id,
             customers.c.email,
@@ -254,19 +303,9 @@ def differing(history: History, audience: str) -> Iterator[Standing]:
             members,
             (members.c.customer_id == standings.c.customer_id) & (members.c.audience == standings.c.audience),
         )
-        .where(
-            standings.c.audience == audience,
-            # Spelled as in the partial index, so that only the differing rows are read.
-            text(
-                "(standings.wanted_tags <> standings.known_tags OR standings.wanted_fields <> standings.known_fields"
-                " OR standings.leaving <> '')"
-            ),
-        )
+        .where(standings.c.audience == audience)
         .order_by(standings.c.customer_id)
     )
-    with history.read() as db:
-        for row in db.execute(query):
-            yield Standing(row[0], row[1], bool(row[2]), *row[3:])
 
 
 def managed_members(history: History, audience: str) -> int:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import case, delete, func, insert, select, text, update
 
 from syncd.errors import UserError
+from syncd.history import telling
 from syncd.history.database import among
 from syncd.history.fields import canonical_fields
 from syncd.history.schema import audiences, customers, members, outbox, plans, standings, writes
+from syncd.history.telling import Told
 from syncd.model import MemberStatus
 from syncd.plan import Plan, fields_to_set
 
@@ -44,6 +46,7 @@ class Waiting:
     create: bool
     archive: bool = False
     rename_to: str = ""
+    told: tuple[Told, ...] = ()
 
     @property
     def leaving(self) -> str:
@@ -51,7 +54,7 @@ class Waiting:
         return "rename" if self.rename_to else "archive" if self.archive else ""
 
     def __bool__(self) -> bool:
-        return bool(self.add or self.remove or self.fields or self.create or self.leaving)
+        return bool(self.add or self.remove or self.fields or self.create or self.leaving or self.told)
 
 
 def keep(history: History, plan: Plan, *, state: str, now: int) -> None:
@@ -85,8 +88,15 @@ def _row(plan: Plan, step: Any) -> dict[str, Any]:
         "set_fields": step.set_fields,
         "create_member": step.create,
         "leaving": step.leaving,
+        "moments": _listed(one.episode for one in step.occasions),
         "state": "waiting",
     }
+
+
+def _listed(episodes: Iterable[str]) -> str:
+    """The episodes as a column holds them."""
+    found = list(episodes)
+    return json.dumps(found) if found else ""
 
 
 def _supersede(db: Connection, audience: str, now: int) -> None:
@@ -100,8 +110,12 @@ def _supersede(db: Connection, audience: str, now: int) -> None:
 
 
 def drop_approved(history: History, audience: str, now: int) -> None:
-    """An approved plan of the audience is not sent after all; the next cycle makes a new one."""
+    """An approved plan of the audience is not sent after all; the next cycle makes a new one.
+
+    What was being told is not told again: whether it was, nobody can tell who reads another account.
+    """
     with history.begin() as db:
+        telling.give_up(db, audience, "the account changed while it was being sent", now)
         db.execute(delete(outbox).where(outbox.c.audience == audience))
         db.execute(
             update(plans)
@@ -176,8 +190,10 @@ def outbox_size(history: History, audience: str, *, held: bool = False) -> int:
         return db.execute(query).scalar_one()
 
 
-def take(history: History, plan_id: str, limit: int) -> list[Waiting]:
-    """The next rows of the plan, marked `sending` before anything is sent; rows with nothing left to do go."""
+def take(history: History, plan_id: str, limit: int, now: int) -> list[Waiting]:
+    """The next rows of the plan, marked `sending` before anything is sent, their occasions too; rows with nothing
+    left to do go.
+    """
     successor, there = customers.alias("successor"), members.alias("there")
     query = (
         select(
@@ -188,6 +204,8 @@ def take(history: History, plan_id: str, limit: int) -> list[Waiting]:
             outbox.c.remove_tags,
             outbox.c.set_fields,
             outbox.c.create_member,
+            outbox.c.moments,
+            outbox.c.audience,
             standings.c.wanted_tags,
             standings.c.known_tags,
             standings.c.wanted_fields,
@@ -211,7 +229,10 @@ def take(history: History, plan_id: str, limit: int) -> list[Waiting]:
     )
     while True:
         with history.begin() as db:
-            found = [_waiting(row) for row in db.execute(query)]
+            rows = db.execute(query).all()
+            allowed = [episode for row in rows if row.moments for episode in json.loads(row.moments)]
+            told = telling.claim(db, rows[0].audience, allowed, now) if allowed else {}
+            found = [_waiting(row, told.get(row.customer_id, ())) for row in rows]
             ready = [row for row in found if row]
             db.execute(delete(outbox).where(among(db, outbox.c.id, [row.id for row in found if not row])))
             db.execute(_SENDING.where(among(db, outbox.c.id, [row.id for row in ready])))
@@ -222,7 +243,7 @@ def take(history: History, plan_id: str, limit: int) -> list[Waiting]:
 _SENDING = update(outbox).values(state="sending")
 
 
-def _waiting(row: Any) -> Waiting:
+def _waiting(row: Any, told: tuple[Told, ...]) -> Waiting:
     return Waiting(
         id=row.id,
         customer_id=row.customer_id,
@@ -234,6 +255,7 @@ def _waiting(row: Any) -> Waiting:
         create=row.create_member and not row.member and bool(row.wanted_tags or row.wanted_fields),
         archive=row.leaving == "archive" and row.member,
         rename_to=(row.new_email or "") if row.leaving == "rename" and row.member else "",
+        told=told,
     )
 
 
@@ -260,11 +282,13 @@ def confirm(history: History, plan_id: str, audience: str, sent: Iterable[Waitin
                     "fields_after": has,
                     "created": row.create,
                     "leaving": row.leaving,
+                    "moments": _listed(one.episode for one in row.told),
                 }
             )
             known.append({"a": audience, "c": row.customer_id, "added": row.add, "removed": row.remove, "has": has})
         db.execute(_KNOWN, known)
         db.execute(insert(writes), trail)
+        telling.confirm(db, [one.episode for row in rows for one in row.told], now)
         archived = [row.customer_id for row in rows if row.archive]
         db.execute(_ARCHIVED.where(members.c.audience == audience, among(db, members.c.customer_id, archived)))
         db.execute(delete(outbox).where(among(db, outbox.c.id, [row.id for row in rows])))
@@ -290,7 +314,7 @@ def _fields_before(db: Connection, audience: str, ids: Sequence[int]) -> dict[in
 
 def refuse(history: History, audience: str, refused: Iterable[tuple[Waiting, str, bool]]) -> None:
     """The service will not take these: (row, reason, for good). They leave the outbox, so that nobody waits for
-    them.
+    them. What they were to be told is looked for first, as some of it may have been.
 
     For good: nothing more is sent to the person until the audience tells something new of them. Otherwise the next
     plans try again, and after some refusals those of the next day.

@@ -354,6 +354,41 @@ memberships = Table(
     Index("ix_memberships_until", "audience", "until_at"),
 )
 
+moments_in_use = Table(
+    "moments_in_use",
+    metadata,
+    # The moments of the playbook that everybody was judged with: what was before `since_at` is never announced.
+    Column("audience", Name, primary_key=True),
+    Column("name", Name, primary_key=True),
+    # What it waits for, as in the playbook: under the same name it may come to mean something else.
+    Column("occasion", String(80), nullable=False),
+    Column("since_at", BigInteger, nullable=False),
+)
+
+moments = Table(
+    "moments",
+    metadata,
+    # An occasion to be announced once. `episode` is made of audience, name and key, so each has one row; it is what
+    # the service is told, so that it is found there again.
+    Column("episode", Name, primary_key=True),
+    Column("audience", Name, nullable=False),
+    Column("name", Name, nullable=False),
+    # Of the stay (customer/since), the order or the cart (shop/id).
+    Column("key", String(150), nullable=False),
+    Column("customer_id", RowId, ForeignKey("customers.id"), nullable=False),
+    Column("happened_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    # waiting | sending (an answer is outstanding: read before it is repeated) | sent | dropped
+    Column("state", Name, nullable=False, server_default="waiting"),
+    # Why it was dropped.
+    Column("reason", Text, nullable=False, server_default=""),
+    # Since when the state is what it is, but for those that wait.
+    Column("settled_at", BigInteger),
+    Index("ix_moments_due", "audience", "state", "due_at"),
+    Index("ix_moments_settled", "audience", "settled_at"),
+    Index("ix_moments_customer_id", "customer_id", "audience"),
+)
+
 figures = Table(
     "figures",
     metadata,
@@ -393,6 +428,8 @@ outbox = Table(
     Column("create_member", Boolean, nullable=False),
     # archive | rename; "" where the contact stays what it is.
     Column("leaving", Name, nullable=False, server_default=""),
+    # The episodes of the moments to be announced, as a JSON list; "" for none.
+    Column("moments", Text, nullable=False, server_default=""),
     # waiting | sending (an answer is outstanding: after a crash, read before writing)
     Column("state", Name, nullable=False),
     Index("ix_outbox_audience_plan_id", "audience", "plan_id"),
@@ -413,6 +450,8 @@ writes = Table(
     Column("fields_after", Text, nullable=False),
     Column("created", Boolean, nullable=False),
     Column("leaving", Name, nullable=False, server_default=""),
+    # The episodes of the moments that were announced, as a JSON list; "" for none.
+    Column("moments", Text, nullable=False, server_default=""),
     Index("ix_writes_audience_at", "audience", "at"),
     Index("ix_writes_plan_id", "plan_id"),
 )

@@ -4,11 +4,12 @@ Knows bit sets, fields and counts; knows neither the database, nor the e-mail se
 """
 
 from syncd.plan.brake import Limits, Surroundings, reasons_to_hold
-from syncd.plan.diff import Plan, Standing, Step, Tags, fields_to_set, make_plan, step_for
+from syncd.plan.diff import Occasion, Plan, Standing, Step, Tags, fields_to_set, make_plan, step_for
 from syncd.plan.want import wanted_tags
 
 __all__ = [
     "Limits",
+    "Occasion",
     "Plan",
     "Standing",
     "Step",

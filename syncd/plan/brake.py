@@ -24,7 +24,7 @@ class Limits:
         return max(self.removals_min, round(managed * self.removals_share))
 
     def additions(self, managed: int) -> int:
-        """How many people may get one tag in one plan where so many members are managed."""
+        """How many people may get one tag or event in one plan where so many members are managed."""
         return max(self.additions_min, round(managed * self.additions_share))
 
 
@@ -96,6 +96,9 @@ def _removal_reasons(plan: Plan, around: Surroundings, limits: Limits) -> list[s
 def _addition_reasons(plan: Plan, around: Surroundings, limits: Limits) -> list[str]:
     limit = limits.additions(around.managed)
     reasons = [reason for name, added, _ in plan.segments for reason in too_many_added(name, added, limit)]
+    for name, announced, _ in plan.moments:
+        if announced > limit:
+            reasons.append(f"{announced:,} people would get the event of {name}, the limit is {limit:,}")
     created = plan.counts["member_create"]
     if created > limit:
         reasons.append(f"{created:,} members would be created, the limit is {limit:,}")

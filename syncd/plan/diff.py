@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -16,12 +17,21 @@ FieldValue = str | int | float
 CONTACT_STEPS = ("archive", "rename")
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Occasion:
+    """Something that happened and is to be announced once: what moment it is one of, and which."""
+
+    due_at: int
+    moment: str
+    episode: str
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What is wanted for one person, and what the service confirmed. Tags are bit sets, fields JSON texts.
 
     `leaving`: what becomes of the contact of somebody who is gone from the shops: "strip" (of tags and
-    fields, which shows in what is wanted), "archive" or "rename".
+    fields, which shows in what is wanted), "archive" or "rename". `occasions`: what is to be announced now.
     """
 
     customer_id: int
@@ -32,13 +42,15 @@ class Standing:
     wanted_fields: str
     known_fields: str
     leaving: str = ""
+    occasions: tuple[Occasion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Step:
     """What is to be written for one person: tags to add and to remove (bit sets), whether to set fields.
 
-    `leaving`: "archive" or "rename", if that is to be done with the contact itself.
+    `leaving`: "archive" or "rename", if that is to be done with the contact itself. `occasions` are announced,
+    after all else.
     """
 
     email: str
@@ -48,9 +60,10 @@ class Step:
     set_fields: bool = False
     create: bool = False
     leaving: str = ""
+    occasions: tuple[Occasion, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.add or self.remove or self.set_fields or self.create or self.leaving)
+        return bool(self.add or self.remove or self.set_fields or self.create or self.leaving or self.occasions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +88,8 @@ class Plan:
     """What would be written to one audience: the same value for `syncd plan` and for the real run.
 
     `muted`: automations that wait for a tag stay silent. `waiting` counts, by segment, the people
-    whose entry comes on a later day because of the day's budget.
+    whose entry comes on a later day because of the day's budget. `moments`: of each how many occasions
+    are announced, and how many wait for that budget.
     """
 
     id: str
@@ -86,6 +100,7 @@ class Plan:
     counts: Mapping[str, int]
     segments: tuple[tuple[str, int, int], ...]
     waiting: Mapping[str, int]
+    moments: tuple[tuple[str, int, int], ...] = ()
     reasons: tuple[str, ...] = ()
 
     def summary(self) -> dict[str, Any]:
@@ -100,6 +115,7 @@ class Plan:
             "counts": dict(self.counts),
             "segments": [{"name": name, "add": add, "remove": remove} for name, add, remove in self.segments],
             "waiting": dict(self.waiting),
+            "moments": [{"name": name, "announce": now, "waiting": later} for name, now, later in self.moments],
         }
 
 
@@ -112,6 +128,7 @@ def step_for(standing: Standing) -> Step:
         remove=standing.known_tags & ~standing.wanted_tags,
         set_fields=standing.wanted_fields != standing.known_fields,
         leaving=standing.leaving if standing.member and standing.leaving in CONTACT_STEPS else "",
+        occasions=standing.occasions,
     )
     return replace(step, create=True) if step and not standing.member else step
 
@@ -132,14 +149,19 @@ def make_plan(
     muted: bool,
     room: Mapping[int, int] | None = None,
     joined: Callable[[int], Mapping[int, int]] = lambda bit: {},
+    moment_room: Mapping[str, int] | None = None,
 ) -> Plan:
     """The plan for these people on a local day.
 
     `room` is how many may still enter each tag today ({bit: people}; None: no limit). Those who joined
     first (`joined(bit)` gives {customer: instant}) enter first; the others wait, and are counted.
+    `moment_room`: the same for what is announced of each moment; what is due longest comes first.
     """
     steps = [step for step in map(step_for, standings) if step]
     waiting = {} if room is None else _keep_within(steps, room, joined)
+    occasions = Counter(one.moment for step in steps for one in step.occasions)
+    if moment_room is not None:
+        _announce_within(steps, moment_room)
     steps = sorted(filter(None, steps))
     segments = tuple(
         (tags.segments[bit], add, remove)
@@ -153,8 +175,9 @@ def make_plan(
         "member_create": sum(step.create for step in steps),
         "member_rename": sum(step.leaving == "rename" for step in steps),
         "member_archive": sum(step.leaving == "archive" for step in steps),
-        "event": 0,
+        "event": sum(len(step.occasions) for step in steps),
     }
+    announced = Counter(one.moment for step in steps for one in step.occasions)
     return Plan(
         id=_digest(audience, day, muted, steps),
         audience=audience,
@@ -164,7 +187,21 @@ def make_plan(
         counts=counts,
         segments=segments,
         waiting={tags.segments[bit]: count for bit, count in waiting.items()},
+        moments=tuple((name, announced[name], occasions[name] - announced[name]) for name in sorted(occasions)),
     )
+
+
+def _announce_within(steps: list[Step], room: Mapping[str, int]) -> None:
+    """Afterwards no more occasions of a moment are announced than it has room for."""
+    left = Counter(room)
+    kept = set()
+    for one in sorted(one for step in steps for one in step.occasions):
+        if left[one.moment] > 0:
+            left[one.moment] -= 1
+            kept.add(one.episode)
+    for at, step in enumerate(steps):
+        if step.occasions:
+            steps[at] = replace(step, occasions=tuple(one for one in step.occasions if one.episode in kept))
 
 
 def _keep_within(
@@ -187,7 +224,7 @@ def _keep_within(
 def _digest(audience: str, day: int, muted: bool, steps: Iterable[Step]) -> str:
     content = sha256(f"{audience}\0{day}\0{muted}".encode())
     for step in steps:
-        content.update(
-            f"{step.customer_id},{step.add},{step.remove},{step.set_fields},{step.create},{step.leaving};".encode()
-        )
+        row = (step.customer_id, step.add, step.remove, step.set_fields, step.create, step.leaving)
+        episodes = (one.episode for one in step.occasions)
+        content.update(f"{','.join(map(str, (*row, *episodes)))};".encode())
     return content.hexdigest()[:10]

@@ -86,7 +86,7 @@ class Playbook:
             "segments": {s.name: [s.tag, s.control, *map(str, s.trees)] for s in self.segments},
             "fields": {f.name: str(f.value) for f in self.fields},
             "fallbacks": {s.name: str(s.fallback) for s in self.segments if s.fallback},
-            "moments": {m.name: [m.event, m.on, m.segment] for m in self.moments},
+            "moments": {m.name: m.occasion for m in self.moments},
         }
         return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

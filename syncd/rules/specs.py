@@ -6,7 +6,7 @@ Each is read on its own here; what concerns them together is the playbook's.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -17,7 +17,11 @@ from syncd.rules.parser import parse_rule, parse_value
 from syncd.rules.tree import Node, calls
 
 FieldType = Literal["number", "date", "text"]
-Occasion = Literal["join", "leave", "order"]
+Occasion = Literal["join", "leave", "order", "cart"]
+
+# How long an occasion has to last before it is announced, in seconds, where its moment does not say. An order is soon
+# cancelled or not at all, and a cart is one that was left only when its owner has gone away.
+SETTLE: Mapping[Occasion, int] = {"join": 0, "leave": 0, "order": 3_600, "cart": 3 * 3_600}
 
 _NAME = re.compile(r"[a-z0-9-]{1,50}")
 
@@ -44,10 +48,11 @@ class FieldSpec:
 
 @dataclass(frozen=True, slots=True)
 class MomentSpec:
-    """A moment as configured; `event` is what the e-mail service calls it."""
+    """A moment as configured; `event` is what the e-mail service calls it, `settle` the seconds that it waits."""
 
     on: str
     event: str
+    settle: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +106,21 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What is announced once: an order, or that a person joins or leaves `segment`."""
+    """What is announced once: an order, a cart that was left, or that a person joins or leaves `segment`.
+
+    `settle`: so many seconds after it happened it has to be true still.
+    """
 
     name: str
     event: str
     on: Occasion
+    settle: int
     segment: str | None = None
+
+    @property
+    def occasion(self) -> str:
+        """What it waits for, in one text: `join lapsed`."""
+        return f"{self.on} {self.segment}" if self.segment else self.on
 
 
 class Reading:
@@ -158,20 +172,23 @@ class Reading:
 
     def moment(self, name: str, spec: MomentSpec) -> Moment | None:
         """The moment, None where its occasion is wrong."""
+        where = f"moments.{name}"
+        if not _NAME.fullmatch(name):
+            self._problem(where, "a moment's name is up to 50 lower-case letters, digits and hyphens")
         if not spec.event.strip():
-            self._problem(f"moments.{name}.event", "an event needs a name")
+            self._problem(f"{where}.event", "an event needs a name")
         match spec.on.split():
-            case ["order"]:
-                return Moment(name, spec.event, "order")
+            case ["order" | "cart" as on]:
+                return Moment(name, spec.event, on, _settle(on, spec))
             case ["join" | "leave" as on, segment]:
                 if segment in self._segments:
-                    return Moment(name, spec.event, on, segment)
+                    return Moment(name, spec.event, on, _settle(on, spec), segment)
                 problem = f"no segment is called '{segment}'{nearest(segment, self._segments)}"
-            case ["cart"]:
-                problem = "'cart' is not available yet"
+            case [word, *_] if word not in SETTLE:
+                problem = f"a moment is {_OCCASIONS}, not `{spec.on}`{nearest(word, SETTLE)}"
             case _:
-                problem = f"a moment is `join SEGMENT`, `leave SEGMENT` or `order`, not `{spec.on}`"
-        self._problem(f"moments.{name}.on", problem)
+                problem = f"a moment is {_OCCASIONS}, not `{spec.on}`"
+        self._problem(f"{where}.on", problem)
         return None
 
     def _tree(self, where: str, parse: Callable[[str, Collection[str]], Node], text: str) -> Node | None:
@@ -183,3 +200,10 @@ class Reading:
 
     def _problem(self, where: str, problem: str) -> None:
         self.problems.append(f"{where}: {problem}")
+
+
+_OCCASIONS = "`join SEGMENT`, `leave SEGMENT`, `order` or `cart`"
+
+
+def _settle(on: Occasion, spec: MomentSpec) -> int:
+    return SETTLE[on] if spec.settle is None else spec.settle

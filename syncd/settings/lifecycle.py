@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 
 from syncd.errors import UserError
 from syncd.settings.document import Document, read
+from syncd.settings.durations import Delay
 from syncd.settings.problems import Problem, Table, problems_of, user_error
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # A bit set over segments is one signed 64-bit column of the history.
 SEGMENTS_MAX = 62
 TAG_LENGTH_MAX = 50
+EVENT_LENGTH_MIN, EVENT_LENGTH_MAX = 2, 30
 
 
 class Segment(Table):
@@ -48,6 +50,7 @@ class Moment(Table):
 
     on: str
     event: str
+    settle: Delay | None = None
 
 
 class Lifecycle(Table):
@@ -112,6 +115,7 @@ def _problems(tables: Lifecycle, tag_prefix: str) -> Iterator[Problem]:
     for name in tables.fields:
         if not re.fullmatch(r"[A-Z0-9_]{1,10}", name, re.ASCII):
             yield ("fields", name), "a field's name has up to 10 characters: A-Z, 0-9 and _"
-    for name in tables.moments:
-        # Read and checked like the rest, but nothing pushes them yet: silence would be the worse answer.
-        yield ("moments", name), "moments are not available yet; a segment's tag can start a journey"
+    for name, moment in tables.moments.items():
+        if not EVENT_LENGTH_MIN <= len(moment.event) <= EVENT_LENGTH_MAX or not moment.event.isprintable():
+            key = ("moments", name, "event")
+            yield key, f"an event's name has {EVENT_LENGTH_MIN} to {EVENT_LENGTH_MAX} characters that can be seen"

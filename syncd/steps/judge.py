@@ -17,6 +17,7 @@ from syncd.history.columns import batches
 from syncd.history.consents import consent_of
 from syncd.history.fields import canonical_fields
 from syncd.history.ledger import Person
+from syncd.history.occasions import take_into_use
 from syncd.history.shops import shop_row
 from syncd.history.stays import as_they_stood
 from syncd.lifecycle.columns import Batch, Need
@@ -26,6 +27,7 @@ from syncd.rules import Figure, Judgement, Node, Playbook, figures_in, figures_o
 from syncd.rules import judge as apply_rules
 from syncd.settings import Audience
 from syncd.steps.context import Context
+from syncd.steps.moments import watch_of
 
 log = structlog.get_logger()
 
@@ -70,13 +72,16 @@ def judge(context: Context, name: str, tags: Tags) -> Judged:
         return Judged(0, 0, 0)
     figures = _figures(context, name, audience.playbook, today if everybody else row["judged_day"], fresh=everybody)
     people = joined = left = 0
+    watch = watch_of(context, name, tags)
     for batch, judgement in judgements(context, name, tags, today, figures, ids):
         verdicts = list(_verdicts(context, name, tags, batch, judgement))
         rows = [(v.person, v.segments, v.tags, v.fields) for v in verdicts]
-        more = ledger.store_judgement(context.history, name, rows, batch.customer.tolist(), context.clock.now())
+        more = ledger.store_judgement(context.history, name, rows, batch.customer.tolist(), context.clock.now(), watch)
         people, joined, left = people + len(rows), joined + more[0], left + more[1]
         context.report(f"{name}: judging", len(rows))
     if everybody:
+        # Only now: who stood somewhere already when a moment came into use is not told.
+        take_into_use(context.history, name, audience.playbook.moments, context.clock.now())
         ledger.set_audience(context.history, name, judged_day=today, rules_digest=digest)
     elif ids:
         ledger.forget_news(context.history, name, ids)

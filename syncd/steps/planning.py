@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from syncd.calendar import midnight
 from syncd.destinations import AudienceProfile
 from syncd.errors import SyncdError
-from syncd.history import ledger, outbox
+from syncd.history import ledger, moments, outbox, telling
 from syncd.history.shops import customers_held
-from syncd.plan import Plan, Standing, Surroundings, Tags, make_plan, reasons_to_hold
+from syncd.plan import Occasion, Plan, Standing, Surroundings, Tags, make_plan, reasons_to_hold
 from syncd.settings import Audience
 from syncd.steps.context import Context
 from syncd.steps.judge import verdicts_as_of
@@ -18,8 +19,21 @@ Shown = Mapping[str, int | None]
 
 
 def plan_stored(context: Context, name: str, tags: Tags) -> Plan:
-    """The plan that turns what the service is known to have into what was judged and stored."""
-    return _plan(context, name, tags, ledger.differing(context.history, name), context.today(_audience(context, name)))
+    """The plan that turns what the service is known to have into what was judged and stored, and tells what is due."""
+    ready = moments.ready(context.history, name, context.clock.now())
+    standings = _telling(context, name, ledger.differing(context.history, name), ready)
+    return _plan(context, name, tags, standings, context.today(_audience(context, name)))
+
+
+def _telling(
+    context: Context, name: str, differing: Iterable[Standing], ready: Mapping[int, tuple[Occasion, ...]]
+) -> Iterator[Standing]:
+    """These standings, and those of everybody else who is to be told something, each with that."""
+    others = dict(ready)
+    for standing in differing:
+        yield replace(standing, occasions=others.pop(standing.customer_id, ()))
+    for standing in ledger.standings_of(context.history, name, others) if others else ():
+        yield replace(standing, occasions=others[standing.customer_id])
 
 
 def plan_as_of(context: Context, name: str, tags: Tags, today: int) -> Plan:
@@ -49,6 +63,7 @@ def _plan(context: Context, name: str, tags: Tags, standings: Iterable[Standing]
         muted=muted,
         room=None if muted else _room(context, name, tags, today),
         joined=lambda bit: ledger.joined_at(context.history, name, bit),
+        moment_room=_moment_room(context, name, today),
     )
 
 
@@ -59,6 +74,16 @@ def _room(context: Context, name: str, tags: Tags, today: int) -> dict[int, int]
         return None
     entered = outbox.entered_since(context.history, name, midnight(today, audience.timezone))
     return {bit: max(0, audience.max_entries_per_day - entered.get(bit, 0)) for bit in tags.names}
+
+
+def _moment_room(context: Context, name: str, today: int) -> dict[str, int] | None:
+    """How much of each moment may still be told today."""
+    audience = _audience(context, name)
+    if not audience.max_entries_per_day:
+        return None
+    told = telling.sent_since(context.history, name, midnight(today, audience.timezone))
+    names = (moment.name for moment in audience.playbook.moments)
+    return {moment: max(0, audience.max_entries_per_day - told.get(moment, 0)) for moment in names}
 
 
 def hold_reasons(context: Context, plan: Plan, profile: AudienceProfile | None, shown: Shown) -> tuple[str, ...]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import structlog
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from syncd.destinations import Destination, FieldType
-from syncd.history import outbox
+from syncd.history import outbox, telling
 from syncd.history.outbox import Waiting
-from syncd.model import Change, Outcome
+from syncd.model import Change, Event, Outcome
 from syncd.plan import Tags
 from syncd.settings import Audience
 from syncd.steps.context import Context
@@ -50,7 +52,7 @@ def push(context: Context, name: str, destination: Destination, tags: Tags) -> P
     if total and (prepared := f"{name} is prepared for {audience.playbook.digest}") not in context.seen:
         destination.prepare([tags.names[bit] for bit in tags.bits.values()], field_types(audience))
         context.seen.add(prepared)
-    while rows := outbox.take(context.history, plan_id, AT_ONCE_MUTED if muted else AT_ONCE):
+    while rows := outbox.take(context.history, plan_id, AT_ONCE_MUTED if muted else AT_ONCE, context.clock.now()):
         _send(context, name, destination, tags, plan_id, muted, rows, pushed, total)
         renamed = [row.rename_to for row in rows if row.rename_to]
         if renamed:
@@ -88,6 +90,7 @@ def _send(
     total: int,
 ) -> None:
     by_email = {row.email: row for row in rows}
+    events = _events(context, name, rows)
     confirmed: list[Waiting] = []
 
     def commit() -> None:
@@ -95,7 +98,7 @@ def _send(
         confirmed.clear()
 
     try:
-        for outcome in destination.push([_change(row, tags) for row in rows], muted=muted):
+        for outcome in destination.push([_change(row, tags, events) for row in rows], muted=muted):
             row = by_email[outcome.email]
             if outcome.result == "done":
                 confirmed.append(row)
@@ -113,13 +116,22 @@ def _send(
         commit()
 
 
-def _change(row: Waiting, tags: Tags) -> Change:
+def _events(context: Context, name: str, rows: list[Waiting]) -> dict[str, Event]:
+    """What each occasion that is to be told is called at the service, and says there; by episode."""
+    moments = {moment.name: moment for moment in context.settings.audiences[name].playbook.moments}
+    told = [one for row in rows for one in row.told]
+    details = telling.details(context.history, told, {moment.name: moment.on for moment in moments.values()})
+    return {one.episode: Event(moments[one.name].event, one.episode, details.get(one.episode, {})) for one in told}
+
+
+def _change(row: Waiting, tags: Tags, events: Mapping[str, Event]) -> Change:
     return Change(
         email=row.email,
         add=tags.named(row.add),
         remove=tags.named(row.remove),
         fields=row.fields,
         create=row.create,
+        events=tuple(events[one.episode] for one in row.told),
         rename_to=row.rename_to,
         archive=row.archive,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from syncd.history import ledger, outbox
+from syncd.calendar import DAY_SECONDS
+from syncd.history import ledger, moments, outbox
 from syncd.history.quarantine import quarantined as quarantined_rows
 from syncd.history.quarantine import quarantined_one
 from syncd.history.shops import holdings, shop_row
@@ -48,7 +49,17 @@ def _audience_status(context: Context, name: str) -> dict[str, Any]:
         "held_plan": held["id"] if held else None,
         "last_push": iso(row["pushed_at"]),
         "dripping": dict(plan_stored(context, name, tags_of(context, name)).waiting) if live else {},
+        "moments": _moments(context, name),
     }
+
+
+def _moments(context: Context, name: str) -> list[dict[str, Any]]:
+    """How much of each moment waits to be told, and how much was told or dropped in the last 24 hours."""
+    tally = moments.tally(context.history, name, context.clock.now() - DAY_SECONDS)
+    return [
+        {"name": moment, **{state: tally[moment][state] for state in ("waiting", "sent", "dropped")}}
+        for moment in sorted({*tally, *(one.name for one in context.settings.audiences[name].playbook.moments)})
+    ]
 
 
 def quarantined(context: Context, shop: str | None) -> list[dict[str, Any]]:

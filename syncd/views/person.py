@@ -22,6 +22,7 @@ from syncd.rules import explain as explain_rules
 from syncd.steps.context import Context
 from syncd.steps.judge import Figures, columns_of, figures_on, moment_in
 from syncd.views.common import iso, tags_of
+from syncd.views.occasions import last_moments
 
 # So far ahead the next change is looked for.
 AHEAD_DAYS = 400
@@ -67,6 +68,7 @@ def explain(context: Context, name: str, email: str, today: int) -> dict[str, An
         "metrics": metrics_of(batch, today, figures, now),
         "open_carts": _open_carts(context, audience.shops, id_),
         "segments": rows,
+        "moments": last_moments(context, name, id_),
     }
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from syncd.destinations import connect, services
 from syncd.errors import ConnectionBlocked, UserError
-from syncd.model import Change, MemberStatus
+from syncd.model import Change, Event, MemberStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -161,10 +161,23 @@ def test_muted_tags_and_events_start_nothing_and_live_ones_start_once(stage: Mai
     destination.prepare(["loyal", "lapsed"], {})
     for email in emails:
         stage.add(email, "subscribed")
-    push(destination, *(Change(email, add=("loyal",), events=("order",)) for email in emails), muted=True)
+    push(destination, *(Change(email, add=("loyal",), events=(Event("order", "1"),)) for email in emails), muted=True)
     assert stage.entries() == []
     push(destination, *(Change(email, add=("lapsed",)) for email in emails))
     assert sorted(stage.entries()) == sorted((email, "tag") for email in emails)
+
+
+@pytest.mark.parametrize("count", [1, 70])
+def test_what_was_told_of_a_member_is_found_again_by_its_episode(stage: MailchimpStage, count: int) -> None:
+    emails = [f"p{n}@shop.example" for n in range(count)]
+    destination = stage.connect()
+    for email in emails:
+        stage.add(email, "subscribed")
+    events = [(Event("order", f"{email} 1", {"product": "Tea"}), Event("order", f"{email} 2")) for email in emails]
+    outcomes = push(destination, *map(lambda email, two: Change(email, events=two), emails, events))
+    assert {outcome.result for outcome in outcomes.values()} == {"done"}
+    assert [destination.episodes(email) for email in emails] == [{f"{email} 1", f"{email} 2"} for email in emails]
+    assert destination.episodes("stranger@shop.example") == set()
 
 
 @pytest.mark.parametrize("muted", [False, True])

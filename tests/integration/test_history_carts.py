@@ -50,7 +50,7 @@ def test_a_cart_is_kept_with_its_cursor_and_is_its_owners(history: History) -> N
     deliver(history, cart())
     id_ = customer_of(history, "ana@example.com")
     assert id_ is not None
-    assert open_carts(history, ["acme"], id_, NOW) == [OpenCart("acme", RECENT, RECENT, "EUR", 34_00)]
+    assert open_carts(history, ["acme"], id_, NOW) == [OpenCart("acme", "t1", RECENT, RECENT, "EUR", 34_00)]
     assert open_carts(history, ["cafe"], id_, NOW) == []
     assert cursors_of(history, "acme") == {"carts": "next"}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from syncd.errors import ConnectionBlocked, TransientError, UserError
-from syncd.model import Change
+from syncd.model import Change, Event
 from syncd.sandbox.faults import Fault
 from tests.integration.mailchimp_world import NOW, Town
 
@@ -36,7 +36,7 @@ def strike(town: Town, kind: str, path: str, **more: object) -> None:
 def test_a_live_change_writes_fields_then_tags_then_the_event(town: Town) -> None:
     town.audience.switches.first_value_is_a_change = True
     [ann] = town.people(1, tags=["lapsed", "own"])
-    change = Change(ann, add=("loyal",), remove=("lapsed",), fields={"SPEND6M": 37.2}, events=("lapsed",))
+    change = Change(ann, add=("loyal",), remove=("lapsed",), fields={"SPEND6M": 37.2}, events=(Event("lapsed", "1"),))
     assert town.push(change)[ann].result == "done"
     assert town.tags(ann) == ["loyal", "own"]
     assert town.values(ann) == {"SPEND6M": 37.2}
@@ -63,7 +63,7 @@ def test_all_tags_of_a_member_go_in_one_call_each_named_once(town: Town) -> None
 
 def test_a_muted_push_starts_no_automation_and_the_first_live_change_starts_one(town: Town) -> None:
     people = town.people(30)
-    town.push(*(Change(email, add=("loyal",), events=("order",)) for email in people), muted=True)
+    town.push(*(Change(email, add=("loyal",), events=(Event("order", "1"),)) for email in people), muted=True)
     assert town.entries() == []
     assert all(town.tags(email) == ["loyal"] for email in people)
     town.push(Change(people[0], add=("lapsed",)))
@@ -115,7 +115,7 @@ def test_no_way_of_writing_changes_the_status_of_a_member(town: Town, status: st
     for email in many:
         town.audience.add_member(email, status, changed_at=NOW - 1000)
     before = {e: (town.audience.get(e).status, town.audience.get(e).opted_in_at) for e in (few, *many)}
-    full = {"add": ("loyal",), "fields": {"NOTE": "x"}, "events": ("order",)}
+    full = {"add": ("loyal",), "fields": {"NOTE": "x"}, "events": (Event("order", "1"),)}
     town.push(Change(few, create=True, **full), muted=muted)  # type: ignore[arg-type]
     town.push(*(Change(email, **full) for email in many), muted=muted)  # type: ignore[arg-type]
     after = {e: (town.audience.get(e).status, town.audience.get(e).opted_in_at) for e in (few, *many)}

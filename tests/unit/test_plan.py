@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from syncd.model import MemberStatus
 from syncd.plan import (
     Limits,
+    Occasion,
     Plan,
     Standing,
     Surroundings,
@@ -108,6 +109,44 @@ def test_no_tag_gains_more_than_its_room(wants: list[int], loyal: int, lapsed: i
         assert plan.waiting.get(TAGS.segments[bit], 0) == max(0, entering - places)
 
 
+def telling(id_: int, *occasions: Occasion, member: bool = True) -> Standing:
+    return Standing(id_, f"p{id_}@example.com", member, 0, 0, "", "", occasions=occasions)
+
+
+def test_what_is_told_is_part_of_the_plan_and_of_its_name() -> None:
+    thanks, gone = Occasion(50, "thanks", "e1"), Occasion(60, "gone", "e2")
+    plan = plan_of(telling(1, thanks, gone), telling(2))
+    assert [step.occasions for step in plan.steps] == [(thanks, gone)]
+    assert plan.counts["event"] == 2
+    assert plan.summary()["moments"] == [
+        {"name": "gone", "announce": 1, "waiting": 0},
+        {"name": "thanks", "announce": 1, "waiting": 0},
+    ]
+    assert plan.id != plan_of(telling(1, thanks)).id != plan_of(telling(1, gone)).id
+
+
+def test_what_is_due_longest_is_told_first_and_the_rest_waits_without_holding_up_anything_else() -> None:
+    due = [Occasion(at, "thanks", f"e{at}") for at in (30, 10, 20)]
+    people = [telling(at, one) for at, one in enumerate(due)] + [standing(9, wanted=1)]
+    plan = plan_of(*people, moment_room={"thanks": 2})
+    assert {one.due_at for step in plan.steps for one in step.occasions} == {10, 20}
+    assert [step.customer_id for step in plan.steps] == [1, 2, 9]
+    assert plan.moments == (("thanks", 2, 1),)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9), st.integers(0, 4))), st.integers(0, 9))
+def test_no_moment_is_told_more_often_than_it_has_room(rows: list[tuple[str, int, int]], room: int) -> None:
+    of: dict[int, list[Occasion]] = {}
+    for n, (name, due_at, id_) in enumerate(rows):
+        of.setdefault(id_, []).append(Occasion(due_at, name, f"e{n}"))
+    plan = plan_of(*(telling(id_, *its) for id_, its in of.items()), moment_room={"a": room, "b": 3})
+    for name, places in (("a", room), ("b", 3)):
+        due = sorted(one for its in of.values() for one in its if one.moment == name)
+        kept = sorted(one for step in plan.steps for one in step.occasions if one.moment == name)
+        assert kept == due[:places]
+        assert sum(waiting for moment, _, waiting in plan.moments if moment == name) == len(due) - len(kept)
+
+
 @pytest.mark.parametrize(
     ("wanted", "known", "to_set"),
     [
@@ -165,13 +204,24 @@ def removing(people: int) -> Plan:
     return plan_of(*(standing(i, known=1 << LOYAL) for i in range(people)))
 
 
+def announcing(people: int) -> Plan:
+    return plan_of(*(telling(i, Occasion(1, "thanks", f"e{i}")) for i in range(people)))
+
+
 def creating(people: int) -> Plan:
     return plan_of(*(standing(i, fields='{"ORDERS":1}', member=False) for i in range(people)))
 
 
 @pytest.mark.parametrize(
     ("make", "managed", "most"),
-    [(removing, 100, 50), (removing, 2_000, 100), (adding, 100, 200), (adding, 2_000, 400), (creating, 100, 200)],
+    [
+        (removing, 100, 50),
+        (removing, 2_000, 100),
+        (adding, 100, 200),
+        (adding, 2_000, 400),
+        (creating, 100, 200),
+        (announcing, 100, 200),
+    ],
 )
 def test_the_brake_holds_one_change_more_than_the_limit(make: Callable[[int], Plan], managed: int, most: int) -> None:
     assert reasons_to_hold(make(most), Surroundings(managed), Limits()) == ()

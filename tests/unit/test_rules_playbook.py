@@ -86,11 +86,13 @@ def test_fields_have_the_type_of_their_expression() -> None:
 
 def test_moments_name_what_happens_and_to_which_segment() -> None:
     moments = {"a": MomentSpec("join vip", "e1"), "b": MomentSpec("leave  vip", "e2"), "c": MomentSpec("order", "e3")}
+    moments["d"] = MomentSpec("cart", "e4", settle=60)
     playbook = Playbook.load({"vip": YES}, {}, moments, currency="EUR")
-    assert [(moment.name, moment.on, moment.segment, moment.event) for moment in playbook.moments] == [
-        ("a", "join", "vip", "e1"),
-        ("b", "leave", "vip", "e2"),
+    assert [(moment.name, moment.occasion, moment.segment, moment.event) for moment in playbook.moments] == [
+        ("a", "join vip", "vip", "e1"),
+        ("b", "leave vip", "vip", "e2"),
         ("c", "order", None, "e3"),
+        ("d", "cart", None, "e4"),
     ]
 
 
@@ -155,9 +157,16 @@ def test_every_problem_is_told_at_once_with_its_place() -> None:
             "a": SegmentSpec("subscribed", tag="VIP "),
         },
         {"F": FieldSpec("subscribed")},
-        {"m": MomentSpec("join vipp", " "), "n": MomentSpec("cart", "e"), "o": MomentSpec("joins vip", "e")},
+        {
+            "m": MomentSpec("join vipp", " "),
+            "n": MomentSpec("orders", "e"),
+            "o": MomentSpec("joins vip", "e"),
+            "p": MomentSpec("join", "e"),
+            "q q": MomentSpec("", "e"),
+        },
     )
     name = "a segment's name is up to 50 lower-case letters, digits and hyphens"
+    moment = "a moment is `join SEGMENT`, `leave SEGMENT`, `order` or `cart`"
     assert found == [
         f"segments.Loyal: {name}",
         "segments.Loyal.control: a share is from 0 to below 100 %, not 100",
@@ -170,8 +179,11 @@ def test_every_problem_is_told_at_once_with_its_place() -> None:
         "fields.F.value: a field holds a number, a date or a text, not true or false\n  subscribed\n  ^^^^^^^^^^",
         "moments.m.event: an event needs a name",
         "moments.m.on: no segment is called 'vipp'; did you mean 'vip'?",
-        "moments.n.on: 'cart' is not available yet",
-        "moments.o.on: a moment is `join SEGMENT`, `leave SEGMENT` or `order`, not `joins vip`",
+        f"moments.n.on: {moment}, not `orders`; did you mean 'order'?",
+        f"moments.o.on: {moment}, not `joins vip`; did you mean 'join'?",
+        f"moments.p.on: {moment}, not `join`",
+        "moments.q q: a moment's name is up to 50 lower-case letters, digits and hyphens",
+        f"moments.q q.on: {moment}, not ``",
     ]
 
 
@@ -235,6 +247,8 @@ def test_the_digest_changes_with_fields_moments_and_currency() -> None:
         Playbook.load(segments, fields, currency="EUR").digest,
         Playbook.load(segments, fields, moments, currency="EUR").digest,
         Playbook.load(segments, {"F": FieldSpec("spend(1 year)")}, moments, currency="EUR").digest,
-        Playbook.load(segments, fields, {"m": MomentSpec("order", "other")}, currency="EUR").digest,
+        Playbook.load(segments, fields, {"m": MomentSpec("join a", "e")}, currency="EUR").digest,
     }
     assert len(digests) == 6
+    renamed = {"m": MomentSpec("order", "other", settle=5)}
+    assert Playbook.load(segments, fields, renamed, currency="EUR").digest in digests

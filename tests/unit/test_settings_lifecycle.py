@@ -82,9 +82,31 @@ def test_a_file_of_the_wrong_shape_says_what_is_expected(tmp_path: Path, rules: 
     assert problems(tmp_path, rules) == (said,)
 
 
-def test_moments_are_refused_rather_than_silently_never_announced(tmp_path: Path) -> None:
-    (said,) = problems(tmp_path, '[moments.a]\non = "order"\nevent = "ordered"\n')
-    assert said.startswith("lifecycle.toml:1: moments.a: moments are not available yet")
+@pytest.mark.parametrize(
+    ("moment", "said"),
+    [
+        ('event = "o"', "moments.a.event: an event's name has 2 to 30 characters that can be seen"),
+        (f'event = "{"o" * 31}"', "moments.a.event: an event's name has 2 to 30 characters that can be seen"),
+        ('event = "a\\tb"', "moments.a.event: an event's name has 2 to 30 characters that can be seen"),
+        ('event = "ok"\nsettle = "soon"', "moments.a.settle: expected a time such as"),
+        ('event = "ok"\nsetle = "1 hour"', "moments.a.setle: there is no such key here; did you mean 'settle'?"),
+    ],
+)
+def test_a_moment_is_what_the_service_can_be_told(tmp_path: Path, moment: str, said: str) -> None:
+    (only,) = problems(tmp_path, f'[moments.a]\non = "order"\n{moment}\n')
+    assert said in only
+
+
+def test_a_moment_waits_as_long_as_it_says_or_as_is_usual_for_what_it_waits_for(tmp_path: Path) -> None:
+    file = tmp_path / "lifecycle.toml"
+    occasions = {"a": "order", "b": "join s0", "c": "leave s0", "d": "cart"}
+    file.write_text(
+        segments(1)
+        + "".join(f'[moments.{name}]\non = "{on}"\nevent = "{name * 2}"\n' for name, on in occasions.items())
+        + "".join(f'[moments.{n}0]\non = "order"\nevent = "e0"\nsettle = "{n} minutes"\n' for n in (0, 90))
+    )
+    found = {moment.name: moment.settle for moment in read_playbook(file, "EUR", "").moments}
+    assert found == {"a": 3_600, "b": 0, "c": 0, "d": 3 * 3_600, "00": 0, "900": 90 * 60}
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:

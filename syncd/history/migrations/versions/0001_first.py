@@ -172,6 +172,7 @@ def upgrade() -> None:
         sa.Column("fields_after", sa.Text(), nullable=False),
         sa.Column("created", sa.Boolean(), nullable=False),
         sa.Column("leaving", sa.String(length=64), server_default="", nullable=False),
+        sa.Column("moments", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_writes"),
     )
 
@@ -302,6 +303,35 @@ def upgrade() -> None:
     op.create_index("ix_memberships_until", "memberships", ["audience", "until_at"], unique=False)
 
     op.create_table(
+        "moments",
+        sa.Column("episode", sa.String(length=64), nullable=False),
+        sa.Column("audience", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=150), nullable=False),
+        sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("happened_at", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=64), server_default="waiting", nullable=False),
+        sa.Column("reason", sa.Text(), server_default="", nullable=False),
+        sa.Column("settled_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name="fk_moments_customer_id"),
+        sa.PrimaryKeyConstraint("episode", name="pk_moments"),
+    )
+
+    op.create_index("ix_moments_customer_id", "moments", ["customer_id", "audience"], unique=False)
+    op.create_index("ix_moments_due", "moments", ["audience", "state", "due_at"], unique=False)
+    op.create_index("ix_moments_settled", "moments", ["audience", "settled_at"], unique=False)
+
+    op.create_table(
+        "moments_in_use",
+        sa.Column("audience", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("occasion", sa.String(length=80), nullable=False),
+        sa.Column("since_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("audience", "name", name="pk_moments_in_use"),
+    )
+
+    op.create_table(
         "orders",
         sa.Column("shop", sa.String(length=64), nullable=False),
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -363,6 +393,7 @@ def upgrade() -> None:
         sa.Column("set_fields", sa.Boolean(), nullable=False),
         sa.Column("create_member", sa.Boolean(), nullable=False),
         sa.Column("leaving", sa.String(length=64), server_default="", nullable=False),
+        sa.Column("moments", sa.Text(), server_default="", nullable=False),
         sa.Column("state", sa.String(length=64), nullable=False),
         sa.ForeignKeyConstraint(["plan_id"], ["plans.id"], name="fk_outbox_plan_id"),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name="fk_outbox_customer_id"),

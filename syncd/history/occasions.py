@@ -1,0 +1,231 @@
+"""What happened and is to be announced once: moments in use, and their occasions as they come up.
+
+An occasion is written down in the transaction that makes it known, under a key that only it has. So nothing that
+cuts a cycle off loses one, and nothing that happens again repeats one. Knows stays, orders and carts; knows
+neither the rules behind them nor whom they are told to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import numpy as np
+from sqlalchemy import Connection, and_, delete, insert, select, text, update
+
+from syncd.history.database import History, among
+from syncd.history.schema import carts, memberships, moments, moments_in_use, news, orders
+from syncd.lifecycle.counting import Spend, counted
+from syncd.rules import Moment
+
+# An order or cart that turns up later than this is not even written down as one that was dropped.
+LOOK_BACK_SECONDS = 30 * 86_400
+NOT_IN_USE = "the moment is no longer in the playbook"
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A moment in use. Of a segment: its `bit`, those that it had under `former` tags, and its control group."""
+
+    moment: Moment
+    since_at: int
+    bit: int = 0
+    former: tuple[int, ...] = ()
+    control: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What is looked out for in an audience, and which orders count there."""
+
+    audience: str
+    moments: tuple[Watched, ...]
+    shops: tuple[str, ...]
+    currencies: frozenset[str]
+    spend: Spend
+    pending_counts: bool
+
+    def on(self, *occasions: str) -> list[Watched]:
+        """The moments that wait for one of these."""
+        return [one for one in self.moments if one.moment.on in occasions]
+
+
+class _Found(NamedTuple):
+    """An occasion as it was found."""
+
+    customer_id: int
+    key: str
+    happened_at: int
+
+
+def take_into_use(history: History, audience: str, playbook: Sequence[Moment], now: int) -> None:
+    """Afterwards exactly these moments are in use: a new one, or one that waits for something else now, from `now`
+    on. What waited under one that is gone is dropped.
+    """
+    wanted = {moment.name: moment.occasion for moment in playbook}
+    with history.begin() as db:
+        have = _occasions(db, audience)
+        over = [name for name, (occasion, _) in have.items() if wanted.get(name) != occasion]
+        of_those = (moments_in_use.c.audience == audience, moments_in_use.c.name.in_(over))
+        db.execute(delete(moments_in_use).where(*of_those))
+        waiting = (moments.c.audience == audience, moments.c.state == "waiting", moments.c.name.in_(over))
+        dropped = {"state": "dropped", "reason": NOT_IN_USE, "settled_at": now}
+        db.execute(update(moments).where(*waiting).values(dropped))
+        fresh = [name for name in wanted if name not in have or name in over]
+        if fresh:
+            rows = [{"audience": audience, "name": n, "occasion": wanted[n], "since_at": now} for n in fresh]
+            db.execute(insert(moments_in_use), rows)
+
+
+def in_use(history: History, audience: str, playbook: Sequence[Moment]) -> dict[str, int]:
+    """Since when each of these moments is in use; not those that nobody was judged with yet."""
+    with history.read() as db:
+        have = _occasions(db, audience)
+    return {
+        moment.name: have[moment.name][1]
+        for moment in playbook
+        if moment.name in have and have[moment.name][0] == moment.occasion
+    }
+
+
+def _occasions(db: Connection, audience: str) -> dict[str, tuple[str, int]]:
+    query = select(moments_in_use.c.name, moments_in_use.c.occasion, moments_in_use.c.since_at)
+    return {row[0]: (row[1], row[2]) for row in db.execute(query.where(moments_in_use.c.audience == audience))}
+
+
+def record(db: Connection, watch: Watch, ids: Sequence[int], now: int) -> None:
+    """What happened to these customers by the judgement of `now`, and what they ordered or left since the last one,
+    is written down. In the caller's transaction, after the stays and before the news are dealt with.
+    """
+    for one in watch.moments:
+        match one.moment.on:
+            case "join":
+                found = _joined(db, watch.audience, one, ids, now)
+            case "leave":
+                found = _left(db, watch.audience, one, ids, now)
+            case "order":
+                found = _ordered(db, watch, one, ids, now)
+            case "cart":
+                found = _left_carts(db, watch, one, ids, now)
+        _store(db, watch.audience, one.moment, found)
+
+
+def episode_of(audience: str, name: str, key: str) -> str:
+    """What the service is told of an occasion: the same for ever, and nothing of the person shows in it."""
+    return blake2b(f"{audience}\0{name}\0{key}".encode(), digest_size=12).hexdigest()
+
+
+def _store(db: Connection, audience: str, moment: Moment, found: Iterable[_Found]) -> None:
+    rows = [
+        {
+            "episode": episode_of(audience, moment.name, one.key),
+            "audience": audience,
+            "name": moment.name,
+            "key": one.key,
+            "customer_id": one.customer_id,
+            "happened_at": one.happened_at,
+            "due_at": one.happened_at + moment.settle,
+        }
+        for one in found
+    ]
+    if rows:
+        db.execute(_RECORD, rows)
+
+
+# Of one that waits, the order may be another person's by now, and the cart may have been touched again.
+_RECORD = text(
+    "INSERT INTO moments (episode, audience, name, key, customer_id, happened_at, due_at)"
+    " VALUES (:episode, :audience, :name, :key, :customer_id, :happened_at, :due_at)"
+    " ON CONFLICT (episode) DO UPDATE SET customer_id = excluded.customer_id, happened_at = excluded.happened_at,"
+    " due_at = excluded.due_at WHERE moments.state = 'waiting'"
+)
+
+
+def _joined(db: Connection, audience: str, one: Watched, ids: Sequence[int], now: int) -> list[_Found]:
+    """Who began to stay at `now`, and does not merely go on under another tag."""
+    before = memberships.alias()
+    goes_on = (
+        select(before.c.id)
+        .where(before.c.audience == audience, before.c.customer_id == memberships.c.customer_id)
+        .where(before.c.bit.in_(one.former), before.c.until_at == now)
+    )
+    query = select(memberships.c.customer_id, memberships.c.since_at).where(
+        memberships.c.audience == audience,
+        memberships.c.bit == one.bit,
+        memberships.c.since_at == now,
+        among(db, memberships.c.customer_id, ids),
+        ~goes_on.exists(),
+    )
+    return [_Found(id_, f"{id_}/{since_at}", since_at) for id_, since_at in db.execute(query)]
+
+
+def _left(db: Connection, audience: str, one: Watched, ids: Sequence[int], now: int) -> list[_Found]:
+    """Whose stay ended at `now`, and does not go on under another tag."""
+    after = memberships.alias()
+    goes_on = (
+        select(after.c.id)
+        .where(after.c.audience == audience, after.c.customer_id == memberships.c.customer_id)
+        .where(after.c.bit == one.bit, after.c.until_at.is_(None))
+    )
+    query = select(memberships.c.customer_id, memberships.c.since_at).where(
+        memberships.c.audience == audience,
+        memberships.c.bit.in_((one.bit, *one.former)),
+        memberships.c.until_at == now,
+        among(db, memberships.c.customer_id, ids),
+        ~goes_on.exists(),
+    )
+    return [_Found(id_, f"{id_}/{since_at}", now) for id_, since_at in db.execute(query)]
+
+
+def _ordered(db: Connection, watch: Watch, one: Watched, ids: Sequence[int], now: int) -> list[_Found]:
+    """The counted orders of those of whom there is news, placed since the moment is in use."""
+    with_news = and_(news.c.customer_id == orders.c.customer_id, news.c.audience == watch.audience)
+    query = select(*ORDER).join(news, with_news).where(among(db, news.c.customer_id, ids))
+    recent = query.where(orders.c.placed_at > _horizon(one, now))
+    return [_Found(row.customer_id, key_of(row), row.placed_at) for row in counting(watch, db.execute(recent).all())]
+
+
+def _left_carts(db: Connection, watch: Watch, one: Watched, ids: Sequence[int], now: int) -> list[_Found]:
+    """The open carts of those of whom there is news, touched since the moment is in use."""
+    with_news = and_(news.c.customer_id == carts.c.customer_id, news.c.audience == watch.audience)
+    query = (
+        select(carts.c.shop, carts.c.id, carts.c.customer_id, carts.c.updated_at)
+        .join(news, with_news)
+        .where(among(db, news.c.customer_id, ids), carts.c.updated_at > _horizon(one, now))
+        .where(~carts.c.closed, ~carts.c.ordered)
+    )
+    return [
+        _Found(row.customer_id, key_of(row), row.updated_at) for row in db.execute(query) if row.shop in watch.shops
+    ]
+
+
+def _horizon(one: Watched, now: int) -> int:
+    return max(one.since_at, now - one.moment.settle - LOOK_BACK_SECONDS)
+
+
+def key_of(row: Any) -> str:
+    return f"{row.shop}/{row.id}"
+
+
+_COUNTING = ("status", "cancelled", "test", "deleted")
+_AMOUNTS = ("paid_minor", "goods_minor", "refunded_minor", "refunded_goods_minor")
+ORDER = [orders.c[name] for name in ("shop", "id", "customer_id", "placed_at", "currency", *_COUNTING, *_AMOUNTS)]
+
+
+def counting(watch: Watch, rows: Sequence[Any]) -> list[Any]:
+    """Those of these orders that count in the audience."""
+    ours = [row for row in rows if row.shop in watch.shops and row.currency in watch.currencies]
+    columns: list[Any] = [
+        np.array([getattr(row, name) for row in ours], bool if name in _COUNTING[1:] else np.int64)
+        for name in (*_COUNTING, *_AMOUNTS)
+    ]
+    counts, _ = counted(*columns, spend=watch.spend, pending_counts=watch.pending_counts)
+    return [row for row, does in zip(ours, counts.tolist(), strict=True) if does]
+
+
+def follow(db: Connection, audience: str, customer_id: int, successor_id: int) -> None:
+    """What waits to be announced to a customer, and what was, is the successor's."""
+    theirs = (moments.c.audience == audience, moments.c.customer_id == customer_id, moments.c.state != "sending")
+    db.execute(update(moments).where(*theirs).values(customer_id=successor_id))
