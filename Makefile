@@ -32,7 +32,7 @@ bench: .venv/dev.installed
 
 lock: .venv/dev.installed
 	$(LOCK) --extra sandbox --extra charts --output-file requirements/demo.txt
-	$(LOCK) --extra postgres --extra charts --output-file requirements/service.txt
+	$(LOCK) --extra postgres --extra charts --extra science --output-file requirements/service.txt
 	$(LOCK) --extra dev --output-file requirements/dev.txt
 
 .venv/%.installed: requirements/%.txt pyproject.toml

@@ -22,7 +22,7 @@ from syncd.history import ledger
 from syncd.history.database import History, open_history
 from syncd.history.schema import audiences, shops
 from syncd.model import ShopProfile
-from syncd.rules import TYPICAL_GAP, why_unknown
+from syncd.rules import TYPICAL_GAP, Figure, chances_in, points, why_off, why_unknown
 from syncd.settings import Audience, Settings
 from syncd.sources import WEBHOOK_PATH, WEBHOOKS, webhook_secret
 from syncd.sources import connect as connect_shop
@@ -250,10 +250,25 @@ def _rhythm(name: str, audience: Audience, before: Before) -> Iterator[Finding]:
             f"Give {without} a `fallback` in the lifecycle file." if without else "Nothing to do: it comes with time.",
         )
     elif typical := rhythm.get(TYPICAL_GAP):
-        usual = {figure.text: rhythm.get(figure.text) for figure in audience.playbook.usual}
+        chances = chances_in(audience.playbook.usual)
+        usual = {figure.text: rhythm.get(figure.text) for figure in audience.playbook.usual if figure not in chances}
         known = [f"{text} is {value:.2f}" for text, value in usual.items() if value is not None]
         what = "; ".join([f"usually {typical:.0f} days between two orders", *known])
         yield Finding("ok", f"audience {name}: {what} (worked out on {date_of(frozen_on)}, once a month)")
+    for figure in chances_in(audience.playbook.usual):
+        yield _chance(name, figure, rhythm)
+
+
+def _chance(name: str, figure: Figure, rhythm: Mapping[str, float | None]) -> Finding:
+    """Whether the chance to buy is told, and how far off it would have been."""
+    if figure.text not in rhythm:
+        return Finding("ok", f"audience {name}: {figure.text} is worked out in the next cycle")
+    if reason := why_off(rhythm, figure.call):
+        return Finding(
+            "warning", f"audience {name}: {reason}", "Until then it is missing, as for those who never ordered."
+        )
+    off = points(rhythm[figure.text] or 0)
+    return Finding("ok", f"audience {name}: {figure.text} would have been wrong by {off} lately")
 
 
 def _places(name: str, audience: Audience, shop: str, profile: ShopProfile) -> Iterator[Finding]:

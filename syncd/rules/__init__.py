@@ -2,11 +2,12 @@
 
 One expression is one tree, and every reading of it walks that tree. The order of the modules, each
 importing only those before it: faults, tokens, kinds, tree, scope, until, names (the table of
-functions), literals, check, parser, evaluation, figures, rhythm, specs, playbook, showing, judgement,
+functions), literals, check, parser, evaluation, figures, rhythm, chances, specs, playbook, showing, judgement,
 due, explanation. Pure: facts come in as columns (`lifecycle.columns.Batch`), `today` and the audience's figures
 as arguments.
 """
 
+from syncd.rules.chances import can_be_mended, chances_in, chances_of, points, why_off
 from syncd.rules.due import DueTimes, due_times, next_changes
 from syncd.rules.evaluation import needs_of
 from syncd.rules.explanation import explain, metrics_of
@@ -35,6 +36,9 @@ __all__ = [
     "RuleError",
     "Segment",
     "SegmentSpec",
+    "can_be_mended",
+    "chances_in",
+    "chances_of",
     "due_times",
     "evaluate",
     "explain",
@@ -49,7 +53,9 @@ __all__ = [
     "parse",
     "parse_rule",
     "parts",
+    "points",
     "rhythm_of",
     "usual_in",
+    "why_off",
     "why_unknown",
 ]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from syncd.lifecycle.columns import Batch
+from syncd.rules.chances import why_off
 from syncd.rules.evaluation import value_of
 from syncd.rules.judgement import in_force, settle
 from syncd.rules.names import NAMES
@@ -108,6 +109,7 @@ def _notes(node: Node, scope: Scope) -> Iterator[str]:
         yield f"usual gap {_of_days(round(gap, 0 if gap >= 10 else 1))}, last order {_of_days(since)} ago"
     if any(NAMES[call.name].usual and np.isnan(scope.figure(str(call))) for call in used):
         yield why_unknown(scope.figures)
+    yield from (reason for call in used if NAMES[call.name].of_buying and (reason := why_off(scope.figures, call)))
 
 
 def _of_days(days: float) -> str:

@@ -72,13 +72,23 @@ def text(cursor: Cursor) -> Literal:
 def window(cursor: Cursor) -> Window | None:
     """A window such as `6 months`, `this year` or `ever`; None where something else stands here."""
     if cursor.token.kind == "number" and cursor.after.kind == "name":
-        return _span(length(cursor))
+        return _span(length(cursor), "a window covers at least one day")
     for words in (cursor.token.text, f"{cursor.token.text} {cursor.after.text}"):
         if words in _PERIODS:
             for _ in words.split():
                 cursor.advance()
             return _PERIODS[words]
     return None
+
+
+def plain_length(cursor: Cursor) -> Span | None:
+    """A length in days or weeks; None where something else stands here."""
+    if cursor.token.kind != "number" or cursor.after.kind != "name":
+        return None
+    literal = length(cursor)
+    if literal.kind is not Kind.DAYS:
+        raise Fault(literal.span, "months and years differ in length: write days or weeks here")
+    return _span(literal, "it is at least one day")
 
 
 def percent(cursor: Cursor) -> int | float | None:
@@ -105,17 +115,18 @@ def thing(cursor: Cursor) -> Thing | None:
 # How to read what stands for itself in the parentheses of a name.
 ARGUMENTS: dict[Takes, Callable[[Cursor], Argument | None]] = {
     Takes.WINDOW: window,
+    Takes.LENGTH: plain_length,
     Takes.PERCENT: percent,
     Takes.TEXT: quoted,
     Takes.THING: thing,
 }
 
 
-def _span(literal: Literal) -> Span:
-    """The span of a window, which covers at least one day."""
+def _span(literal: Literal, at_least: str) -> Span:
+    """The span of a length; `at_least` says what it must cover."""
     assert isinstance(literal.value, Span)
     if literal.value.count == 0:
-        raise Fault(literal.span, "a window covers at least one day")
+        raise Fault(literal.span, at_least)
     return literal.value
 
 

@@ -24,6 +24,7 @@ class Takes(Enum):
     """What may stand in the parentheses of a name; the text is how an error asks for it."""
 
     WINDOW = "a window such as `6 months`, `this year` or `ever`"
+    LENGTH = "a length in days or weeks, such as `90 days`"
     MEASURE = "something measured of each customer, such as `spend(ever)`"
     PERCENT = "a number from 0 to 100"
     SEGMENT = "the name of a segment"
@@ -37,7 +38,8 @@ class Name:
 
     `value(scope, *arguments)` is a column; `figure(values, *further arguments)` is one number for the
     whole audience, and so is `usual(values, *arguments)`, whose values are the lateness of its completed
-    order gaps. `of_gaps`: the value needs the audience's typical gap; `needs`: the columns of a batch that it
+    order gaps. `of_gaps`: the value needs the audience's typical gap; `of_buying`: it needs the audience's model of
+    buying, tested for its argument (see `chances`); `needs`: the columns of a batch that it
     reads and not every batch has. A name that has none of the three is part of the language and not available yet.
 
     `until(scope, *arguments)`: the first later instant at which a value of a customer can be another one if nothing
@@ -50,6 +52,7 @@ class Name:
     figure: Callable[..., float] | None = None
     usual: Callable[..., float] | None = None
     of_gaps: bool = False
+    of_buying: bool = False
     needs: frozenset[Need] = frozenset()
     until: Callable[..., Instants] | None = None
     slope: Callable[..., Column] | None = None
@@ -106,6 +109,15 @@ NAMES: dict[str, Name] = {
         Kind.DATE,
         value=lambda scope: scope.last_order() + np.rint(scope.order_gap()),
         of_gaps=True,
+        until=until.never,
+    ),
+    # Measured anew by facts and once a month, not with the days: else everybody's would move a little every day.
+    "buy_chance": Name(
+        Kind.NUMBER,
+        (Takes.LENGTH,),
+        lambda scope, within: scope.buy_chance(within),
+        of_gaps=True,
+        of_buying=True,
         until=until.never,
     ),
     "subscribed": Name(Kind.BOOLEAN, value=lambda scope: scope.batch.subscribed, until=until.never),

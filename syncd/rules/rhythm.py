@@ -35,25 +35,28 @@ ENOUGH = Enough()
 
 
 def usual_in(*trees: Node) -> tuple[Figure, ...] | None:
-    """The `usual(p)` that rules need, each once, sorted by their text; None where no rule asks for order gaps."""
+    """The `usual(p)` and `buy_chance(…)` that rules need, each once, sorted by their text; None where no rule asks
+    for order gaps.
+    """
     found = [call for tree in trees for call in calls(tree) if NAMES[call.name].usual or NAMES[call.name].of_gaps]
     if not found:
         return None
-    needed = {str(call): call for call in found if NAMES[call.name].usual}
+    needed = {str(call): call for call in found if NAMES[call.name].usual or NAMES[call.name].of_buying}
     return tuple(Figure(text, needed[text]) for text in sorted(needed))
 
 
 def rhythm_of(
     wanted: Iterable[Figure], batches: Callable[[], Iterable[Batch]], today: int, enough: Enough = ENOUGH
 ) -> Rhythm:
-    """The typical gap, what it rests on, and the `wanted` ones by their text: None where they are not known.
+    """The typical gap, what it rests on, and the `usual(p)` among the `wanted` by their text: None where they are not
+    known.
 
     `batches` gives everybody afresh each time it is called.
     """
     tally = gaps.tally(batches(), today)
     days = 0 if tally.first_day is None else today - tally.first_day
     rhythm: Rhythm = {TYPICAL_GAP: tally.typical, COMPLETED_GAPS: float(tally.gaps), HISTORY_DAYS: float(days)}
-    usual = {figure.text: figure for figure in wanted}
+    usual = {figure.text: figure for figure in wanted if NAMES[figure.call.name].usual}
     if not usual or tally.typical is None or tally.gaps < enough.gaps or days < enough.days:
         return rhythm | dict.fromkeys(usual)
     every = gaps.sample(tally.gaps)
@@ -63,9 +66,14 @@ def rhythm_of(
 
 def why_unknown(rhythm: Mapping[str, float | None]) -> str:
     """Why `usual` is not known yet; "" where it is."""
-    for text, least in ((COMPLETED_GAPS, ENOUGH.gaps), (HISTORY_DAYS, ENOUGH.days)):
+    return too_little(rhythm, "usual()", ENOUGH)
+
+
+def too_little(rhythm: Mapping[str, float | None], what: str, enough: Enough) -> str:
+    """Of what there is too little for `what`; "" where there is enough."""
+    for text, least in ((COMPLETED_GAPS, enough.gaps), (HISTORY_DAYS, enough.days)):
         if (have := rhythm[text] or 0) < least:
-            return f"usual() needs {least} {_SPOKEN[text]}, and there are {have:.0f}"
+            return f"{what} needs {least} {_SPOKEN[text]}, and there are {have:.0f}"
     return ""
 
 

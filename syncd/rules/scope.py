@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from syncd.calendar import Window, midnight
-from syncd.lifecycle import gaps, metrics
+from syncd.calendar import Span, Window, midnight
+from syncd.lifecycle import buying, gaps, metrics
 from syncd.lifecycle.columns import NO_DAY, Batch, Days, Instants
 
 # One value a customer, or one for all: float64 with NaN for missing (dates as day numbers, money in
@@ -22,6 +22,11 @@ Flags = NDArray[np.bool_]
 
 # Under this text the audience's typical order gap is handed in. No rule has it, so it collides with no figure.
 TYPICAL_GAP = "typical gap"
+# And under these the parameters of the audience's model of buying, and the local day to which they were fitted.
+MODEL = ("model r", "model alpha", "model a", "model b")
+MODEL_DAY = "model day"
+# Off by so much on average when it was tested on the past, the model tells nobody's chance.
+ERROR_MAX = 0.10
 
 
 class Scope:
@@ -80,6 +85,20 @@ class Scope:
         if self._order_gap is None:
             self._order_gap = gaps.order_gap(self.batch, self.today, self.figure(TYPICAL_GAP))
         return self._order_gap
+
+    def buy_chance(self, within: Span) -> Column:
+        """How likely each customer is to order within so many days, as it looked on the day of the month's fit or of
+        their last order, whichever is later; in whole per cents. Missing for who never ordered, and for everybody
+        where the model tells nothing.
+        """
+        parameters = buying.Parameters(*(self.figure(text) for text in MODEL))
+        if not self.figure(f"buy_chance({within})") <= ERROR_MAX or np.isnan(parameters).any():
+            return np.full(len(self.batch), np.nan)
+        repeats, first, last = (one.astype(np.float64) for one in buying.past(self.batch, self.today))
+        ages = np.maximum(self.figure(MODEL_DAY), last) - first
+        chance = buying.chance_to_buy(parameters, repeats, last - first, ages, self.today - within.before(self.today))
+        # Rules compare what people see: two decimals.
+        return np.where(first == NO_DAY, np.nan, np.rint(chance * 100) / 100)
 
     def behind(self, day: int) -> NDArray[np.int64]:
         """For each customer the position just behind their last order on or before `day`."""

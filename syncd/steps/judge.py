@@ -6,7 +6,7 @@ change, because every rule speaks in local days.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import structlog
 from msgspec import Struct
@@ -23,7 +23,19 @@ from syncd.history.stays import as_they_stood
 from syncd.lifecycle.columns import Batch, Need
 from syncd.plan import Tags
 from syncd.plan.want import Reach, control_bits, reach, wanted_tags
-from syncd.rules import Figure, Judgement, Node, Playbook, figures_in, figures_over, needs_of, rhythm_of, usual_in
+from syncd.rules import (
+    Figure,
+    Judgement,
+    Node,
+    Playbook,
+    can_be_mended,
+    chances_of,
+    figures_in,
+    figures_over,
+    needs_of,
+    rhythm_of,
+    usual_in,
+)
 from syncd.rules import judge as apply_rules
 from syncd.settings import Audience
 from syncd.steps.context import Context
@@ -192,9 +204,14 @@ def _rhythm(
     frozen_on, frozen = ledger.frozen_rhythm(context.history, name)
     if frozen_on is None or not _is_in_force(context, name, frozen_on, day):
         frozen_on, frozen = day, {}
-    if frozen and all(figure.text in frozen for figure in wanted):
+    if frozen and all(figure.text in frozen for figure in wanted) and not can_be_mended(frozen):
         return frozen
-    rhythm = rhythm_of(wanted, lambda: held or columns_of(context, name, frozen_on, None, NOTHING), frozen_on) | frozen
+
+    def everybody() -> Iterable[Batch]:
+        return held or columns_of(context, name, frozen_on, None, NOTHING)
+
+    rhythm = rhythm_of(wanted, everybody, frozen_on) | frozen
+    rhythm |= chances_of(wanted, everybody, frozen_on, rhythm)
     if keep:
         ledger.freeze_rhythm(context.history, name, frozen_on, rhythm)
     return rhythm

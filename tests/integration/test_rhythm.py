@@ -16,6 +16,7 @@ from syncd.checks import findings
 from syncd.history import ledger
 from syncd.history.database import History, open_history
 from syncd.rules import parse_rule
+from syncd.rules.scope import MODEL, MODEL_DAY
 from syncd.sandbox.serve import Running
 from syncd.steps.judge import figures_for
 from tests.integration.house import DAY, House
@@ -30,6 +31,8 @@ when = "lateness > usual(90)"
 when = "lateness >= 0"
 [audiences.main.lifecycle.fields.NEXT]
 value = "next_order"
+[audiences.main.lifecycle.fields.PBUY90]
+value = "buy_chance(90 days)"
 """
 FIRST_DAY = day_of(date(2026, 11, 22))
 TOO_FEW = "usual() needs 200 completed gaps between orders, and there are 191"
@@ -245,3 +248,42 @@ def test_without_rules_about_rhythm_nothing_is_worked_out(sandbox: Running, sqli
     house.backfill()
     assert rhythm(house) == (None, {})
     assert "lateness" not in explained(house, house.subscriber())["metrics"]
+
+
+def told_of_chances(house: House, database: str) -> list[tuple[str, str]]:
+    """The lines of `syncd check` about the chance to buy."""
+    found = findings(replace(house.context.settings, database=database))
+    return [(one.mark, one.text) for one in found if "buy_chance" in one.text]
+
+
+def test_why_there_is_no_chance_to_buy_is_checked(house: House, database: str) -> None:
+    few = "buy_chance(90 days) needs 200 completed gaps between orders, and there are 191"
+    assert told_of_chances(house, database) == [("warning", f"audience main: {few}")]
+    after_a_month(house)
+    ((mark, text),) = told_of_chances(house, database)
+    assert mark == "warning"
+    assert "hardly anybody seems to leave this audience for good" in text
+    assert all(member["merge_fields"].get("PBUY90", "") == "" for member in house.state().values())
+
+
+def test_a_chance_to_buy_moves_by_orders_and_not_by_days(house: House, database: str) -> None:
+    fitted = dict(zip(MODEL, (0.6, 60.0, 0.8, 1.2), strict=True)) | {MODEL_DAY: FIRST_DAY}
+    tested = {"buy_chance(90 days)": 0.031, "completed gaps": 400}
+    ledger.freeze_rhythm(house.history, "main", FIRST_DAY, rhythm(house)[1] | fitted | tested)
+    ((mark, text),) = told_of_chances(house, database)
+    assert (mark, text) == (
+        "ok",
+        "audience main: buy_chance(90 days) would have been wrong by 3.1 percentage points lately",
+    )
+    house.later(DAY)
+    house.sync_in_order()
+    told = {email: member["merge_fields"].get("PBUY90", "") for email, member in house.state().items()}
+    assert len(set(told.values())) > 5
+    for days in (1, 9):
+        house.later(days * DAY)
+        house.sync_in_order()
+        assert {email: member["merge_fields"].get("PBUY90", "") for email, member in house.state().items()} == told
+    email = min((email for email in told if told[email] != ""), key=lambda email: float(told[email]))
+    house.order("acme", email, "10.00")
+    house.sync_in_order()
+    assert float(house.state()[email]["merge_fields"]["PBUY90"]) > float(told[email])
