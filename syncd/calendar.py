@@ -111,6 +111,35 @@ def window_days(window: Window, today: int) -> tuple[int, int]:
             return day_of(date_of(last).replace(day=1)), last
 
 
+def whole_days(window: Window, today: int) -> tuple[int, int]:
+    """The same of a window as the calendar has it: a month or a year under way also has the days to come."""
+    first, last = window_days(window, today)
+    now = date_of(today)
+    match window:
+        case "ever":
+            return FIRST_DAY, LAST_DAY
+        case "this year":
+            return first, day_of(date(now.year, 12, 31))
+        case "this month":
+            return first, day_of(now.replace(day=monthrange(now.year, now.month)[1]))
+    return first, last
+
+
+def yearly_day(day: NDArray[np.int64], year: int) -> NDArray[np.int64]:
+    """The return of each day's month and day in a year: 29 Feb is 28 Feb where there is none."""
+    months = day.astype("datetime64[D]").astype("datetime64[M]")
+    place = day - months.astype("datetime64[D]").astype(np.int64)
+    return in_year(months.astype(np.int64) % 12 + 1, place + 1, year)
+
+
+def in_year(month: NDArray[np.int64], day: NDArray[np.int64], year: int) -> NDArray[np.int64]:
+    """The days of these months and days in a year; a day that the month lacks is its last one."""
+    begins = (np.datetime64(year - 1970, "Y").astype("datetime64[M]") + (month - 1)).astype("datetime64[M]")
+    first, after = (at.astype("datetime64[D]").astype(np.int64) for at in (begins, begins + 1))
+    days: NDArray[np.int64] = np.minimum(first + day, after) - 1
+    return days
+
+
 def local_day(instant: int, zone: str) -> int:
     """The local day of an instant (UTC seconds)."""
     return day_of(datetime.fromtimestamp(instant, ZoneInfo(zone)).date())

@@ -25,8 +25,13 @@ def orders(batch: Batch, window: Window, today: int) -> Counts:
 
 def spend_minor(batch: Batch, window: Window, today: int) -> Amounts:
     """What each customer spent in the window, in minor units."""
+    return sums(batch, batch.order_minor, window, today)
+
+
+def sums(batch: Batch, values: NDArray[np.int64] | NDArray[np.bool_], window: Window, today: int) -> Amounts:
+    """Of one value an order, the sum over each customer's orders in the window."""
     first, last = window_days(window, today)
-    total = running(batch.order_minor)
+    total = running(values)
     return total[behind(batch, last)] - total[behind(batch, first - 1)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from syncd.rules.faults import Extent, Fault
-from syncd.rules.kinds import COMPARABLE, EXAMPLE, MEASURES, Kind, combined, settled
+from syncd.rules.kinds import COMPARABLE, EXAMPLE, MEASURES, Kind, combined, common, settled
 from syncd.rules.names import NAMES
 from syncd.rules.tree import Call, Literal, Node, calls
 
@@ -47,7 +47,7 @@ def condition(node: Node, reader: str) -> None:
 
 def value(node: Node) -> None:
     """Faults unless the node can be shown as a number, a date or a text."""
-    if node.kind in (Kind.BOOLEAN, Kind.MONTHS):
+    if node.kind in (Kind.BOOLEAN, Kind.MONTHS, Kind.HOURS, Kind.ELAPSED):
         raise Fault(node.span, f"a field holds a number, a date or a text, not {_kind(node)}")
 
 
@@ -61,12 +61,21 @@ def measure(node: Node) -> Kind:
     return settled(node.kind)
 
 
-def available(node: Node) -> None:
-    """Faults at the first name that is part of the language but not available yet."""
-    for call in calls(node):
-        if not (NAMES[call.name].value or NAMES[call.name].of_audience):
-            start = call.span[0]
-            raise Fault((start, start + len(call.name)), f"'{call.name}' is not available yet")
+def alike(left: Node, right: Node) -> Kind:
+    """The kind of the smaller or the larger of two; faults unless they measure the same."""
+    kind = common(left.kind, right.kind)
+    if kind is None:
+        _different(left, right)
+    return kind
+
+
+def dated(node: Node) -> None:
+    """Faults unless the node is a date, which can lie in a window."""
+    if node.kind is not Kind.DATE:
+        problem = (
+            f"a date lies within a window, as in `last_order within 6 months`, and {_named(node)} is {_kind(node)}"
+        )
+        raise Fault(node.span, problem)
 
 
 def _incomparable(left: Node, right: Node) -> NoReturn:
@@ -74,9 +83,20 @@ def _incomparable(left: Node, right: Node) -> NoReturn:
     for side in (wrong, given):
         if side.kind is Kind.MONTHS:
             raise Fault(side.span, _MONTHS)
+    if wrong.kind is Kind.HOURS and given.kind in (Kind.AGE, Kind.DAYS):
+        raise Fault(wrong.span, f"{_named(given)} is counted in days: only `since_cart` is compared with hours")
     raise Fault(
         wrong.span, f"{_named(given)} is {_kind(given)}: compare it with {EXAMPLE[given.kind]}, not with {_kind(wrong)}"
     )
+
+
+def _different(left: Node, right: Node) -> NoReturn:
+    for side in (left, right):
+        if side.kind is Kind.MONTHS:
+            raise Fault(side.span, _MONTHS)
+        if side.kind not in MEASURES:
+            raise Fault(side.span, f"the smaller or larger of two is a number, an amount or days, not {_kind(side)}")
+    _incomparable(left, right)
 
 
 def _incalculable(left: Node, operator: str, right: Node) -> NoReturn:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce
+from typing import cast
 
 import numpy as np
 
-from syncd.calendar import Span
+from syncd.calendar import Span, Window, whole_days
 from syncd.lifecycle.columns import Need
 from syncd.rules.names import NAMES
 from syncd.rules.scope import Column, Flags, Scope
@@ -33,12 +34,15 @@ def _value(node: Node, scope: Scope) -> Column:
     if isinstance(node, Literal):
         return _literal(node, scope.today)
     if isinstance(node, Operation):
+        if node.operator == "within":
+            return _within(node, scope)
         return operated(node.operator, *(_value(operand, scope) for operand in node.operands))
     name = NAMES[node.name]
     if name.of_audience:
         return np.array(scope.figure(str(node)))
-    assert name.value is not None, f"the parser refuses {node.name}"
-    return name.value(scope, *node.arguments)
+    assert name.value is not None, "what is not of the audience is of each customer"
+    arguments = (_value(each, scope) if isinstance(each, Node) else each for each in node.arguments)
+    return name.value(scope, *arguments)
 
 
 def operated(operator: str, *operands: Column) -> Column:
@@ -51,6 +55,13 @@ def _literal(literal: Literal, today: int) -> Column:
         # A length of time is compared with one that ends today, so it is counted back from today.
         return np.array(float(today - literal.value.before(today)))
     return np.array(literal.value)
+
+
+def _within(node: Operation, scope: Scope) -> Flags:
+    date, window = node.operands
+    assert isinstance(window, Literal)
+    first, last = whole_days(cast("Window", window.value), scope.today)
+    return _between(_value(date, scope), np.array(first), np.array(last))
 
 
 def known(column: Column) -> Flags:

@@ -15,17 +15,18 @@ from syncd.rules.faults import Fault, nearest
 from syncd.rules.kinds import Kind
 from syncd.rules.names import NAMES, Takes
 from syncd.rules.tokens import Cursor, Token
-from syncd.rules.tree import Argument, Literal, Thing
+from syncd.rules.tree import WORDS, Argument, Literal, Thing
 
 MAX_DIGITS = 15
 
 _UNITS: dict[str, Unit] = {word: unit for unit in get_args(Unit) for word in (unit, unit.removesuffix("s"))}
+_HOURS = ("hour", "hours")
 _PERIODS: dict[str, Period] = {period: period for period in get_args(Period)}
 _THINGS = ("category", "product", "sku")
 # A hundred years of each.
-_LONGEST: dict[Unit, int] = {"days": 36_500, "weeks": 5_200, "months": 1_200, "years": 100}
+_LONGEST = {"hours": 876_000, "days": 36_500, "weeks": 5_200, "months": 1_200, "years": 100}
 # What may follow a number and is no misspelt unit.
-_NO_UNITS = frozenset(NAMES) | {"and", "or", "not", "between"}
+_NO_UNITS = frozenset(NAMES) | frozenset(WORDS)
 # The words that only a window has.
 WINDOW_WORDS = frozenset(_UNITS) | {word for period in _PERIODS for word in period.split()}
 
@@ -39,16 +40,18 @@ def number(cursor: Cursor) -> Literal:
 
 
 def length(cursor: Cursor) -> Literal:
-    """A length of time such as `6 months`."""
-    count, unit = cursor.advance(), cursor.advance()
+    """A length of time such as `6 months`; one in hours as days and parts of a day."""
+    start, unit = cursor.token.start, cursor.after
+    if unit.text in _HOURS:
+        hours = _count(cursor, "hours")
+        text = f"{hours} hour{'' if hours == 1 else 's'}"
+        return Literal(cursor.since(start), Kind.HOURS, hours / 24, text)
     if unit.text not in _UNITS:
-        guess = nearest(unit.text, _UNITS) or "; the units are days, weeks, months and years"
+        guess = nearest(unit.text, (*_UNITS, *_HOURS)) or "; the units are hours, days, weeks, months and years"
         raise Fault(unit.span, f"unknown unit '{unit.text}'{guess}")
-    span = Span(_whole(count), _UNITS[unit.text])
-    if span.count > _LONGEST[span.unit]:
-        raise Fault(count.span, f"a length of time is at most {_LONGEST[span.unit]} {span.unit}")
+    span = Span(_count(cursor, _UNITS[unit.text]), _UNITS[unit.text])
     kind = Kind.DAYS if span.unit in ("days", "weeks") else Kind.MONTHS
-    return Literal(cursor.since(count.start), kind, span, str(span))
+    return Literal(cursor.since(start), kind, span, str(span))
 
 
 def calendar_date(cursor: Cursor) -> Literal:
@@ -124,7 +127,8 @@ ARGUMENTS: dict[Takes, Callable[[Cursor], Argument | None]] = {
 
 def _span(literal: Literal, at_least: str) -> Span:
     """The span of a length; `at_least` says what it must cover."""
-    assert isinstance(literal.value, Span)
+    if not isinstance(literal.value, Span):
+        raise Fault(literal.span, "a window is counted in days, weeks, months or years, not in hours")
     if literal.value.count == 0:
         raise Fault(literal.span, at_least)
     return literal.value
@@ -136,7 +140,13 @@ def _exact(token: Token) -> Decimal:
     return Decimal(token.text)
 
 
-def _whole(token: Token) -> int:
+def _count(cursor: Cursor, unit: str) -> int:
+    """How many of the unit; afterwards both words are read."""
+    token = cursor.advance()
     if not token.text.isdigit():
-        raise Fault(token.span, "a length of time is a whole number of days, weeks, months or years")
-    return int(_exact(token))
+        raise Fault(token.span, "a length of time is a whole number of hours, days, weeks, months or years")
+    count = int(_exact(token))
+    if count > _LONGEST[unit]:
+        raise Fault(token.span, f"a length of time is at most {_LONGEST[unit]} {unit}")
+    cursor.advance()
+    return count

@@ -14,6 +14,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from syncd.calendar import date_of
 from syncd.lifecycle.columns import Instants, Need
 from syncd.rules import until
 from syncd.rules.kinds import Kind
@@ -34,13 +35,13 @@ class Takes(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What a name takes and gives (None: the kind of its argument).
+    """What a name takes and gives (None: the kind of its arguments).
 
-    `value(scope, *arguments)` is a column; `figure(values, *further arguments)` is one number for the
-    whole audience, and so is `usual(values, *arguments)`, whose values are the lateness of its completed
-    order gaps. `of_gaps`: the value needs the audience's typical gap; `of_buying`: it needs the audience's model of
-    buying, tested for its argument (see `chances`); `needs`: the columns of a batch that it
-    reads and not every batch has. A name that has none of the three is part of the language and not available yet.
+    It has one of three. `value(scope, *arguments)` is a column, and measured arguments are columns, too;
+    `figure(values, *further arguments)` is one number for the whole audience, and so is
+    `usual(values, *arguments)`, whose values are the lateness of its completed order gaps.
+    `of_gaps`: the value needs the audience's typical gap; `of_buying`: it needs the audience's model of buying, tested
+    for its argument (see `chances`); `needs`: the columns that it reads and not every batch has.
 
     `until(scope, *arguments)`: the first later instant at which a value of a customer can be another one if nothing
     happens, besides growing by `slope(scope, *arguments)` with each local day. An age grows by a day.
@@ -76,13 +77,21 @@ def percentile(values: NDArray[np.float64], p: float) -> float:
     return float(low + (high - low) * (place - below))
 
 
-def _of_window(gives: Kind, value: Callable[..., Column] | None = None) -> Name:
-    return Name(gives, (Takes.WINDOW,), value, until=until.of_window)
+def _of_window(gives: Kind, value: Callable[..., Column], *needs: Need) -> Name:
+    return Name(gives, (Takes.WINDOW,), value, needs=frozenset(needs), until=until.of_window)
 
 
-def _age(day: Callable[[Scope], Column]) -> Name:
+def _fact(gives: Kind, value: Callable[[Scope], Column], *needs: Need) -> Name:
+    return Name(gives, value=value, needs=frozenset(needs), until=until.never)
+
+
+def _age(day: Callable[[Scope], Column], *needs: Need) -> Name:
     return Name(
-        Kind.AGE, value=lambda scope: scope.today - day(scope), until=until.never, slope=lambda scope: np.array(1.0)
+        Kind.AGE,
+        value=lambda scope: scope.today - day(scope),
+        needs=frozenset(needs),
+        until=until.never,
+        slope=lambda scope: np.array(1.0),
     )
 
 
@@ -91,8 +100,16 @@ NAMES: dict[str, Name] = {
     "spend": _of_window(Kind.MONEY, lambda scope, window: scope.spend(window)),
     "orders": _of_window(Kind.NUMBER, lambda scope, window: scope.orders(window).astype(np.float64)),
     "average_order": _of_window(Kind.MONEY, lambda scope, window: scope.average_order(window)),
-    "first_order": Name(Kind.DATE, value=lambda scope: scope.first_order(), until=until.never),
-    "last_order": Name(Kind.DATE, value=lambda scope: scope.last_order(), until=until.never),
+    "units": _of_window(Kind.NUMBER, lambda scope, window: scope.units(window).astype(np.float64), "items"),
+    "bought": Name(
+        Kind.BOOLEAN,
+        (Takes.THING, Takes.WINDOW),
+        lambda scope, thing, window: scope.bought(thing.sort, thing.text, window),
+        needs=frozenset({"items"}),
+        until=until.of_window,
+    ),
+    "first_order": _fact(Kind.DATE, lambda scope: scope.first_order()),
+    "last_order": _fact(Kind.DATE, lambda scope: scope.last_order()),
     "since_first_order": _age(lambda scope: scope.first_order()),
     "since_last_order": _age(lambda scope: scope.last_order()),
     "since_signup": _age(lambda scope: scope.signup()),
@@ -120,30 +137,53 @@ NAMES: dict[str, Name] = {
         of_buying=True,
         until=until.never,
     ),
-    "subscribed": Name(Kind.BOOLEAN, value=lambda scope: scope.batch.subscribed, until=until.never),
-    "country": Name(Kind.TEXT, value=lambda scope: scope.batch.country, until=until.never),
-    "city": Name(Kind.TEXT, value=lambda scope: scope.batch.city, until=until.never),
-    "language": Name(Kind.TEXT, value=lambda scope: scope.batch.language, until=until.never),
+    "anniversary": Name(Kind.DATE, value=lambda scope: scope.anniversary(), until=until.next_year),
+    "last_product": _fact(Kind.TEXT, lambda scope: scope.last_product(), "items"),
+    "favourite_product": _fact(Kind.TEXT, lambda scope: scope.favourite_product(), "items"),
+    "favourite_category": _fact(Kind.TEXT, lambda scope: scope.favourite_category(), "items"),
+    "wishes": _fact(Kind.NUMBER, lambda scope: scope.wishes(), "wishes"),
+    "wished_product": _fact(Kind.TEXT, lambda scope: scope.wished_product(), "wishes"),
+    "cart_value": Name(
+        Kind.MONEY,
+        value=lambda scope: scope.cart_value(),
+        needs=frozenset({"cart_at", "cart_minor"}),
+        until=until.cart_ends,
+    ),
+    "since_cart": Name(
+        Kind.ELAPSED, value=lambda scope: scope.since_cart(), needs=frozenset({"cart_at"}), until=until.cart_ends
+    ),
+    "subscribed": _fact(Kind.BOOLEAN, lambda scope: scope.batch.subscribed),
+    "open_rate": _fact(Kind.NUMBER, lambda scope: scope.column("open_rate"), "open_rate"),
+    "click_rate": _fact(Kind.NUMBER, lambda scope: scope.column("click_rate"), "click_rate"),
+    "since_click": _age(lambda scope: scope.click(), "clicked_day"),
+    "birthday": Name(
+        Kind.DATE, value=lambda scope: scope.birthday(), needs=frozenset({"birthday"}), until=until.next_year
+    ),
+    "country": _fact(Kind.TEXT, lambda scope: scope.batch.country),
+    "city": _fact(Kind.TEXT, lambda scope: scope.batch.city),
+    "language": _fact(Kind.TEXT, lambda scope: scope.batch.language),
+    "wholesale": _fact(Kind.BOOLEAN, lambda scope: scope.batch.wholesale),
+    "shop_tag": Name(
+        Kind.BOOLEAN,
+        (Takes.TEXT,),
+        lambda scope, text: scope.shop_tag(str(text)),
+        needs=frozenset({"shop_tags"}),
+        until=until.never,
+    ),
     "in": Name(
         Kind.BOOLEAN,
         (Takes.SEGMENT,),
         lambda scope, segment: scope.inside[segment],
         until=lambda scope, segment: scope.until[segment],
     ),
+    # Of the calendar, and of two values.
+    "months_left": Name(
+        Kind.NUMBER, value=lambda scope: np.array(13.0 - date_of(scope.today).month), until=until.next_month
+    ),
+    "min": Name(None, (Takes.MEASURE, Takes.MEASURE), lambda scope, one, other: np.minimum(one, other)),
+    "max": Name(None, (Takes.MEASURE, Takes.MEASURE), lambda scope, one, other: np.maximum(one, other)),
     # Of the whole audience.
     "mean": Name(None, (Takes.MEASURE,), figure=mean),
     "percentile": Name(None, (Takes.MEASURE, Takes.PERCENT), figure=percentile),
     "usual": Name(Kind.NUMBER, (Takes.PERCENT,), usual=percentile),
-    # Not available yet.
-    "units": _of_window(Kind.NUMBER),
-    "last_product": Name(Kind.TEXT),
-    "favourite_product": Name(Kind.TEXT),
-    "favourite_category": Name(Kind.TEXT),
-    "bought": Name(Kind.BOOLEAN, (Takes.THING, Takes.WINDOW)),
-    "open_rate": Name(Kind.NUMBER),
-    "click_rate": Name(Kind.NUMBER),
-    "shop_tag": Name(Kind.BOOLEAN, (Takes.TEXT,)),
-    "birthday": Name(Kind.DATE),
-    "cart_value": Name(Kind.MONEY),
-    "since_cart": Name(Kind.AGE),
 }

@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection
 from syncd.rules import check, literals
 from syncd.rules.faults import Fault, nearest, pointing_at
 from syncd.rules.kinds import Kind
-from syncd.rules.names import NAMES, Takes
+from syncd.rules.names import NAMES, Name, Takes
 from syncd.rules.tokens import Cursor, Token
-from syncd.rules.tree import BINDING, COMPARISONS, MINUS, Argument, Call, Literal, Node, Operation
+from syncd.rules.tree import BINDING, COMPARISONS, MINUS, WORDS, Argument, Call, Literal, Node, Operation
 
 MAX_DEPTH = 50
 
@@ -75,7 +75,6 @@ class _Parser:
                 self._cursor.token.span,
                 _surplus(self._cursor.token, "`and`, `or` or an operator is missing before this"),
             )
-        check.available(tree)
         return tree
 
     def _expression(self, floor: int) -> Node:
@@ -100,6 +99,8 @@ class _Parser:
                 return self._logic(left, start, operator)
             case "between":
                 return self._between(left, start, operator)
+            case "within":
+                return self._within(left, start)
         right = self._expression(BINDING[operator.text])
         if operator.text in COMPARISONS:
             self._end_of_comparison()
@@ -126,8 +127,18 @@ class _Parser:
             check.comparison(operand, "between", end, operator.span)
         return Operation(self._cursor.since(start), Kind.BOOLEAN, "between", (operand, low, high))
 
+    def _within(self, left: Node, start: int) -> Node:
+        token = self._cursor.token
+        window = literals.window(self._cursor)
+        if window is None:
+            raise Fault(token.span, f"`within` needs {Takes.WINDOW.value}")
+        self._end_of_comparison()
+        check.dated(left)
+        right = Literal(self._cursor.since(token.start), Kind.WINDOW, window, str(window))
+        return Operation(self._cursor.since(start), Kind.BOOLEAN, "within", (left, right))
+
     def _end_of_comparison(self) -> None:
-        if self._cursor.token.text in (*COMPARISONS, "between"):
+        if self._cursor.token.text in (*COMPARISONS, "between", "within"):
             problem = "comparisons do not chain: use `between … and …`, or join two of them with `and`"
             raise Fault(self._cursor.token.span, problem)
 
@@ -171,8 +182,13 @@ class _Parser:
         if name is None:
             raise Fault(word.span, _unknown(word))
         arguments = self._arguments(word, name.takes)
-        kind = name.gives or check.measure(_measured(arguments))
+        kind = name.gives or self._kind(name, arguments)
         return Call(self._cursor.since(word.start), kind, word.text, arguments)
+
+    def _kind(self, name: Name, arguments: tuple[Argument, ...]) -> Kind:
+        """What is given by a name that gives what it takes."""
+        nodes = [argument for argument in arguments if isinstance(argument, Node)]
+        return check.measure(*nodes) if name.of_audience else check.alike(*nodes)
 
     def _arguments(self, word: Token, takes: tuple[Takes, ...]) -> tuple[Argument, ...]:
         opening = self._cursor.token
@@ -227,18 +243,11 @@ def _surplus(token: Token, otherwise: str) -> str:
             return "a comma only separates arguments; a thousand is written 1000"
         case ")":
             return "this parenthesis was never opened"
-    return otherwise + nearest(token.text, ("and", "or", "between"))
+    return otherwise + nearest(token.text, [word for word in WORDS if word != "not"])
 
 
 def _unknown(word: Token) -> str:
     if word.text in literals.WINDOW_WORDS:
         return f"'{word.text}' belongs to a window, in parentheses, as in `spend(this year)`"
-    guess = nearest(word.text, (*NAMES, "and", "or", "not", "between"))
+    guess = nearest(word.text, (*NAMES, *WORDS))
     return f"unknown name '{word.text}'{guess or '; a text stands in double quotes'}"
-
-
-def _measured(arguments: tuple[Argument, ...]) -> Node:
-    """The first argument of a figure; the table of names promises that it is an expression."""
-    measured = arguments[0]
-    assert isinstance(measured, Node)
-    return measured

@@ -5,15 +5,16 @@ A metric of a window is measured once, however many rules ask for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from syncd.calendar import Span, Window, midnight
-from syncd.lifecycle import buying, gaps, metrics
-from syncd.lifecycle.columns import NO_DAY, Batch, Days, Instants
+from syncd.calendar import DAY_SECONDS, Span, Window, date_of, in_year, midnight, yearly_day
+from syncd.lifecycle import buying, gaps, metrics, products
+from syncd.lifecycle.columns import NO_DAY, Batch, Days, Instants, Need
+from syncd.model import CART_DAYS
 
 # One value a customer, or one for all: float64 with NaN for missing (dates as day numbers, money in
 # major units), texts with "" for missing, booleans.
@@ -27,6 +28,8 @@ MODEL = ("model r", "model alpha", "model a", "model b")
 MODEL_DAY = "model day"
 # Off by so much on average when it was tested on the past, the model tells nobody's chance.
 ERROR_MAX = 0.10
+# So long after its last change a cart is open.
+CART_SECONDS = CART_DAYS * DAY_SECONDS
 
 
 class Scope:
@@ -50,13 +53,15 @@ class Scope:
         self.until: dict[str, Instants] = {}
         self.figures = figures
         self._unit: int = 10**batch.currency_exponent  # minor units in a major one
-        self._metrics: dict[tuple[str, Window], NDArray[np.int64]] = {}
-        self._behind: dict[int, NDArray[np.int64]] = {}
-        self._order_gap: Column | None = None
+        self._found: dict[Hashable, NDArray[Any]] = {}
 
     def orders(self, window: Window) -> NDArray[np.int64]:
         """How many orders each customer placed in the window."""
         return self._measured(metrics.orders, window)
+
+    def units(self, window: Window) -> NDArray[np.int64]:
+        """How many pieces each customer bought in the window."""
+        return self._measured(products.units, window)
 
     def spend(self, window: Window) -> Column:
         """What each customer spent in the window."""
@@ -82,9 +87,78 @@ class Scope:
 
     def order_gap(self) -> Column:
         """The usual gap between two orders, in days; missing for who never ordered."""
-        if self._order_gap is None:
-            self._order_gap = gaps.order_gap(self.batch, self.today, self.figure(TYPICAL_GAP))
-        return self._order_gap
+        return self._once("order gap", lambda: gaps.order_gap(self.batch, self.today, self.figure(TYPICAL_GAP)))
+
+    def bought(self, sort: str, text: str, window: Window) -> Flags:
+        """Whether each customer bought this category, product or sku in the window."""
+        lines = products.lines_with(products.items_of(self.batch), sort, text)
+        return products.bought(self.batch, lines, window, self.today)
+
+    def last_product(self) -> Column:
+        """What of the last order was worth most."""
+        return self._titled("last product", lambda: products.last_title(self.batch, self.today))
+
+    def favourite_product(self) -> Column:
+        """What is in most orders."""
+        titles = products.items_of(self.batch).title
+        return self._titled("favourite product", lambda: products.favourite(self.batch, titles, self.today))
+
+    def favourite_category(self) -> Column:
+        """Of what there is something in most orders."""
+        categories = products.items_of(self.batch).category
+        return self._titled("favourite category", lambda: products.favourite(self.batch, categories, self.today))
+
+    def wishes(self) -> Column:
+        """How many products are on each wish list."""
+        return np.array([len(titles) for titles in self.column("wishes").tolist()], np.float64)
+
+    def wished_product(self) -> Column:
+        """The latest wish whose title is known."""
+        latest = [next(filter(None, titles), "") for titles in self.column("wishes").tolist()]
+        return np.array(latest, object)
+
+    def shop_tag(self, text: str) -> Flags:
+        """Who has this tag in a shop."""
+        wanted = text.casefold()
+        return np.array([wanted in tags for tags in self.column("shop_tags").tolist()], bool)
+
+    def click(self) -> Column:
+        """The day of the last click that was seen."""
+        days = self.column("clicked_day")
+        return _known(np.where(days <= self.today, days, NO_DAY))
+
+    def birthday(self) -> Column:
+        """The day of this year's birthday."""
+        month, day = np.divmod(self.column("birthday"), 100)
+        return np.where(month > 0, in_year(np.maximum(month, 1), day, date_of(self.today).year), np.nan)
+
+    def anniversary(self) -> Column:
+        """The day of this year on which the first order's date returns; missing in the year of the first order."""
+        first, year = metrics.first_day(self.batch, self.today), date_of(self.today).year
+        returns = yearly_day(np.where(first == NO_DAY, self.today, first), year)
+        return np.where((first != NO_DAY) & (first < returns), returns, np.nan)
+
+    def cart_value(self) -> Column:
+        """What is in the newest open cart; missing where there is none, or no rate for its currency."""
+        minor = self.column("cart_minor")
+        return np.where(self.has_cart() & (minor >= 0), minor / self._unit, np.nan)
+
+    def since_cart(self) -> Column:
+        """The time since the newest open cart was changed, in days."""
+        # The nearest number to the true one, as that of `3 hours` is: so they compare exactly, to the second.
+        return np.where(self.has_cart(), (self.now - self.column("cart_at")) / DAY_SECONDS, np.nan)
+
+    def has_cart(self) -> Flags:
+        """Who has an open cart: begun, and not so old that its shop has given it up."""
+        changed_at = self.column("cart_at")
+        has: Flags = (changed_at <= self.now) & (changed_at > self.now - CART_SECONDS)
+        return has
+
+    def column(self, need: Need) -> Column:
+        """A column that only some batches have."""
+        found: Column | None = getattr(self.batch, need)
+        assert found is not None, f"the batch was read without {need}"
+        return found
 
     def buy_chance(self, within: Span) -> Column:
         """How likely each customer is to order within so many days, as it looked on the day of the month's fit or of
@@ -102,9 +176,7 @@ class Scope:
 
     def behind(self, day: int) -> NDArray[np.int64]:
         """For each customer the position just behind their last order on or before `day`."""
-        if day not in self._behind:
-            self._behind[day] = metrics.behind(self.batch, day)
-        return self._behind[day]
+        return self._once(("behind", day), lambda: metrics.behind(self.batch, day))
 
     def figure(self, text: str) -> float:
         """The audience's figure of this canonical text; KeyError where it was not handed in."""
@@ -112,10 +184,15 @@ class Scope:
         return np.nan if value is None else value
 
     def _measured(self, metric: Callable[[Batch, Window, int], NDArray[np.int64]], window: Window) -> NDArray[np.int64]:
-        key = metric.__name__, window
-        if key not in self._metrics:
-            self._metrics[key] = metric(self.batch, window, self.today)
-        return self._metrics[key]
+        return self._once((metric, window), lambda: metric(self.batch, window, self.today))
+
+    def _titled(self, name: str, codes: Callable[[], NDArray[np.int64]]) -> Column:
+        return self._once(name, lambda: products.items_of(self.batch).texts[codes()])
+
+    def _once(self, key: Hashable, work_out: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        if key not in self._found:
+            self._found[key] = work_out()
+        return self._found[key]
 
 
 def _known(days: Days) -> Column:

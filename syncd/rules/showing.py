@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from syncd.calendar import FIRST_DAY, LAST_DAY
+from syncd.calendar import DAY_SECONDS, FIRST_DAY, LAST_DAY
 from syncd.rules.kinds import Kind
 from syncd.rules.scope import Column
 
@@ -19,13 +19,15 @@ def shown(column: Column, kind: Kind, currency_exponent: int) -> list[Any]:
     """The values of a column, ready for JSON; None where one is missing.
 
     Amounts are floats in major units with the currency's decimals; whole numbers and days are ints;
-    dates are `YYYY-MM-DD`.
+    dates are `YYYY-MM-DD`. What has elapsed is in hours and tenths.
     """
     if kind is Kind.BOOLEAN:
         return list(column.tolist())
     if kind is Kind.TEXT:
         return [text or None for text in column.tolist()]
-    decimals = {Kind.MONEY: currency_exponent, Kind.NUMBER: NUMBER_DECIMALS}.get(kind, 0)
+    if kind is Kind.ELAPSED:
+        column = _hours(column)
+    decimals = {Kind.MONEY: currency_exponent, Kind.NUMBER: NUMBER_DECIMALS, Kind.ELAPSED: 1}.get(kind, 0)
     # Adding zero turns -0.0 into 0.0.
     rounded = np.round(column, decimals) + 0.0
     exists = np.isfinite(rounded)
@@ -36,11 +38,18 @@ def shown(column: Column, kind: Kind, currency_exponent: int) -> list[Any]:
     return list(values.tolist())
 
 
+def _hours(days: Column) -> Column:
+    """Days as hours and tenths, rounded down: three hours are not shown before they are over."""
+    hours: Column = np.floor(np.rint(days * DAY_SECONDS) / 360) / 10
+    return hours
+
+
 # From a column without missing values.
 _WRITERS: dict[Kind, Callable[[Column], Any]] = {
     Kind.MONEY: lambda amounts: amounts,
     Kind.NUMBER: lambda numbers: [int(number) if number.is_integer() else number for number in numbers.tolist()],
     Kind.DAYS: lambda days: days.astype(np.int64),
     Kind.AGE: lambda days: days.astype(np.int64),
+    Kind.ELAPSED: lambda hours: hours,
     Kind.DATE: lambda days: np.datetime_as_string(days.astype("datetime64[D]")),
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from syncd.calendar import Span, Window
+from syncd.calendar import Window
 from syncd.rules.faults import Extent
 from syncd.rules.kinds import Kind
 
@@ -17,12 +17,15 @@ from syncd.rules.kinds import Kind
 MINUS = "unary minus"
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
+# The words that are operators.
+WORDS = ("and", "or", "not", "between", "within")
+
 # How tightly each operator holds its operands; what is no operation holds tightest.
 BINDING = {
     "or": 1,
     "and": 2,
     "not": 3,
-    **dict.fromkeys((*COMPARISONS, "between"), 4),
+    **dict.fromkeys((*COMPARISONS, "between", "within"), 4),
     **dict.fromkeys(("+", "-"), 5),
     **dict.fromkeys(("*", "/"), 6),
     MINUS: 7,
@@ -32,11 +35,11 @@ TIGHTEST = 8
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A number, a date (as its day), a text or a length of time, and how it is written."""
+    """A number, a date (as its day), a text, a length of time or a window, and how it is written."""
 
     span: Extent
     kind: Kind
-    value: float | str | Span
+    value: float | str | Window
     text: str
 
     def __str__(self) -> str:

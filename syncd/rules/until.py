@@ -13,7 +13,7 @@ import numpy as np
 
 from syncd.calendar import Span, Window, date_of, day_of, midnight, midnights, window_days
 from syncd.lifecycle.columns import FOREVER, Instants
-from syncd.rules.scope import Column, Flags, Scope
+from syncd.rules.scope import CART_SECONDS, Column, Flags, Scope
 
 
 def never(scope: Scope, *arguments: object) -> Instants:
@@ -57,6 +57,11 @@ def on_day(scope: Scope, days: Column) -> Instants:
     lies_ahead = days > scope.today  # false where it is missing
     ahead = np.where(lies_ahead, days, 0).astype(np.int64)
     return np.where(lies_ahead, midnights(ahead, scope.batch.zone), FOREVER)
+
+
+def cart_ends(scope: Scope) -> Instants:
+    """When the open cart is too old to be one."""
+    return np.where(scope.has_cart(), scope.column("cart_at") + CART_SECONDS, FOREVER)
 
 
 def _first_to_leave(scope: Scope, window: Span) -> Instants:

@@ -1,0 +1,98 @@
+"""What customers bought, line by line: units, products, favourites. Knows texts by their codes only.
+
+Like the metrics it looks at orders up to `today`. A line without a text (code 0) is no product's and no
+category's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from syncd.calendar import Window
+from syncd.lifecycle.columns import Batch, Items
+from syncd.lifecycle.metrics import Counts, behind, running, sums
+
+Codes = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+def units(batch: Batch, window: Window, today: int) -> Counts:
+    """How many pieces each customer bought in the window."""
+    return sums(batch, _by_order(items_of(batch), items_of(batch).quantity), window, today)
+
+
+def bought(batch: Batch, lines: Flags, window: Window, today: int) -> Flags:
+    """Whether any order of each customer in the window has one of these lines."""
+    return sums(batch, _by_order(items_of(batch), lines) > 0, window, today) > 0
+
+
+def lines_with(items: Items, sort: str, text: str) -> Flags:
+    """The lines with this category, sku or product, which is a title or an id; upper and lower case are one."""
+    wanted = text.casefold()
+    equal: Flags = np.array([known.casefold() == wanted for known in items.texts.tolist()], bool)
+    lines: Flags = equal[{"category": items.category, "sku": items.sku, "product": items.title}[sort]]
+    return lines | equal[items.product_id] if sort == "product" else lines
+
+
+def last_title(batch: Batch, today: int) -> Codes:
+    """The title of the line that was worth most in each customer's last order, of equals the first; else 0."""
+    items, ordered = items_of(batch), behind(batch, today) > batch.starts[:-1]
+    customer_of = np.full(len(batch.order_day), -1)
+    customer_of[behind(batch, today)[ordered] - 1] = np.flatnonzero(ordered)
+    whose = customer_of[_order_of_lines(items)]
+    lines = np.flatnonzero((whose >= 0) & (items.title > 0))
+    # Sorting leaves equals in the order of the lines.
+    lines = lines[np.lexsort((-items.price_minor[lines] * items.quantity[lines], whose[lines]))]
+    return _first_of_each(batch, whose[lines], items.title[lines])
+
+
+def favourite(batch: Batch, codes: Codes, today: int) -> Codes:
+    """Of the `codes` of the lines the one in the most orders of each customer; 0 where there is none.
+
+    Of equals the one bought later, and of those in the same order the first by the alphabet.
+    """
+    items = items_of(batch)
+    order = _order_of_lines(items)
+    lines = np.flatnonzero((codes > 0) & (batch.order_day[order] <= today))
+    # One order tells once, however many of its lines say the same.
+    order, code = np.divmod(np.unique(order[lines] * len(items.texts) + codes[lines]), len(items.texts))
+    owner = np.repeat(np.arange(len(batch)), np.diff(batch.starts))[order]
+    pairs, at, times = np.unique(owner * len(items.texts) + code, return_inverse=True, return_counts=True)
+    latest = np.zeros(len(pairs), np.int64)
+    latest[at] = order  # ascending, and of several the last one stays
+    owner, code = np.divmod(pairs, len(items.texts))
+    best = np.lexsort((_alphabet(items)[code], -latest, -times, owner))
+    return _first_of_each(batch, owner[best], code[best])
+
+
+def items_of(batch: Batch) -> Items:
+    """What was in the orders of a batch that was read with it."""
+    assert batch.items is not None, "the batch was read without the lines of its orders"
+    return batch.items
+
+
+def _by_order(items: Items, values: NDArray[np.int64] | Flags) -> Counts:
+    """The sum over the lines of each order."""
+    total = running(values)
+    return total[items.starts[1:]] - total[items.starts[:-1]]
+
+
+def _order_of_lines(items: Items) -> NDArray[np.int64]:
+    """The order of each line, by its place."""
+    return np.repeat(np.arange(len(items.starts) - 1), np.diff(items.starts))
+
+
+def _alphabet(items: Items) -> NDArray[np.int64]:
+    """The place of each text in alphabetical order."""
+    places = np.zeros(len(items.texts), np.int64)
+    places[np.argsort(items.texts)] = np.arange(len(items.texts))
+    return places
+
+
+def _first_of_each(batch: Batch, owner: NDArray[np.int64], codes: Codes) -> Codes:
+    """For each customer of the batch the first of their codes, which stand together; else 0."""
+    found = np.zeros(len(batch), np.int64)
+    whose, first = np.unique(owner, return_index=True)
+    found[whose] = codes[first]
+    return found
