@@ -25,7 +25,7 @@ COMMANDS = {
     "segments": "syncd.cli.look:segments",
     "members": "syncd.cli.look:members",
     "explain": "syncd.cli.look:explain",
-    "preview": "syncd.cli.look:preview",
+    "preview": "syncd.cli.preview:preview",
     "forecast": "syncd.cli.forecast:forecast",
     "suggest": "syncd.cli.suggest:suggest",
     "retention": "syncd.cli.retention:retention",

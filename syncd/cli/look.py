@@ -1,4 +1,4 @@
-"""Commands that look and change nothing: segments, members, explain, preview, status."""
+"""Commands that look and change nothing: segments, members, explain, status."""
 
 from __future__ import annotations
 
@@ -108,28 +108,6 @@ def _plain(value: object) -> str:
         case int():
             return f"{value:,}"
     return str(value)
-
-
-@click.command()
-@click.argument("rule")
-@about_audience
-def preview(asked: Asked, rule: str) -> None:
-    """Try out RULE: how many it holds for, their share of revenue, the overlap with each segment."""
-    from syncd import views
-
-    document = views.preview(asked.context, asked.audience, rule, asked.today)
-    if asked.as_json:
-        return print_json(document)
-    click.echo(
-        f"{document['customers']:,} of {document['everybody']:,} customers ({document['share']:.1%}), "
-        f"{document['subscribed']:,} of them subscribed; {document['revenue_share']:.1%} of all revenue"
-    )
-    if len(document["parts"]) > 1:
-        print_table(["part of the rule", "customers"], [[p["rule"], p["customers"]] for p in document["parts"]])
-    return print_table(
-        ["segment", "also in it", "of the segment"],
-        [[o["name"], o["customers"], f"{o['share']:.0%}"] for o in document["overlap"]],
-    )
 
 
 @click.command()

@@ -6,7 +6,7 @@ It knows the shape of the facts and nothing of where they come from or what they
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Days = NDArray[np.int64]
 Instants = NDArray[np.int64]  # UTC seconds
+Rows = NDArray[np.int64]  # places in a column
 Texts = NDArray[Any]  # of str, or of objects that are str
 
 # Stands where no day is known; earlier than every day of the calendar.
@@ -56,6 +57,15 @@ class Items:
     price_minor: NDArray[np.int64]
     texts: Texts
 
+    def take(self, orders: Rows) -> Items:
+        """Of these orders only."""
+        starts, mine = _taken(self.starts, orders)
+        lines = {name: getattr(self, name)[mine] for name in _OF_LINES}
+        return replace(self, starts=starts, **lines)
+
+
+_OF_LINES = ("product_id", "title", "category", "sku", "quantity", "price_minor")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
@@ -92,3 +102,30 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.customer)
+
+    def take(self, rows: Rows) -> Batch:
+        """Of these customers only: ascending places, each once."""
+        columns = {name: column[rows] for name in _OF_CUSTOMERS if (column := getattr(self, name)) is not None}
+        starts, mine = _taken(self.starts, rows)
+        return replace(
+            self,
+            **columns,
+            starts=starts,
+            order_day=self.order_day[mine],
+            order_minor=self.order_minor[mine],
+            items=None if self.items is None else self.items.take(mine),
+        )
+
+
+_OF_CUSTOMERS = (
+    *("customer", "signup_day", "subscribed", "wholesale", "country", "city", "language", "was_in"),
+    *("cart_at", "cart_minor", "open_rate", "click_rate", "clicked_day", "birthday", "shop_tags", "wishes"),
+    "last_order_at",
+)
+
+
+def _taken(starts: Rows, rows: Rows) -> tuple[Rows, Rows]:
+    """Where the parts of these rows start when they stand by themselves, and where each part stood."""
+    counts = starts[rows + 1] - starts[rows]
+    begins = np.concatenate([[0], np.cumsum(counts)])
+    return begins, np.arange(begins[-1]) + np.repeat(starts[rows] - begins[:-1], counts)

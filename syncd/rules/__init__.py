@@ -3,8 +3,8 @@
 One expression is one tree, and every reading of it walks that tree. The order of the modules, each
 importing only those before it: faults, tokens, kinds, tree, scope, until, names (the table of
 functions), literals, check, parser, evaluation, figures, rhythm, chances, specs, playbook, showing, judgement,
-due, explanation. Pure: facts come in as columns (`lifecycle.columns.Batch`), `today` and the audience's figures
-as arguments.
+due, standings, explanation. Pure: facts come in as columns (`lifecycle.columns.Batch`), `today` and the
+audience's figures as arguments.
 """
 
 from syncd.rules.chances import can_be_mended, chances_in, chances_of, points, why_off
@@ -15,13 +15,15 @@ from syncd.rules.faults import RuleError
 from syncd.rules.figures import Figure, figure_of, figure_values, figures_in, figures_over
 from syncd.rules.judgement import Judgement, evaluate, judge
 from syncd.rules.parser import parse, parse_rule
-from syncd.rules.playbook import Playbook
+from syncd.rules.playbook import TRIED, Playbook
 from syncd.rules.rhythm import Enough, rhythm_of, usual_in, why_unknown
 from syncd.rules.scope import TYPICAL_GAP
 from syncd.rules.specs import Field, FieldSpec, Moment, MomentSpec, Segment, SegmentSpec
+from syncd.rules.standings import When, standings
 from syncd.rules.tree import Node, parts
 
 __all__ = [
+    "TRIED",
     "TYPICAL_GAP",
     "DueTimes",
     "Enough",
@@ -36,6 +38,7 @@ __all__ = [
     "RuleError",
     "Segment",
     "SegmentSpec",
+    "When",
     "can_be_mended",
     "chances_in",
     "chances_of",
@@ -55,6 +58,7 @@ __all__ = [
     "parts",
     "points",
     "rhythm_of",
+    "standings",
     "usual_in",
     "why_off",
     "why_unknown",

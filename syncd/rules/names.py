@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -45,6 +45,8 @@ class Name:
 
     `until(scope, *arguments)`: the first later instant at which a value of a customer can be another one if nothing
     happens, besides growing by `slope(scope, *arguments)` with each local day. An age grows by a day.
+
+    `of_now`: its facts are known only as they are now, also where a day that is over is asked about.
     """
 
     gives: Kind | None
@@ -57,6 +59,7 @@ class Name:
     needs: frozenset[Need] = frozenset()
     until: Callable[..., Instants] | None = None
     slope: Callable[..., Column] | None = None
+    of_now: bool = False
 
     @property
     def of_audience(self) -> bool:
@@ -83,6 +86,10 @@ def _of_window(gives: Kind, value: Callable[..., Column], *needs: Need) -> Name:
 
 def _fact(gives: Kind, value: Callable[[Scope], Column], *needs: Need) -> Name:
     return Name(gives, value=value, needs=frozenset(needs), until=until.never)
+
+
+def _state(gives: Kind, value: Callable[[Scope], Column], *needs: Need) -> Name:
+    return replace(_fact(gives, value, *needs), of_now=True)
 
 
 def _age(day: Callable[[Scope], Column], *needs: Need) -> Name:
@@ -141,34 +148,40 @@ NAMES: dict[str, Name] = {
     "last_product": _fact(Kind.TEXT, lambda scope: scope.last_product(), "items"),
     "favourite_product": _fact(Kind.TEXT, lambda scope: scope.favourite_product(), "items"),
     "favourite_category": _fact(Kind.TEXT, lambda scope: scope.favourite_category(), "items"),
-    "wishes": _fact(Kind.NUMBER, lambda scope: scope.wishes(), "wishes"),
-    "wished_product": _fact(Kind.TEXT, lambda scope: scope.wished_product(), "wishes"),
+    "wishes": _state(Kind.NUMBER, lambda scope: scope.wishes(), "wishes"),
+    "wished_product": _state(Kind.TEXT, lambda scope: scope.wished_product(), "wishes"),
     "cart_value": Name(
         Kind.MONEY,
         value=lambda scope: scope.cart_value(),
         needs=frozenset({"cart_at", "cart_minor"}),
         until=until.cart_ends,
+        of_now=True,
     ),
     "since_cart": Name(
-        Kind.ELAPSED, value=lambda scope: scope.since_cart(), needs=frozenset({"cart_at"}), until=until.cart_ends
+        Kind.ELAPSED,
+        value=lambda scope: scope.since_cart(),
+        needs=frozenset({"cart_at"}),
+        until=until.cart_ends,
+        of_now=True,
     ),
-    "subscribed": _fact(Kind.BOOLEAN, lambda scope: scope.batch.subscribed),
-    "open_rate": _fact(Kind.NUMBER, lambda scope: scope.column("open_rate"), "open_rate"),
-    "click_rate": _fact(Kind.NUMBER, lambda scope: scope.column("click_rate"), "click_rate"),
-    "since_click": _age(lambda scope: scope.click(), "clicked_day"),
+    "subscribed": _state(Kind.BOOLEAN, lambda scope: scope.batch.subscribed),
+    "open_rate": _state(Kind.NUMBER, lambda scope: scope.column("open_rate"), "open_rate"),
+    "click_rate": _state(Kind.NUMBER, lambda scope: scope.column("click_rate"), "click_rate"),
+    "since_click": replace(_age(lambda scope: scope.click(), "clicked_day"), of_now=True),
     "birthday": Name(
         Kind.DATE, value=lambda scope: scope.birthday(), needs=frozenset({"birthday"}), until=until.next_year
     ),
-    "country": _fact(Kind.TEXT, lambda scope: scope.batch.country),
-    "city": _fact(Kind.TEXT, lambda scope: scope.batch.city),
-    "language": _fact(Kind.TEXT, lambda scope: scope.batch.language),
-    "wholesale": _fact(Kind.BOOLEAN, lambda scope: scope.batch.wholesale),
+    "country": _state(Kind.TEXT, lambda scope: scope.batch.country),
+    "city": _state(Kind.TEXT, lambda scope: scope.batch.city),
+    "language": _state(Kind.TEXT, lambda scope: scope.batch.language),
+    "wholesale": _state(Kind.BOOLEAN, lambda scope: scope.batch.wholesale),
     "shop_tag": Name(
         Kind.BOOLEAN,
         (Takes.TEXT,),
         lambda scope, text: scope.shop_tag(str(text)),
         needs=frozenset({"shop_tags"}),
         until=until.never,
+        of_now=True,
     ),
     "in": Name(
         Kind.BOOLEAN,

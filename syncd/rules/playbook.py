@@ -17,12 +17,15 @@ from syncd.errors import UserError
 from syncd.lifecycle.columns import Need
 from syncd.rules.evaluation import needs_of
 from syncd.rules.figures import Figure, figures_in
+from syncd.rules.names import NAMES
 from syncd.rules.rhythm import usual_in
 from syncd.rules.specs import Field, FieldSpec, Moment, MomentSpec, Reading, Segment, SegmentSpec
-from syncd.rules.tree import calls
+from syncd.rules.tree import Node, calls
 
 # One bit each in a signed 64-bit integer.
 MAX_SEGMENTS = 63
+# A name that no segment of a file can have.
+TRIED = "the rule that is tried"
 # So much room the history has for the text of a figure.
 MAX_FIGURE_LENGTH = 200
 
@@ -68,8 +71,16 @@ class Playbook:
         wanted = set(names)
         for segment in reversed(self.segments):
             if segment.name in wanted:
-                wanted.update(_references(segment))
-        kept = tuple(segment for segment in self.segments if segment.name in wanted)
+                wanted.update(_segments_in(*segment.trees))
+        return self._of(segment for segment in self.segments if segment.name in wanted)
+
+    def trying(self, rule: Node) -> Playbook:
+        """What it takes to judge a free rule as if it were a segment, `TRIED`: those that it asks for, and itself."""
+        asked_for = self.only(_segments_in(rule)).segments
+        return self._of((*asked_for, Segment(TRIED, TRIED, "", 0, rule, str(rule))))
+
+    def _of(self, segments: Iterable[Segment]) -> Playbook:
+        kept = tuple(segments)
         trees = [tree for segment in kept for tree in segment.trees]
         return replace(self, segments=kept, fields=(), moments=(), figures=figures_in(*trees), usual=usual_in(*trees))
 
@@ -77,6 +88,12 @@ class Playbook:
     def needs(self) -> frozenset[Need]:
         """The columns that a batch must have to be judged."""
         return needs_of(*(tree for s in self.segments for tree in s.trees), *(f.value for f in self.fields))
+
+    @property
+    def of_now(self) -> tuple[str, ...]:
+        """The names in its segments whose facts are known only as they are now, whatever day is asked about."""
+        used = {call.name for segment in self.segments for tree in segment.trees for call in calls(tree)}
+        return tuple(sorted(name for name in used if NAMES[name].of_now))
 
     @property
     def digest(self) -> str:
@@ -96,7 +113,7 @@ def _in_order(segments: Sequence[Segment]) -> tuple[list[Segment], list[str]]:
     known = {segment.name: segment for segment in segments}
     problems: list[str] = []
     while True:
-        needs = {name: [other for other in _references(known[name]) if other in known] for name in known}
+        needs = {name: [other for other in _segments_in(*known[name].trees) if other in known] for name in known}
         try:
             TopologicalSorter(needs).prepare()
         except CycleError as err:
@@ -120,9 +137,9 @@ def _place(
         placed[name] = known[name]
 
 
-def _references(segment: Segment) -> Iterator[str]:
-    """The segments that its rules name by in()."""
-    for tree in segment.trees:
+def _segments_in(*trees: Node) -> Iterator[str]:
+    """The segments that rules name by in()."""
+    for tree in trees:
         yield from (str(call.arguments[0]) for call in calls(tree) if call.name == "in")
 
 

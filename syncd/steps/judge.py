@@ -113,15 +113,11 @@ def judgements(
     today: int,
     figures: Figures,
     ids: Collection[int] | None,
-    needs: frozenset[Need] = NOTHING,
 ) -> Iterator[tuple[Batch, Judgement]]:
-    """The rules applied on a local day to everybody, or to the customers `ids`; batch by batch.
-
-    `needs`: what else than the playbook reads.
-    """
+    """The rules applied on a local day to everybody, or to the customers `ids`; batch by batch."""
     audience = context.settings.audiences[name]
     now = moment_in(context, audience, today)
-    for batch in columns_of(context, name, today, ids, audience.playbook.needs | needs):
+    for batch in columns_of(context, name, today, ids):
         yield batch, apply_rules(audience.playbook, batch, today, figures, tags.bits, now)
 
 

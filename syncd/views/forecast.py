@@ -1,14 +1,15 @@
 """What will happen if nobody orders: who joins and leaves each segment day by day, and the tags that this means.
 
-Everybody is judged on each of the coming days, with what they stood in on the day before. It counts people and
-remembers none, batch by batch, so it takes no more memory for more days or for a larger audience.
+It counts people and remembers none, batch by batch, so it takes no more memory for more days or for a larger
+audience.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,9 @@ from syncd.plan import Tags
 from syncd.plan.brake import too_many_added, too_many_removed
 from syncd.plan.drip import TAGGED, WAITING, Drip, drip
 from syncd.plan.want import Reach
-from syncd.rules import Playbook, judge
+from syncd.rules import When, standings
 from syncd.steps.context import Context
-from syncd.steps.judge import Figures, columns_of, figures_on, reached_in
+from syncd.steps.judge import columns_of, figures_on, moment_in, reached_in
 from syncd.views.common import tags_of
 
 MAX_DAYS = 366
@@ -37,7 +38,7 @@ _OUT = -2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Course:
-    """What is foreseen of one segment. In the columns, place 0 is today.
+    """What is foreseen of one segment. In the columns, place 0 is today, and who is in it then has joined there.
 
     `tagged` counts those of the joining who shall get the tag; `stays`: see `drip`, of those only.
     """
@@ -46,7 +47,6 @@ class Course:
     leave: NDArray[np.int64]
     tagged: NDArray[np.int64]
     stays: Counter[tuple[int, int]]
-    customers: NDArray[np.int64]
 
 
 def forecast(context: Context, name: str, today: int, days: int = 30) -> dict[str, Any]:
@@ -72,8 +72,8 @@ def forecast(context: Context, name: str, today: int, days: int = 30) -> dict[st
         "segments": [
             {
                 "name": segment,
-                "customers": int(course.customers[0]),
-                "customers_after": int(course.customers[-1]),
+                "customers": int(course.join[0]),
+                "customers_after": int(course.join.sum() - course.leave.sum()),
                 **_sums([day["segments"][at] for day in listed]),
                 "waiting": drips[segment].waiting[-1],
             }
@@ -105,22 +105,27 @@ def _sums(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def _courses(context: Context, name: str, tags: Tags, today: int, days: int) -> dict[str, Course]:
-    playbook = context.settings.audiences[name].playbook
+    audience = context.settings.audiences[name]
     # Fields are texts of each customer, dear to make and nobody's movement.
-    bare = playbook.only(tags.bits)
-    figures = figures_on(context, name, today, bare)
-    is_now = today == context.today(context.settings.audiences[name])
+    playbook = audience.playbook.only(tags.bits)
+    figures = figures_on(context, name, today, playbook)
+    ahead = [
+        When(today, moment_in(context, audience, today), figures),
+        *(When(today + day, midnight(today + day, audience.timezone), figures) for day in range(1, days + 1)),
+    ]
+    is_now = today == context.today(audience)
     known = ledger.tagged(context.history, name) if is_now else {}
     courses = {segment.name: _course(days) for segment in playbook.segments}
     people = 0
-    for batch in columns_of(context, name, today, None, bare.needs):
+    for batch in columns_of(context, name, today, None, playbook.needs):
         people += len(batch)
         # Everything that the tag needs besides the segment; afterwards only the calendar moves.
         reached = [
             (~controls if far is Reach.FULL else 0) for _, far, controls in reached_in(context, name, tags, batch)
         ]
         bearing = _of(known, batch) if is_now else None
-        _follow(courses, bare, batch, tags, figures, today, np.array(reached, np.int64), bearing)
+        stands = standings(playbook, batch, tags.bits, ahead)
+        _follow(courses, tags.bits, stands, np.array(reached, np.int64), bearing)
         context.report(f"{name}: looking ahead", len(batch))
     if not people:
         raise UserError(f"nobody is known in audience {name} yet", hint="run `syncd backfill` first")
@@ -132,36 +137,32 @@ def _of(bit_sets: Mapping[int, int], batch: Batch) -> Bits:
 
 
 def _course(days: int) -> Course:
-    join, leave, tagged, customers = (np.zeros(days + 1, np.int64) for _ in range(4))
-    return Course(join, leave, tagged, Counter(), customers)
+    join, leave, tagged = (np.zeros(days + 1, np.int64) for _ in range(3))
+    return Course(join, leave, tagged, Counter())
 
 
 def _follow(
     courses: Mapping[str, Course],
-    playbook: Playbook,
-    batch: Batch,
-    tags: Tags,
-    figures: Figures,
-    today: int,
+    bits: Mapping[str, int],
+    days: Iterable[Bits],
     reached: Bits,
     bearing: Bits | None,
 ) -> None:
-    """The courses also hold what these customers do. `bearing`: the tags they have; None: those of their segments."""
-    days = len(next(iter(courses.values())).join) - 1
-    before = judge(playbook, batch, today, figures, tags.bits).segments
-    began = {segment: _began(before, reached, bearing, tags.bits[segment]) for segment in courses}
+    """The courses also hold what these customers do: `days` are their segments from today on.
+
+    `bearing`: the tags they have; None: those of their segments.
+    """
+    first, *later = days
+    began = {segment: _began(first, reached, bearing, bits[segment]) for segment in courses}
     for segment, course in courses.items():
-        course.customers[0] += np.count_nonzero(before >> tags.bits[segment] & 1)
-    for day in range(1, days + 1):
-        batch = replace(batch, was_in=before)
-        after = judge(playbook, batch, today + day, figures, tags.bits).segments
+        course.join[0] += np.count_nonzero(first >> bits[segment] & 1)
+    for day, (before, after) in enumerate(pairwise([first, *later]), 1):
+        movers = np.flatnonzero(before != after)
+        moved = [sets[movers] for sets in (before, after, reached)]
         for segment, course in courses.items():
-            _step(
-                course, began[segment], day, *(sets >> tags.bits[segment] & 1 == 1 for sets in (before, after, reached))
-            )
-        before = after
+            _step(course, began[segment], day, movers, *(sets >> bits[segment] & 1 == 1 for sets in moved))
     for segment, course in courses.items():
-        _end(course, began[segment], days + 1)
+        _end(course, began[segment], len(later) + 1)
 
 
 def _began(inside: Bits, reached: Bits, bearing: Bits | None, bit: int) -> Bits:
@@ -171,16 +172,15 @@ def _began(inside: Bits, reached: Bits, bearing: Bits | None, bit: int) -> Bits:
     return np.where(counts, np.where(tagged, TAGGED, WAITING), _OUT)
 
 
-def _step(course: Course, began: Bits, day: int, before: Any, after: Any, reached: Any) -> None:
-    """One segment moves from one day to the next."""
+def _step(course: Course, began: Bits, day: int, movers: Bits, before: Any, after: Any, reached: Any) -> None:
+    """One segment moves from one day to the next; the last three are of the `movers`, who are elsewhere now."""
     joined, left = after & ~before, before & ~after
     course.join[day] += np.count_nonzero(joined)
     course.leave[day] += np.count_nonzero(left)
-    course.customers[day] += np.count_nonzero(after)
     course.tagged[day] += np.count_nonzero(joined & reached)
-    _end(course, began[left], day)
-    began[left] = _OUT
-    began[joined & reached] = day
+    _end(course, began[movers[left]], day)
+    began[movers[left]] = _OUT
+    began[movers[joined & reached]] = day
 
 
 def _end(course: Course, began: Bits, day: int) -> None:

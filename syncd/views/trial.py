@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from syncd.calendar import date_of
 from syncd.errors import UserError
 from syncd.lifecycle import metrics
-from syncd.rules import evaluate, needs_of, parse_rule, parts
+from syncd.rules import When, evaluate, judge, needs_of, parse_rule, parts
 from syncd.steps.context import Context
-from syncd.steps.judge import figures_for, figures_on, judgements, moment_in
+from syncd.steps.judge import columns_of, figures_for, figures_on, moment_in
 from syncd.views.common import tags_of
+from syncd.views.replay import replay
 
 Flags = NDArray[np.bool_]
 
@@ -23,11 +24,16 @@ def preview(context: Context, name: str, rule: str, today: int) -> dict[str, Any
 
     Raises: RuleError for a rule that cannot be read; UserError where there is nobody to try it on.
     """
-    tags = tags_of(context, name)
+    audience, tags = context.settings.audiences[name], tags_of(context, name)
     tree = parse_rule(rule, segments=list(tags.bits))
-    figures = figures_on(context, name, today) | figures_for(context, name, [tree], today)
-    pieces = parts(tree)
-    now = moment_in(context, context.settings.audiences[name], today)
+    playbook = audience.playbook.only(tags.bits)
+    # Everybody is looked at again and again, and reading them takes far longer than looking.
+    everybody = list(columns_of(context, name, today, None, playbook.needs | needs_of(tree)))
+    if not everybody:
+        raise UserError(f"nobody is known in audience {name} yet", hint="run `syncd backfill` first")
+    figures = figures_on(context, name, today, playbook, everybody)
+    figures |= figures_for(context, name, [tree], today, everybody)
+    pieces, now = parts(tree), moment_in(context, audience, today)
     rows = [
         (
             *(evaluate(rule_, batch, today, figures, judgement.inside, now) for rule_ in (tree, *pieces)),
@@ -35,10 +41,9 @@ def preview(context: Context, name: str, rule: str, today: int) -> dict[str, Any
             batch.subscribed,
             judgement.segments,
         )
-        for batch, judgement in judgements(context, name, tags, today, figures, None, needs_of(tree))
+        for batch in everybody
+        for judgement in [judge(playbook, batch, today, figures, tags.bits, now)]
     ]
-    if not rows:
-        raise UserError(f"nobody is known in audience {name} yet", hint="run `syncd backfill` first")
     inside, *of_parts, money, subscribed, segments = (np.concatenate(column) for column in zip(*rows, strict=True))
     return {
         "rule": rule,
@@ -53,6 +58,7 @@ def preview(context: Context, name: str, rule: str, today: int) -> dict[str, Any
             {"rule": str(piece), "customers": int(column.sum())} for piece, column in zip(pieces, of_parts, strict=True)
         ],
         "overlap": [_overlap(segment, segments >> bit & 1 == 1, inside) for segment, bit in tags.bits.items()],
+        **replay(audience.playbook.trying(tree), everybody, When(today, now, figures)),
     }
 
 
