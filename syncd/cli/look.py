@@ -8,7 +8,16 @@ from typing import Any
 
 import click
 
-from syncd.cli.common import Asked, about_audience, config_option, context_of, json_option, print_json, print_table
+from syncd.cli.common import (
+    Asked,
+    about_audience,
+    config_option,
+    context_of,
+    json_option,
+    language_option,
+    print_json,
+    print_table,
+)
 
 
 @click.command()
@@ -56,58 +65,29 @@ def members(asked: Asked, segment: str, as_csv: bool) -> None:
 
 @click.command()
 @click.argument("email")
+@language_option
 @about_audience
-def explain(asked: Asked, email: str) -> None:
-    """Explain EMAIL: the figures, each segment with the values behind it, since when, what changes next."""
+def explain(asked: Asked, email: str, language: str) -> None:
+    """Explain EMAIL: the figures, the orders, each segment with the values behind it, what is missing and when."""
     from syncd import views
+    from syncd.views.explained import lines
+    from syncd.views.words import Words
 
     document = views.explain(asked.context, asked.audience, email, asked.today)
     if asked.as_json:
         return print_json(document)
-    click.echo(f"{document['email']} in audience {asked.audience} as of {document['as_of']}: {document['standing']}")
-    click.echo()
-    for key, value in document["metrics"].items():
-        click.echo(f"  {key:<24} {_plain(value)}")
-    for cart in document["open_carts"]:
-        click.echo(f"  open cart of {cart['value']} {cart['currency']} in {cart['shop']} since {cart['since'][:10]}")
-    for held in (True, False):
-        click.echo(f"\n{'In' if held else 'Not in'}:")
-        for entry in document["segments"]:
-            if entry["in"] == held:
-                _explain_segment(entry)
+    for line in lines(document, Words(language, "explain")):
+        click.secho(line.text, **_TONES.get(line.tone, {}))
     return None
 
 
-def _explain_segment(entry: dict[str, Any]) -> None:
-    since = f" since {entry['since'][:10]}" if entry["since"] else ""
-    change = f"; changes on {entry['next_change']} if nothing happens" if entry["next_change"] else ""
-    click.echo(f"  {entry['name']}{since}{change}")
-    if entry["fallback"]:
-        click.echo(f"    by its fallback: {entry['fallback']}")
-    for value in entry["values"]:
-        sign = "✓" if value["holds"] else "✗"
-        click.echo(f"    {sign} {value['expression']}{_measured(value)}")
-
-
-def _measured(value: dict[str, Any]) -> str:
-    if isinstance(value["value"], bool):
-        return ""
-    against = "".join(f" against {_plain(other)}" for other in value.get("against", ()))
-    note = f": {value['note']}" if "note" in value else ""
-    return f"   (is {_plain(value['value'])}{against}{note})"
-
-
-def _plain(value: object) -> str:
-    match value:
-        case None:
-            return "unknown"
-        case bool():
-            return "yes" if value else "no"
-        case float():
-            return f"{value:,.2f}"
-        case int():
-            return f"{value:,}"
-    return str(value)
+_TONES: dict[str, dict[str, Any]] = {
+    "title": {"bold": True},
+    "name": {"bold": True},
+    "held": {"fg": "green"},
+    "way": {"fg": "cyan"},
+    "aside": {"dim": True},
+}
 
 
 @click.command()

@@ -40,3 +40,29 @@ def counted(
     never = _NEVER if pending_counts else (*_NEVER, OrderStatus.PENDING)
     counts = ~(np.isin(status, never) | cancelled | test | deleted) & (gross > 0) & (refunded_minor < paid_minor)
     return counts, np.where(counts, np.maximum(gross - refunded, 0), 0)
+
+
+def why_not(
+    status: int,
+    cancelled: bool,
+    test: bool,
+    deleted: bool,
+    paid_minor: int,
+    goods_minor: int,
+    refunded_minor: int,
+    *,
+    spend: Spend,
+    pending_counts: bool,
+) -> str:
+    """For what reason one order does not count, the plainest of several; "" where `counted` counts it."""
+    reasons = (
+        ("deleted", deleted),
+        ("test", test),
+        ("cancelled", cancelled),
+        ("voided", status == OrderStatus.VOIDED),
+        ("expired", status == OrderStatus.EXPIRED),
+        ("pending", status == OrderStatus.PENDING and not pending_counts),
+        ("free", paid_minor <= 0 or (spend == "goods" and goods_minor <= 0)),
+        ("refunded", status == OrderStatus.REFUNDED or refunded_minor >= paid_minor),
+    )
+    return next((reason for reason, applies in reasons if applies), "")

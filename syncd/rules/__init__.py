@@ -2,9 +2,9 @@
 
 One expression is one tree, and every reading of it walks that tree. The order of the modules, each
 importing only those before it: faults, tokens, kinds, tree, scope, until, names (the table of
-functions), literals, check, parser, evaluation, figures, rhythm, chances, specs, playbook, showing, judgement,
-due, standings, explanation. Pure: facts come in as columns (`lifecycle.columns.Batch`), `today` and the
-audience's figures as arguments.
+functions), literals, check, parser, evaluation, figures, rhythm, chances, specs, playbook, showing,
+judgement, due, standings, missing, explanation. Pure: facts come in as columns (`lifecycle.columns.Batch`),
+`today` and the audience's figures as arguments.
 """
 
 from syncd.rules.chances import can_be_mended, chances_in, chances_of, points, why_off
@@ -16,7 +16,7 @@ from syncd.rules.figures import Figure, figure_of, figure_values, figures_in, fi
 from syncd.rules.judgement import Judgement, evaluate, judge
 from syncd.rules.parser import parse, parse_rule
 from syncd.rules.playbook import TRIED, Playbook
-from syncd.rules.rhythm import Enough, rhythm_of, usual_in, why_unknown
+from syncd.rules.rhythm import Enough, Lack, lacking, rhythm_of, usual_in, why_unknown
 from syncd.rules.scope import TYPICAL_GAP
 from syncd.rules.specs import Field, FieldSpec, Moment, MomentSpec, Segment, SegmentSpec
 from syncd.rules.standings import When, standings
@@ -31,6 +31,7 @@ __all__ = [
     "FieldSpec",
     "Figure",
     "Judgement",
+    "Lack",
     "Moment",
     "MomentSpec",
     "Node",
@@ -50,6 +51,7 @@ __all__ = [
     "figures_in",
     "figures_over",
     "judge",
+    "lacking",
     "metrics_of",
     "needs_of",
     "next_changes",

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from syncd.calendar import Window, window_days
 from syncd.lifecycle.columns import Batch
 from syncd.rules.chances import why_off
 from syncd.rules.evaluation import value_of
 from syncd.rules.judgement import in_force, settle
-from syncd.rules.names import NAMES
+from syncd.rules.missing import Condition, Missing, Person, Way, resolved, rules_in_force, ways_into
+from syncd.rules.names import NAMES, Takes
 from syncd.rules.parser import parse
 from syncd.rules.playbook import Playbook
 from syncd.rules.rhythm import why_unknown
@@ -48,16 +50,20 @@ def explain(
     bits: Mapping[str, int],
     now: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Of the only customer of `batch`, for each segment: its `name`, whether `in`, and the `values` behind it.
+    """Of the only customer of `batch`, for each segment: its `name`, whether `in`, the `values` behind it, the `ways`.
 
-    A value is that of a condition as written (`expression`): what was measured (`value`), what it was
-    compared with where that is measured too (`against`), and whether the condition `holds`. What is
-    measured by order gaps has a `note` with the gap and the days since the last order, or why there is no
-    `usual`. Where only `stay_while` keeps the customer in, its conditions follow and `stays` is true.
-    Where the fallback of a segment is in force, the values are its own and `fallback` says why; else None.
+    A value is that of a condition as written (`expression`): what was measured (`value`, of a `kind`), what it
+    was compared with where that is measured too (`against`), over which `windows`, whether the condition `holds`,
+    and when that changes if nothing happens (`changes_at`). What is measured by order gaps has its `gap_days`
+    and `last_order_days`, and a `note` with both. What the audience's figures lack for it is `unknown`, and the
+    `note` says why. Where only `stay_while` keeps the customer in, its conditions follow and `stays` is true.
+    Where the fallback of a segment is in force, the values are its own and `fallback` says why; else None. The
+    `ways` are those of `missing.ways_into`, for who is not in.
     """
     scope = Scope(batch, today, figures, now=now)
-    return [_segment(segment, scope, bits[segment.name]) for segment in playbook.segments]
+    rules = rules_in_force(playbook, scope, bits)
+    person = Person(batch, scope.now, figures)
+    return [_segment(segment, scope, bits[segment.name], rules, person) for segment in playbook.segments]
 
 
 def metrics_of(
@@ -69,47 +75,88 @@ def metrics_of(
     return {text: _shown(_usual(text), scope) for text in texts}
 
 
-def _segment(segment: Segment, scope: Scope, bit: int) -> dict[str, Any]:
+def _segment(segment: Segment, scope: Scope, bit: int, rules: Mapping[str, Node], person: Person) -> dict[str, Any]:
     inside = bool(settle(segment, scope, bit)[0])
     when, stay_while = in_force(segment, scope)
     falls_back = when is segment.fallback
-    values = _conditions(when, segment.fallback_text if falls_back else segment.when_text, scope)
+    told = [(when, segment.fallback_text if falls_back else segment.when_text)]
     stays = inside and not value_of(when, scope)[0]
     if stays and stay_while:
-        values += _conditions(stay_while, segment.stay_while_text, scope)
-    reason = why_unknown(scope.figures) if falls_back else None
-    return {"name": segment.name, "in": inside, "stays": stays, "fallback": reason, "values": values}
+        told.append((stay_while, segment.stay_while_text))
+    return {
+        "name": segment.name,
+        "in": inside,
+        "stays": stays,
+        "fallback": why_unknown(scope.figures) if falls_back else None,
+        "values": [
+            {"expression": text[slice(*node.span)], **_condition(node, scope)}
+            | {"changes_at": person.changes(Condition.of(resolved(node, rules)))}
+            for rule, text in told
+            for node in conditions(rule)
+        ],
+        "ways": [] if inside else [_way(each) for each in ways_into(rules[segment.name], person)],
+    }
 
 
-def _conditions(rule: Node, text: str, scope: Scope) -> list[dict[str, Any]]:
-    return [{"expression": text[slice(*node.span)], **_condition(node, scope)} for node in conditions(rule)]
+def _way(missing: Missing) -> dict[str, Any]:
+    return {
+        "orders": missing.purchase.orders,
+        "amount_minor": missing.purchase.amount_minor,
+        "from_at": missing.from_at,
+        "before_at": missing.before_at,
+        "unmet": _texts(missing.unmet),
+        "beyond": _texts(missing.beyond),
+    }
+
+
+def _texts(way: Way) -> list[str]:
+    return list(dict.fromkeys(map(str, way)))
 
 
 def _condition(node: Node, scope: Scope) -> dict[str, Any]:
     """What a condition measured. `250 <= spend(ever)` is about spend, though it begins with a number."""
     holds = bool(value_of(node, scope)[0])
     if not isinstance(node, Operation):
-        return {"value": holds, "holds": holds}
+        return {"value": holds, "kind": "boolean", "windows": _windows(node, scope.today), "holds": holds}
     measured = [operand for operand in node.operands if any(calls(operand))] or list(node.operands[:1])
     value, *against = (_shown(operand, scope) for operand in measured)
-    note = "; ".join(_notes(node, scope))
     return {
         "value": value,
+        "kind": measured[0].kind.name.lower(),
         **({"against": against} if against else {}),
-        **({"note": note} if note else {}),
+        **_rhythm(node, scope),
+        "windows": _windows(node, scope.today),
         "holds": holds,
     }
 
 
-def _notes(node: Node, scope: Scope) -> Iterator[str]:
+def _windows(node: Node, today: int) -> dict[str, list[int]]:
+    """The first and the last day of each window that a condition looks at, by how it is written."""
+    return {
+        str(argument): [*window_days(cast(Window, argument), today)]
+        for call in calls(node)
+        for takes, argument in zip(NAMES[call.name].takes, call.arguments, strict=False)
+        if takes is Takes.WINDOW
+    }
+
+
+def _rhythm(node: Node, scope: Scope) -> dict[str, Any]:
     """What is behind the lateness of somebody who has ordered; and why there is nothing to hold it against."""
     used = list(calls(node))
+    found: dict[str, Any] = {}
+    notes = []
     if any(NAMES[call.name].of_gaps for call in used) and not np.isnan(gap := float(scope.order_gap()[0])):
-        since = int(scope.today - scope.last_order()[0])
-        yield f"usual gap {_of_days(round(gap, 0 if gap >= 10 else 1))}, last order {_of_days(since)} ago"
+        gap, since = round(gap, 0 if gap >= 10 else 1), int(scope.today - scope.last_order()[0])
+        found = {"gap_days": gap, "last_order_days": since}
+        notes.append(f"usual gap {_of_days(gap)}, last order {_of_days(since)} ago")
     if any(NAMES[call.name].usual and np.isnan(scope.figure(str(call))) for call in used):
-        yield why_unknown(scope.figures)
-    yield from (reason for call in used if NAMES[call.name].of_buying and (reason := why_off(scope.figures, call)))
+        found["unknown"] = "usual"
+        notes.append(why_unknown(scope.figures))
+    off = [reason for call in used if NAMES[call.name].of_buying and (reason := why_off(scope.figures, call))]
+    if off:
+        found["unknown"] = "buy_chance"
+    notes += off
+    return found | ({"note": "; ".join(notes)} if notes else {})
 
 
 def _of_days(days: float) -> str:

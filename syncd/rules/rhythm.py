@@ -64,6 +64,22 @@ def rhythm_of(
     return rhythm | {text: _quantile(figure, values) for text, figure in usual.items()}
 
 
+class Lack(NamedTuple):
+    """Of what there is too little: COMPLETED_GAPS or HISTORY_DAYS; how much is needed, and how much there is."""
+
+    what: str
+    needed: int
+    have: int
+
+
+def lacking(rhythm: Mapping[str, float | None], enough: Enough = ENOUGH) -> Lack | None:
+    """What keeps `usual` from being known; None where nothing does."""
+    for what, needed in ((COMPLETED_GAPS, enough.gaps), (HISTORY_DAYS, enough.days)):
+        if (have := rhythm[what] or 0) < needed:
+            return Lack(what, needed, round(have))
+    return None
+
+
 def why_unknown(rhythm: Mapping[str, float | None]) -> str:
     """Why `usual` is not known yet; "" where it is."""
     return too_little(rhythm, "usual()", ENOUGH)
@@ -71,10 +87,8 @@ def why_unknown(rhythm: Mapping[str, float | None]) -> str:
 
 def too_little(rhythm: Mapping[str, float | None], what: str, enough: Enough) -> str:
     """Of what there is too little for `what`; "" where there is enough."""
-    for text, least in ((COMPLETED_GAPS, enough.gaps), (HISTORY_DAYS, enough.days)):
-        if (have := rhythm[text] or 0) < least:
-            return f"{what} needs {least} {_SPOKEN[text]}, and there are {have:.0f}"
-    return ""
+    lack = lacking(rhythm, enough)
+    return f"{what} needs {lack.needed} {_SPOKEN[lack.what]}, and there are {lack.have}" if lack else ""
 
 
 _SPOKEN = {COMPLETED_GAPS: "completed gaps between orders", HISTORY_DAYS: "days of history"}

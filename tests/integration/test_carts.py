@@ -116,7 +116,7 @@ def test_explain_says_so_in_a_line(house: House) -> None:
     url = house.history.engine.url.render_as_string(False)
     config.write_text(config.read_text("utf-8").replace("sqlite:///syncd.db", url), "utf-8")
     told = CliRunner().invoke(group, ["--config", str(config), "explain", "ana@example.com"])
-    assert "open cart of 34.00 EUR in cafe since 2026-11-22" in told.output, told.output
+    assert "Open cart: €34.00 in cafe, since 22 November" in told.output, told.output
 
 
 def test_no_cart_touches_who_is_in_the_audience(house: House) -> None:

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from syncd.lifecycle.counting import counted
+from syncd.lifecycle.counting import counted, why_not
 from syncd.model import OrderStatus as S
 
 
@@ -85,3 +87,40 @@ def test_columns_are_judged_row_by_row_and_may_be_empty() -> None:
     never = np.zeros(0, bool)
     mask, _ = counted(empty, never, never, never, empty, empty, empty, empty, spend="paid", pending_counts=True)
     assert mask.size == 0
+
+
+@given(
+    st.sampled_from(list(S)),
+    *[st.booleans()] * 3,
+    *[st.integers(-1, 3)] * 3,
+    st.sampled_from(["paid", "goods"]),
+    st.booleans(),
+)
+def test_there_is_a_reason_exactly_where_an_order_does_not_count(
+    status: S, cancelled: bool, test: bool, deleted: bool, paid: int, goods: int, refunded: int, spend: Any, waits: bool
+) -> None:
+    facts = {"status": status, "cancelled": cancelled, "test": test, "deleted": deleted}
+    money = {"paid_minor": paid, "goods_minor": goods, "refunded_minor": refunded}
+    reason = why_not(**facts, **money, spend=spend, pending_counts=waits)
+    assert (reason == "") is judge_one(spend, waits, **facts, **money)[0]
+
+
+@pytest.mark.parametrize(
+    ("order", "reason"),
+    [
+        ({}, ""),
+        ({"cancelled": True, "status": S.REFUNDED}, "cancelled"),
+        ({"test": True, "cancelled": True}, "test"),
+        ({"deleted": True, "test": True}, "deleted"),
+        ({"status": S.VOIDED}, "voided"),
+        ({"status": S.EXPIRED}, "expired"),
+        ({"status": S.REFUNDED}, "refunded"),
+        ({"refunded_minor": 10000}, "refunded"),
+        ({"status": S.PENDING}, "pending"),
+        ({"paid_minor": 0}, "free"),
+    ],
+)
+def test_the_reason_is_the_plainest_of_several(order: dict[str, Any], reason: str) -> None:
+    row = {"status": S.PAID, "cancelled": False, "test": False, "deleted": False, "paid_minor": 10000}
+    row |= {"goods_minor": 8000, "refunded_minor": 0} | order
+    assert why_not(**row, spend="paid", pending_counts=False) == reason

@@ -111,31 +111,33 @@ def explained(batch: Batch, **segments: SegmentSpec) -> list[dict[str, Any]]:
     return found
 
 
+def measured(segment: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is told of each condition, without what is to come."""
+    later = {"kind", "windows", "changes_at"}
+    return [{key: value[key] for key in value if key not in later} for value in segment["values"]]
+
+
 def test_an_explanation_shows_the_value_behind_each_condition_as_written() -> None:
     rule = (
         'not (spend( ever )>=250) or 2026-01-01 < last_order and subscribed or country != "FR" '
         "or 6 months > since_signup"
     )
     (segment,) = explained(batch_of([[(TODAY, 12345)]]), a=SegmentSpec(rule))
-    assert segment == {
-        "name": "a",
-        "in": True,
-        "stays": False,
-        "fallback": None,
-        "values": [
-            {"expression": "spend( ever )>=250", "value": 123.45, "holds": False},
-            {"expression": "2026-01-01 < last_order", "value": "2026-08-31", "holds": True},
-            {"expression": "subscribed", "value": True, "holds": True},
-            {"expression": 'country != "FR"', "value": "ES", "holds": True},
-            {"expression": "6 months > since_signup", "value": None, "holds": False},
-        ],
-    }
+    assert (segment["name"], segment["in"], segment["stays"], segment["fallback"]) == ("a", True, False, None)
+    assert measured(segment) == [
+        {"expression": "spend( ever )>=250", "value": 123.45, "holds": False},
+        {"expression": "2026-01-01 < last_order", "value": "2026-08-31", "holds": True},
+        {"expression": "subscribed", "value": True, "holds": True},
+        {"expression": 'country != "FR"', "value": "ES", "holds": True},
+        {"expression": "6 months > since_signup", "value": None, "holds": False},
+    ]
+    assert [value["kind"] for value in segment["values"]] == ["money", "date", "boolean", "text", "age"]
 
 
 def test_an_explanation_shows_what_was_compared_with() -> None:
     rule = "spend(ever) > mean(spend(ever)) and spend(ever) between 0 and spend(1 year) and 1 < 2"
     (segment,) = explained(batch_of([[(TODAY, 10000)]]), vip=SegmentSpec(rule))
-    assert segment["values"] == [
+    assert measured(segment) == [
         {"expression": "spend(ever) > mean(spend(ever))", "value": 100.0, "against": [80.5], "holds": True},
         {"expression": "spend(ever) between 0 and spend(1 year)", "value": 100.0, "against": [100.0], "holds": True},
         {"expression": "1 < 2", "value": 1, "holds": True},
@@ -145,16 +147,41 @@ def test_an_explanation_shows_what_was_compared_with() -> None:
 def test_an_explanation_follows_in_to_other_segments() -> None:
     first, second = explained(batch_of([[]]), quiet=SegmentSpec("not in(buyer)"), buyer=SegmentSpec("orders(ever) > 0"))
     assert (first["name"], first["in"]) == ("buyer", False)
-    assert second["values"] == [{"expression": "in(buyer)", "value": False, "holds": False}]
+    assert measured(second) == [{"expression": "in(buyer)", "value": False, "holds": False}]
 
 
 def test_an_explanation_says_when_only_the_weaker_rule_keeps_a_member() -> None:
     member = replace(batch_of([[(TODAY, 22000)]]), was_in=np.array([1]))
     (kept,) = explained(member, loyal=LOYAL)
     assert (kept["in"], kept["stays"]) == (True, True)
-    assert kept["values"][-1] == {"expression": "spend(6 months) >= 200", "value": 220.0, "holds": True}
+    assert measured(kept)[-1] == {"expression": "spend(6 months) >= 200", "value": 220.0, "holds": True}
     (outside,) = explained(batch_of([[(TODAY, 22000)]]), loyal=LOYAL)
     assert (outside["in"], outside["stays"], len(outside["values"])) == (False, False, 2)
+
+
+def test_an_explanation_says_when_a_condition_changes_and_which_days_it_looks_at() -> None:
+    batch = batch_of([[(TODAY - 10, 20000)]])
+    (segment,) = explained(batch, a=SegmentSpec("orders(14 days) >= 1 and since_last_order >= 12 days and subscribed"))
+    changes = [value["changes_at"] and value["changes_at"] // 86_400 - TODAY for value in segment["values"]]
+    assert changes == [4, 2, None]
+    assert [value["windows"] for value in segment["values"]] == [{"14 days": [TODAY - 13, TODAY]}, {}, {}]
+
+
+def test_an_explanation_tells_the_ways_into_a_segment_to_who_is_not_in_it() -> None:
+    inside, outside = (explained(batch_of([[(TODAY - 1, minor)]]), loyal=LOYAL)[0] for minor in (25000, 21280))
+    assert inside["ways"] == []
+    by_amount, by_orders = outside["ways"]
+    # Six months before 28 February is 28 August; the order of the 30th is still in.
+    assert by_amount == {
+        "orders": 1,
+        "amount_minor": 3720,
+        "from_at": TODAY * 86_400,
+        "before_at": day_of(date(2027, 3, 1)) * 86_400,
+        "unmet": ["spend(6 months) >= 250"],
+        "beyond": [],
+    }
+    assert (by_orders["orders"], by_orders["amount_minor"]) == (4, 0)
+    assert by_orders["before_at"] == (TODAY - 1 + 35) * 86_400
 
 
 # By each customer's own rhythm.
@@ -234,21 +261,19 @@ def explained_late(ago: int, figures: dict[str, float | None], spec: SegmentSpec
 
 
 def test_an_explanation_of_lateness_names_the_gap_and_the_last_order() -> None:
-    assert explained_late(121, KNOWN) == {
-        "name": "late",
-        "in": True,
-        "stays": False,
-        "fallback": None,
-        "values": [
-            {
-                "expression": "lateness > usual(90)",
-                "value": 4.033333,
-                "against": [4],
-                "note": "usual gap 30 days, last order 121 days ago",
-                "holds": True,
-            }
-        ],
-    }
+    found = explained_late(121, KNOWN)
+    assert found["in"]
+    assert measured(found) == [
+        {
+            "expression": "lateness > usual(90)",
+            "value": 4.033333,
+            "against": [4],
+            "gap_days": 30,
+            "last_order_days": 121,
+            "note": "usual gap 30 days, last order 121 days ago",
+            "holds": True,
+        }
+    ]
     assert explained_late(1, KNOWN | {"typical gap": 1.26})["values"][0]["note"] == (
         "usual gap 1.3 days, last order 1 day ago"
     )
@@ -258,7 +283,7 @@ def test_an_explanation_says_why_a_fallback_is_in_force() -> None:
     reason = "usual() needs 180 days of history, and there are 179"
     found = explained_late(121, UNKNOWN)
     assert (found["in"], found["fallback"]) == (True, reason)
-    assert found["values"] == [{"expression": "since_last_order >= 90 days", "value": 121, "holds": True}]
+    assert measured(found) == [{"expression": "since_last_order >= 90 days", "value": 121, "holds": True}]
     (alone,) = explained_late(121, UNKNOWN, SegmentSpec("lateness > usual(90)"))["values"]
     assert (alone["holds"], alone["against"]) == (False, [None])
     assert alone["note"] == f"usual gap 30 days, last order 121 days ago; {reason}"

@@ -5,14 +5,17 @@ The texts stand in a file a language, a table a view; which of them is shown, an
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
 from babel.dates import format_date, format_skeleton
+from babel.lists import format_list
 from babel.numbers import format_currency, format_decimal, format_percent
 
 LANGUAGES: Final = ("en", "es")
@@ -62,9 +65,35 @@ class Words:
         """`€1,234.50`"""
         return str(format_currency(amount, currency, locale=_LOCALE[self.language]))
 
+    def count(self, key: str, n: float, **given: object) -> str:
+        """So many of something: `1 order`, `3 orders`, from the texts `KEY-one` and `KEY-many`."""
+        return self(f"{key}-one" if n == 1 else f"{key}-many", n=self.decimal(n), **given)
+
+    def any_of(self, parts: Sequence[str]) -> str:
+        """`a, b or c`"""
+        text = str(format_list(list(parts), style="or", locale=_LOCALE[self.language]))
+        # Before the sound of an o the Spanish say u: u 8 pedidos, u 11.
+        return re.sub(r" o (?=8|11\b)", " u ", text) if self.language == "es" else text
+
     def day(self, iso: str) -> str:
-        """`November 22, 2026`"""
+        """`22 November 2026`"""
         return str(format_date(date.fromisoformat(iso), "long", locale=_LOCALE[self.language]))
+
+    def short_day(self, iso: str, as_of: str = "") -> str:
+        """`22 Nov 2026`; without the year where it is that of `as_of`."""
+        pattern = "d MMM" if iso[:4] == as_of[:4] else "d MMM y"
+        return str(format_date(date.fromisoformat(iso), pattern, locale=_LOCALE[self.language]))
+
+    def decimal(self, value: float) -> str:
+        """`1,234.5`, with two decimals at most."""
+        return str(format_decimal(value, "#,##0.##", locale=_LOCALE[self.language]))
+
+    def moment(self, iso: str, as_of: str) -> str:
+        """A day to come, `14 December`, with the year where it is another one, and the time where there is one."""
+        when = datetime.fromisoformat(iso)
+        this_year = str(format_skeleton("MMMMd", when, locale=_LOCALE[self.language]))
+        day = this_year if iso[:4] == as_of[:4] else self.day(iso[:10])
+        return f"{day}, {when:%H:%M}" if "T" in iso else day
 
     def period(self, name: str) -> str:
         """`2026-07` as `Jul 2026`, `2026-Q3` as `Q3 2026`."""
