@@ -7,9 +7,9 @@ makes nobody known in a shop, so no rule judges a person for it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import Connection, Select, and_, func, or_, select, update
 
 from syncd.history.database import History, among, put
 from syncd.history.people import NEVER_SEEN, customer_ids, known_identities
@@ -107,7 +107,15 @@ class OpenCart(NamedTuple):
 
 
 def open_carts(history: History, shops: Sequence[str], customer_id: int, now: int) -> list[OpenCart]:
-    """The carts of a person that can still become an order, the latest first.
+    """The carts of a person that can still become an order, the latest first."""
+    mine = (carts.c.customer_id == customer_id, carts.c.updated_at > now - KEPT_SECONDS)
+    query = that_wait(select(*(carts.c[name] for name in OpenCart._fields)), shops).where(*mine)
+    with history.read() as db:
+        return [OpenCart(*row) for row in db.execute(query.order_by(carts.c.updated_at.desc(), carts.c.id))]
+
+
+def that_wait(query: Select[*tuple[Any, ...]], shops: Sequence[str]) -> Select[*tuple[Any, ...]]:
+    """The query, of those carts only that can still become an order, however old they are.
 
     Not those of a shop id that the shop deleted, nor of a person whom it deleted under every id: such a cart
     may come back without its id.
@@ -116,18 +124,12 @@ def open_carts(history: History, shops: Sequence[str], customer_id: int, now: in
     of_id = and_(identities.c.shop == carts.c.shop, identities.c.shop_customer_id == carts.c.shop_customer_id)
     of_person = select(1).where(here.c.shop == carts.c.shop, here.c.customer_id == carts.c.customer_id)
     deleted = of_person.where(here.c.deleted).exists() & ~of_person.where(~here.c.deleted).exists()
-    query = (
-        select(*(carts.c[name] for name in OpenCart._fields))
-        .join(customers, customers.c.id == carts.c.customer_id)
+    return (
+        query.join(customers, customers.c.id == carts.c.customer_id)
         .outerjoin(identities, of_id)
         .where(
-            carts.c.customer_id == customer_id,
             carts.c.shop.in_(shops),
-            carts.c.updated_at > now - KEPT_SECONDS,
             customers.c.erased_at.is_(None),
             ~or_(carts.c.closed, carts.c.ordered, func.coalesce(identities.c.deleted, False), deleted),
         )
-        .order_by(carts.c.updated_at.desc(), carts.c.id)
     )
-    with history.read() as db:
-        return [OpenCart(*row) for row in db.execute(query)]

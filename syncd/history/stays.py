@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from sqlalchemy import BigInteger, ColumnElement, Connection, and_, cast, func, or_, select, true
 
-from syncd.history.columns import numbers
 from syncd.history.database import History, among
+from syncd.history.reading import numbers
 from syncd.history.schema import memberships
 from syncd.lifecycle.columns import Batch
 from syncd.lifecycle.flows import Stays, bit_sets

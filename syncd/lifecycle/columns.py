@@ -45,7 +45,8 @@ class Items:
     """What was in the m orders of a batch, line by line; the lines of order j are `starts[j]` up to `starts[j + 1]`.
 
     What is written on a line is given by its place in `texts`, where each text stands once; the first is "",
-    which stands for unknown. Units: `price_minor` is of one piece, in minor units of the audience's currency.
+    which stands for unknown. Units: `price_minor` is of one piece, in minor units of the order's own currency:
+    it tells the lines of one order apart.
     """
 
     starts: NDArray[np.int64]  # m + 1
