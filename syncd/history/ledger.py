@@ -44,6 +44,7 @@ class Person:
     wanted_fields: str
     known_fields: str
     refused: str
+    next_due_at: int | None
 
 
 def audience_row(history: History, audience: str) -> dict[str, Any]:
@@ -116,17 +117,19 @@ def people(db: Connection, audience: str, ids: Sequence[int]) -> dict[int, Perso
             func.coalesce(standings.c.wanted_fields, ""),
             func.coalesce(standings.c.known_fields, ""),
             func.coalesce(standings.c.refused, ""),
+            standings.c.next_due_at,
         )
         .outerjoin(members, (members.c.customer_id == customers.c.id) & (members.c.audience == audience))
         .outerjoin(standings, (standings.c.customer_id == customers.c.id) & (standings.c.audience == audience))
     )
-    return {row[0]: Person(*row) for row in db.execute(query.where(among(db, customers.c.id, ids)))}
+    rows: Iterable[Any] = db.execute(query.where(among(db, customers.c.id, ids)))
+    return {row[0]: Person(*row) for row in rows}
 
 
 def store_judgement(
     history: History,
     audience: str,
-    judged: Iterable[tuple[Person, int, int, str]],
+    judged: Iterable[tuple[Person, int, int, str, int | None]],
     ids: Sequence[int],
     now: int,
     watch: Watch | None = None,
@@ -134,20 +137,21 @@ def store_judgement(
     """Afterwards these people stand where they were judged to, what `watch` looks out for is written down, and
     their news are dealt with; one transaction.
 
-    `judged`: (person as it was, segments, wanted tags, wanted fields). Returns how many joined and left.
+    `judged`: (person as it was, segments, wanted tags, wanted fields, when the person is due; None: never).
+    Returns how many joined and left.
     """
     rows, joins, leaves = [], [], []
-    for person, bits, tags, fields in judged:
-        if (bits, tags, fields) == (person.segments, person.wanted_tags, person.wanted_fields):
+    for person, bits, *rest in judged:
+        if (bits, *rest) == (person.segments, person.wanted_tags, person.wanted_fields, person.next_due_at):
             continue
         key = {"audience": audience, "customer_id": person.customer_id}
-        rows.append((audience, person.customer_id, bits, tags, fields))
+        rows.append((audience, person.customer_id, bits, *rest))
         joins += [{**key, "bit": bit, "since_at": now} for bit in _each(bits & ~person.segments)]
         leaves += [
             {"a": audience, "c": person.customer_id, "b": bit, "now": now} for bit in _each(person.segments & ~bits)
         ]
     with history.begin() as db:
-        put(db, standings, _STAND, rows)
+        put(db, standings, (*_STAND, "next_due_at"), rows)
         if leaves:
             db.execute(_CLOSE, leaves)
         if joins:
@@ -178,6 +182,9 @@ def store_departures(history: History, audience: str, found: Sequence[Departure]
             if one.successor_id is not None:
                 heirs.append((one.customer_id, one.successor_id))
     back = before.keys() - known.keys()
+    # Whoever no contact will come to any more is a stranger like any other, of whom one may be made.
+    waited = {successor for leaving, successor in before.values() if leaving == "rename"}
+    waited -= {one.successor_id for one in found if one.leaving == "rename"}
     if rows or back:
         with history.begin() as db:
             put(db, standings, (*_STAND, "leaving", "successor_id"), rows)
@@ -185,7 +192,7 @@ def store_departures(history: History, audience: str, found: Sequence[Departure]
                 _hand_on(db, audience, customer_id, successor_id)
             _close(db, audience, [row[1] for row in rows], now)
             db.execute(_STAY.where(standings.c.audience == audience, among(db, standings.c.customer_id, back)))
-            mark_news(db, back, [audience])
+            mark_news(db, back | waited, [audience])
 
 
 def _hand_on(db: Connection, audience: str, customer_id: int, successor_id: int) -> None:
@@ -254,10 +261,14 @@ def clear_news(db: Connection, audience: str, ids: Sequence[int]) -> None:
         db.execute(delete(news).where(news.c.audience == audience, among(db, news.c.customer_id, ids)))
 
 
-def forget_news(history: History, audience: str, ids: Sequence[int]) -> None:
-    """The news of these customers are dealt with, also of those who are not the audience's people any more."""
+def forget(history: History, audience: str, ids: Sequence[int]) -> None:
+    """These customers are not the audience's people any more: of them there is no news, and they are never due."""
+    if not ids:
+        return
     with history.begin() as db:
         clear_news(db, audience, ids)
+        gone = (standings.c.audience == audience, among(db, standings.c.customer_id, ids))
+        db.execute(update(standings).where(*gone).values(next_due_at=None))
 
 
 def with_news(history: History, audience: str) -> list[int]:
@@ -265,6 +276,23 @@ def with_news(history: History, audience: str) -> list[int]:
     with history.read() as db:
         query = select(news.c.customer_id).where(news.c.audience == audience).order_by(news.c.customer_id)
         return list(db.execute(query).scalars())
+
+
+def due(history: History, audience: str, now: int) -> list[int]:
+    """The customers whom the calendar may have moved by now."""
+    query = select(standings.c.customer_id).where(standings.c.audience == audience, standings.c.next_due_at <= now)
+    with history.read() as db:
+        return list(db.execute(query).scalars())
+
+
+def next_due(history: History, audience: str, after: int) -> int | None:
+    """The first instant after `after` at which somebody is due."""
+    query = select(func.min(standings.c.next_due_at)).where(
+        standings.c.audience == audience, standings.c.next_due_at > after
+    )
+    with history.read() as db:
+        found: int | None = db.execute(query).scalar()
+        return found
 
 
 def differing(history: History, audience: str) -> Iterator[Standing]:

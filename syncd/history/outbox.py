@@ -18,6 +18,7 @@ from syncd.errors import UserError
 from syncd.history import telling
 from syncd.history.database import among
 from syncd.history.fields import canonical_fields
+from syncd.history.people import mark_news
 from syncd.history.schema import audiences, customers, members, outbox, plans, standings, writes
 from syncd.history.telling import Told
 from syncd.model import MemberStatus
@@ -335,10 +336,13 @@ _LEFT_ALONE = update(standings).values(wanted_tags=standings.c.known_tags, wante
 
 
 def forgive(history: History, audience: str) -> None:
-    """Who was left alone until the next day is somebody like any other again."""
+    """Who was left alone until the next day is somebody like any other again, and judged like one."""
     with history.begin() as db:
         parked = (standings.c.audience == audience, standings.c.refused.startswith(PARKED))
-        db.execute(update(standings).where(*parked).values(refused=""))
+        found = db.execute(select(standings.c.customer_id).where(*parked)).scalars().all()
+        if found:
+            db.execute(update(standings).where(*parked).values(refused=""))
+            mark_news(db, found, [audience])
 
 
 def unsettled(history: History, audience: str) -> list[str]:

@@ -1,16 +1,19 @@
 """Step 3: the rules are applied, and what the service shall have is stored.
 
-Whoever has news is judged in every cycle; everybody is judged once a local day, and when the rules
-change, because every rule speaks in local days.
+A cycle judges those of whom there is news and those who are due, because the calendar alone may have moved
+them since; everybody only when the rules change, or a figure of the audience by which they go.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from hashlib import sha256
 
+import numpy as np
 import structlog
 from msgspec import Struct
 
+from syncd import __version__
 from syncd.calendar import midnight, months_before
 from syncd.history import ledger, outbox
 from syncd.history.columns import batches
@@ -20,7 +23,7 @@ from syncd.history.ledger import Person
 from syncd.history.occasions import take_into_use
 from syncd.history.shops import shop_row
 from syncd.history.stays import as_they_stood
-from syncd.lifecycle.columns import Batch, Need
+from syncd.lifecycle.columns import FOREVER, Batch, Need
 from syncd.plan import Tags
 from syncd.plan.want import Reach, control_bits, reach, wanted_tags
 from syncd.rules import (
@@ -30,6 +33,7 @@ from syncd.rules import (
     Playbook,
     can_be_mended,
     chances_of,
+    due_times,
     figures_in,
     figures_over,
     needs_of,
@@ -70,33 +74,67 @@ class Verdict(Struct, frozen=True):
 def judge(context: Context, name: str, tags: Tags) -> Judged:
     """Everyone who may stand elsewhere than before is judged; standings and memberships are stored."""
     audience, row = context.settings.audiences[name], ledger.audience_row(context.history, name)
-    today = context.today(audience)
-    digest = f"{audience.playbook.digest} {sorted(tags.bits.items())} {audience.tag_prefix} {audience.create}"
-    everybody = row["judged_day"] != today or row["rules_digest"] != digest
-    if everybody and row["judged_day"] is not None and (stale := stale_shops(context, audience)):
+    today, stale = context.today(audience), [] if row["judged_day"] is None else stale_shops(context, audience)
+    if stale:
         # Days without news from a shop are not days without orders: nobody leaves or lapses by them.
         log.warning("rules wait for news", audience=name, stale=stale)
-        everybody = False
-    if everybody:
+        today = row["judged_day"]
+    another_day = today != row["judged_day"]
+    if another_day:
         outbox.forgive(context.history, name)
-    ids = None if everybody else ledger.with_news(context.history, name)
-    if ids == []:
+    digest = _digest(audience, tags)
+    everybody = not stale and row["rules_digest"] != digest
+    concerned = {*ledger.with_news(context.history, name)}
+    if not stale:
+        concerned.update(ledger.due(context.history, name, context.clock.now()))
+    if not (another_day or everybody or concerned):
         return Judged(0, 0, 0)
-    figures = _figures(context, name, audience.playbook, today if everybody else row["judged_day"], fresh=everybody)
-    people = joined = left = 0
-    watch = watch_of(context, name, tags)
-    for batch, judgement in judgements(context, name, tags, today, figures, ids):
-        verdicts = list(_verdicts(context, name, tags, batch, judgement))
-        rows = [(v.person, v.segments, v.tags, v.fields) for v in verdicts]
-        more = ledger.store_judgement(context.history, name, rows, batch.customer.tolist(), context.clock.now(), watch)
-        people, joined, left = people + len(rows), joined + more[0], left + more[1]
-        context.report(f"{name}: judging", len(rows))
+    if another_day or everybody:
+        # Until the end is reached: whatever cuts this off, the next cycle begins with everybody.
+        ledger.set_audience(context.history, name, rules_digest="")
+    before = _frozen(context, name, row["judged_day"])
+    figures = _figures(context, name, audience.playbook, today, fresh=another_day or everybody)
+    everybody = everybody or not (stale or figures.items() <= before.items())
+    judged = _stored(context, name, tags, today, figures, None if everybody else concerned)
     if everybody:
         # Only now: who stood somewhere already when a moment came into use is not told.
         take_into_use(context.history, name, audience.playbook.moments, context.clock.now())
+    if another_day or everybody:
         ledger.set_audience(context.history, name, judged_day=today, rules_digest=digest)
-    elif ids:
-        ledger.forget_news(context.history, name, ids)
+    return judged
+
+
+def _digest(audience: Audience, tags: Tags) -> str:
+    """Stays the same for as long as the same facts lead to the same judgements."""
+    reading = [audience.shops, audience.timezone, audience.spend, audience.pending_counts, audience.rates]
+    pushing = [sorted(tags.bits.items()), audience.tag_prefix, audience.create]
+    return f"{__version__} {audience.playbook.digest} {sha256(repr((reading, pushing)).encode()).hexdigest()}"
+
+
+def _stored(
+    context: Context, name: str, tags: Tags, today: int, figures: Figures, concerned: set[int] | None
+) -> Judged:
+    """Everybody, or those `concerned`, stand where the rules put them, and are due when the calendar moves them.
+
+    Of a day that is over they are due at its end at the latest: what happened since was not looked at.
+    """
+    audience = context.settings.audiences[name]
+    end = midnight(today + 1, audience.timezone)
+    watch = watch_of(context, name, tags)
+    people = joined = left = 0
+    gone = set(concerned or ())
+    for batch, judgement in judgements(context, name, tags, today, figures, concerned):
+        earliest = due_times(audience.playbook, judgement).earliest
+        if end <= context.clock.now():
+            earliest = np.minimum(earliest, end)
+        due_at = [None if at == FOREVER else at for at in earliest.tolist()]
+        verdicts = _verdicts(context, name, tags, batch, judgement)
+        rows = [(v.person, v.segments, v.tags, v.fields, at) for v, at in zip(verdicts, due_at, strict=True)]
+        more = ledger.store_judgement(context.history, name, rows, batch.customer.tolist(), context.clock.now(), watch)
+        people, joined, left = people + len(rows), joined + more[0], left + more[1]
+        gone.difference_update(batch.customer.tolist())
+        context.report(f"{name}: judging", len(rows))
+    ledger.forget(context.history, name, sorted(gone))
     return Judged(people, joined, left)
 
 
@@ -130,13 +168,15 @@ def moment_in(context: Context, audience: Audience, today: int) -> int:
 def columns_of(
     context: Context, name: str, today: int, ids: Collection[int] | None, needs: frozenset[Need] | None = None
 ) -> Iterator[Batch]:
-    """The audience's customers, or those of `ids`, as they were at the end of a local day: their orders up to then,
-    and of a day that is over also the segments in which they stood.
+    """The audience's customers, or those of `ids`, as they were at the end of a local day that is over: their orders up
+    to then, and the segments in which they stood. Of another day as they are; an order that a shop whose clock is
+    ahead dates into the days to come makes them due then.
 
     `needs`: the columns that are read besides those of every batch; None: those that the playbook reads.
     """
     audience = context.settings.audiences[name]
     end = midnight(today + 1, audience.timezone)
+    over = end <= context.clock.now()
     found = batches(
         context.history,
         name,
@@ -147,10 +187,16 @@ def columns_of(
         spend=audience.spend,
         pending_counts=audience.pending_counts,
         customers=ids,
-        as_of_end=end,
+        as_of_end=end if over else None,
         needs=audience.playbook.needs if needs is None else needs,
     )
-    return as_they_stood(context.history, name, found, end, ids) if end <= context.clock.now() else found
+    return as_they_stood(context.history, name, found, end, ids) if over else found
+
+
+def _frozen(context: Context, name: str, day: int | None) -> Figures:
+    """The figures by which everybody was judged on a local day."""
+    of_day = {} if day is None else ledger.figures_of(context.history, name, day)
+    return of_day | ledger.frozen_rhythm(context.history, name)[1]
 
 
 def figures_on(context: Context, name: str, today: int, playbook: Playbook | None = None, held: Held = None) -> Figures:
