@@ -27,6 +27,7 @@ from syncd.sandbox.page import page
 from syncd.sandbox.shop import Switches
 from syncd.sandbox.shopify import documents as shopify
 from syncd.sandbox.shopify.checkouts import checkout_json
+from syncd.sandbox.shopify.products import product_json
 from syncd.sandbox.toml import configuration
 from syncd.sandbox.world import Throttle
 
@@ -65,6 +66,8 @@ def app(world: World, urls: Mapping[str, str], post: Post) -> Starlette:
         Route("/shops/{shop}/orders/{id}", control.delete_order, methods=["DELETE"]),
         Route("/shops/{shop}/refunds", control.refund, methods=["POST"]),
         Route("/shops/{shop}/carts", control.keep_cart, methods=["POST"]),
+        Route("/shops/{shop}/products", control.keep_product, methods=["POST"]),
+        Route("/shops/{shop}/categories", control.rename_category, methods=["POST"]),
         Route("/shops/{shop}/customers", control.keep_customer, methods=["POST"]),
         Route("/shops/{shop}/customers/{id:int}", control.edit_customer, methods=["POST"]),
         Route("/shops/{shop}/customers/{id:int}", control.delete_customer, methods=["DELETE"]),
@@ -91,6 +94,11 @@ class _Profile(Struct, forbid_unknown_fields=True):
 
 class _Calls(Struct, forbid_unknown_fields=True):
     count: Annotated[int, Meta(ge=1)]
+
+
+class _Category(Struct, forbid_unknown_fields=True):
+    made_as: str
+    name: str
 
 
 class _Control:
@@ -211,6 +219,21 @@ class _Control:
         shop = self._shop(request)
         cart = keep_cart(shop, await _object(request))
         return _answer((checkout_json if shop.platform == "shopify" else cart_json)(shop, cart), 201)
+
+    async def keep_product(self, request: Request) -> Response:
+        """The merchant adds a product or changes it; the answer is the platform's own product."""
+        shop = self._shop(request)
+        product = happenings.keep_product(shop, await _object(request))
+        shown = (
+            product_json(shop, product) if shop.platform == "shopify" else ecwid.product_json(product, shop.currency)
+        )
+        return _answer(shown, 201)
+
+    async def rename_category(self, request: Request) -> Response:
+        """The merchant gives a category of products another name."""
+        wanted = msgspec.convert(await _object(request), _Category)
+        self._shop(request).rename_category(wanted.made_as, wanted.name)
+        return _answer(asdict(wanted), 201)
 
     async def keep_customer(self, request: Request) -> Response:
         """Somebody makes an account or changes it; the answer is the platform's own customer."""

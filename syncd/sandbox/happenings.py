@@ -13,12 +13,12 @@ from msgspec import UNSET, Struct, UnsetType
 
 from syncd.money import to_minor
 from syncd.sandbox.ecwid.documents import STATUSES, order_number
-from syncd.sandbox.shop import Line
+from syncd.sandbox.shop import Line, Wish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from syncd.sandbox.shop import Customer, Order, ShopState
+    from syncd.sandbox.shop import Customer, Order, Product, ShopState
 
 Amount = str | int | float
 Instant = str | int
@@ -62,6 +62,7 @@ _CUSTOMER_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
         "country": ("country", "default_address.country_code"),
     },
     "ecwid": {
+        "wishes": ("wishes", "favorites"),
         "consent": ("consent", "acceptMarketing"),
         "first_name": ("first_name", "billingPerson.firstName", "name", "billingPerson.name"),
         "last_name": ("last_name", "billingPerson.lastName"),
@@ -97,6 +98,16 @@ class WantedLine(Struct):
     sku: str = ""
     category: str = ""
     product_type: str = ""
+
+
+class WantedProduct(Struct):
+    """A product to be, or what changes about the one with this title."""
+
+    title: str
+    new_title: str | UnsetType = UNSET
+    category: str | UnsetType = UNSET
+    sku: str | UnsetType = UNSET
+    price: Amount | UnsetType = UNSET
 
 
 class WantedOrder(Struct):
@@ -135,7 +146,8 @@ class WantedCustomer(Struct):
     language: str | UnsetType = UNSET
     consent: str | bool | UnsetType | None = UNSET
     tags: str | list[str] | UnsetType = UNSET
-    favorites: tuple[int, ...] | UnsetType = UNSET
+    # Titles or numbers of products, the latest first.
+    wishes: list[str | int] | UnsetType = UNSET
 
 
 def place_order(shop: ShopState, payload: Mapping[str, Any]) -> Order:
@@ -180,15 +192,27 @@ def keep_customer(shop: ShopState, payload: Mapping[str, Any]) -> Customer:
     if not wanted.email:
         raise Refused("email is missing")
     known = shop.customer_of(wanted.email)
-    fields = _customer_fields(shop, wanted)
+    fields = _customer_fields(shop, wanted, known)
     return shop.change_customer(known.id, **fields) if known else shop.add_customer(**fields)
 
 
 def edit_customer(shop: ShopState, customer_id: int, payload: Mapping[str, Any]) -> Customer:
     """Afterwards the customer has what the payload names, a new address included. Raises: Refused, KeyError."""
-    return shop.change_customer(
-        customer_id, **_customer_fields(shop, read_payload(shop, payload, _CUSTOMER_NAMES, WantedCustomer))
-    )
+    wanted = read_payload(shop, payload, _CUSTOMER_NAMES, WantedCustomer)
+    return shop.change_customer(customer_id, **_customer_fields(shop, wanted, shop.customers[customer_id]))
+
+
+def keep_product(shop: ShopState, payload: Mapping[str, Any]) -> Product:
+    """Afterwards the product with this title is as the payload says; made where there is none. Raises: Refused."""
+    try:
+        wanted = msgspec.convert(payload, WantedProduct)
+    except msgspec.ValidationError as err:
+        raise Refused(str(err)) from err
+    fields: dict[str, Any] = {"title": wanted.new_title, "category": wanted.category, "sku": wanted.sku}
+    if wanted.price is not UNSET:
+        fields["price_minor"] = minor_of("price", wanted.price, shop.currency)
+    given = {name: value for name, value in fields.items() if value is not UNSET}
+    return shop.change_product(shop.product(wanted.title).id, **given)
 
 
 def order_id(shop: ShopState, text: str) -> int:
@@ -293,13 +317,25 @@ def _customer_for(shop: ShopState, wanted: WantedOrder) -> Customer:
     return shop.change_customer(known.id, **consent) if consent else known
 
 
-def _customer_fields(shop: ShopState, wanted: WantedCustomer) -> dict[str, Any]:
-    names = ("email", "first_name", "last_name", "city", "country", "language", "favorites")
+def _customer_fields(shop: ShopState, wanted: WantedCustomer, known: Customer | None) -> dict[str, Any]:
+    names = ("email", "first_name", "last_name", "city", "country", "language")
     fields = {name: getattr(wanted, name) for name in names if getattr(wanted, name) is not UNSET}
     if wanted.tags is not UNSET:
         tags = wanted.tags.split(",") if isinstance(wanted.tags, str) else wanted.tags
         fields["tags"] = tuple(tag.strip() for tag in tags if tag.strip())
+    if wanted.wishes is not UNSET:
+        fields["favorites"] = _favorites(shop, wanted.wishes, known.favorites if known else ())
     return fields if wanted.consent is UNSET else fields | _consent(shop, wanted.consent)
+
+
+def _favorites(shop: ShopState, wishes: list[str | int], before: tuple[Wish, ...]) -> tuple[Wish, ...]:
+    """The wish list, the oldest first; what was wished for before stays as old as it is."""
+    since = {wish.product_id: wish.at for wish in before}
+    made = []
+    for n, wish in enumerate(wishes):
+        number = wish if isinstance(wish, int) else shop.product(wish).id
+        made.append(Wish(number, since.get(number, shop.now() - n)))
+    return tuple(reversed(made))
 
 
 def _consent(shop: ShopState, said: str | bool | None) -> dict[str, Any]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from syncd.sandbox.audience import Audience
+from syncd.sandbox.audience.writes import FieldWrite
 from syncd.sandbox.dice import dice
 from syncd.sandbox.fill import cdnow, csv_file, synthetic
 from syncd.sandbox.fill.carts import leave_carts
 from syncd.sandbox.fill.catalogue import catalogue
 from syncd.sandbox.fill.dataset import CURRENCY, Buyer, Purchase
 from syncd.sandbox.fill.people import Person, person
+from syncd.sandbox.fill.wishes import make_wishes
 from syncd.sandbox.shop import Customer, Order, Refund, ShopState
 from syncd.sandbox.world import World
 
@@ -28,6 +31,8 @@ STORE_IDS = {"acme": 690_933_842, "cafe": 1003}
 ONLY_ACME, ONLY_CAFE = 0.55, 0.35  # the rest buys in both
 SUBSCRIBERS_SHARE = 0.15  # people in the audience who never bought, as a share of the buyers
 FIRST_SUBSCRIBER = 1_000_000
+# Of the contacts: who told their birthday, who opens mails at all, and who of these clicks, too.
+BIRTHDAYS_SHARE, READERS_SHARE, CLICKERS_SHARE = 0.4, 0.75, 0.6
 _DAY_SECONDS = 86_400
 # Shopify's marketing state by what the person said.
 _STATES = {"granted": "subscribed", "withdrawn": "unsubscribed", "refused": "not_subscribed", "never": "not_subscribed"}
@@ -56,8 +61,13 @@ def build(
                 buyers = csv_file.buyers(seed, Path(data), customers)
         populate(world, buyers)
         for shop in world.shops.values():
+            # A file of purchases brings products of its own.
+            bought = {line.product.id: line.product for order in shop.orders for line in order.lines}
+            shop.stock(bought.values())
             shop.stock(products)
             leave_carts(shop, seed, products)
+            if shop.platform == "ecwid":
+                make_wishes(shop, seed, products)
     return world
 
 
@@ -67,7 +77,9 @@ def populate(world: World, buyers: list[Buyer]) -> None:
     acme = ShopState("acme", "shopify", clock, title="Acme Records", store_id=STORE_IDS["acme"])
     cafe = ShopState("cafe", "ecwid", clock, title="Café Discos", store_id=STORE_IDS["cafe"])
     world.shops = {"acme": acme, "cafe": cafe}
-    world.audiences[LIST_ID] = Audience(LIST_ID, "Acme & Café", clock, timezone=acme.timezone, switches=world.mailchimp)
+    audience = Audience(LIST_ID, "Acme & Café", clock, timezone=acme.timezone, switches=world.mailchimp)
+    audience.fields.create(FieldWrite(tag="BIRTHDAY", name="Birthday", type="birthday"))
+    world.audiences[LIST_ID] = audience
     intake = {name: _Intake(shop, world.clock.start) for name, shop in world.shops.items()}
     for buyer in buyers:
         _settle(world, intake, buyer)
@@ -118,13 +130,20 @@ def _join(world: World, someone: Person, joined: int, chance: Random) -> None:
 def _member(world: World, someone: Person, status: str, joined: int, chance: Random) -> None:
     tags = tuple(tag for tag, share in (("newsletter", 0.1), ("fair 2024", 0.01)) if chance.random() < share)
     changed = joined if status == "subscribed" else chance.randint(joined, world.clock.start)
+    # Dice of their own, so that everything else stays as it is.
+    habits = dice(world.seed, "habits", someone.number)
+    birthday = f"{date(2000, 1, 1) + timedelta(days=habits.randrange(366)):%m/%d}"
+    known = {"BIRTHDAY": birthday} if habits.random() < BIRTHDAYS_SHARE else {}
+    opens = round(habits.random() ** 2, 4) if habits.random() < READERS_SHARE else 0.0
     world.audiences[LIST_ID].add_member(
         someone.email,
         status,
         tags=tags,
-        merge_fields={"FNAME": someone.first_name, "LNAME": someone.last_name},
+        merge_fields={"FNAME": someone.first_name, "LNAME": someone.last_name, **known},
         opted_in_at=joined,
         changed_at=changed,
+        open_rate=opens,
+        click_rate=round(opens * habits.random() ** 2, 4) if habits.random() < CLICKERS_SHARE else 0.0,
     )
 
 

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 
 # Shopify's are above 2^53: a client that passes ids through floating point loses them.
 FIRST_IDS = {"shopify": 9_007_199_254_741_000, "ecwid": 100_000_000}
+# When the shops began: 2015-01-01 in Madrid.
+FOUNDED_AT = 1_420_066_800
+# What an app may do unless a test says otherwise.
+SCOPES = {
+    "shopify": ("read_orders", "read_all_orders", "read_customers", "read_products"),
+    "ecwid": ("read_store_profile", "read_orders", "read_customers", "read_catalog"),
+}
 
 
 class Product(Struct, frozen=True, gc=False):
@@ -34,6 +41,15 @@ class Product(Struct, frozen=True, gc=False):
     sku: str
     category: str
     price_minor: int
+    created_at: int = FOUNDED_AT
+    updated_at: int = FOUNDED_AT
+
+
+class Wish(Struct, frozen=True, gc=False):
+    """A product on somebody's wish list, and since when."""
+
+    product_id: int
+    at: int
 
 
 class Line(Struct, frozen=True, gc=False):
@@ -105,8 +121,8 @@ class Customer(Struct, frozen=True):
     consent: str = "not_subscribed"
     consent_at: int | None = None
     tags: tuple[str, ...] = ()
-    # The products on the wish list (Ecwid).
-    favorites: tuple[int, ...] = ()
+    # The wish list (Ecwid), the oldest first.
+    favorites: tuple[Wish, ...] = ()
 
     @property
     def name(self) -> str:
@@ -146,7 +162,9 @@ class Switches(Struct):
     names, addresses and phone numbers. `refund_amounts`: Ecwid tells how much was refunded (for some
     payment methods it does not). `completed_checkouts`: Shopify goes on listing checkouts that
     became orders; `checkout_ids`: they have numbers, not only tokens; `checkout_days`: how old they are at most;
-    `checkouts_sorted`: the list minds `order`.
+    `checkouts_sorted`: the list minds `order`. `products_listed`: Shopify's REST API has products (it calls them
+    deprecated); `products_sorted`: their list minds `order`. `wishes_move_updated`: Ecwid counts a change of the
+    wish list as one of the customer.
     `abandoned_carts`: Ecwid's plan includes them. `batch_polls`: how often an Ecwid batch is asked about until
     it is through; `batch_counts_each`: each of its requests counts as a call.
     """
@@ -171,10 +189,13 @@ class Switches(Struct):
     checkout_ids: bool = False
     checkout_days: int | None = 90
     checkouts_sorted: bool = False
+    products_listed: bool = True
+    products_sorted: bool = False
+    wishes_move_updated: bool = False
     abandoned_carts: bool = True
     batch_polls: int = 1
     batch_counts_each: bool = True
-    scopes: tuple[str, ...] = ("read_orders", "read_all_orders", "read_customers", "read_products")
+    scopes: tuple[str, ...] = SCOPES["shopify"]
 
 
 class ShopState:
@@ -203,16 +224,20 @@ class ShopState:
         self.granted: dict[str, int] = {}
         # Calls that other workers of the app have made and that no limit has counted yet.
         self.calls_elsewhere = 0
-        self.switches = Switches()
+        self.switches = Switches(scopes=SCOPES[platform])
         self.orders: Records[Order] = Records(("created_at", "updated_at", "placed_at"))
         self.customers: Records[Customer] = Records(("created_at", "updated_at"))
         self.carts: Records[Cart] = Records(("created_at", "updated_at"))
+        self.products: Records[Product] = Records(("created_at", "updated_at"))
+        # What a category is called now, by the name under which it was made, and since when (UTC seconds).
+        self.category_names: dict[str, str] = {}
+        self.categories_at = FOUNDED_AT
         self.tombstones: Records[Tombstone] = Records(("created_at",))
         self.subscriptions: dict[int, Subscription] = {}
         self.watchers: list[Watcher] = []
         self.orders_of: dict[int, list[int]] = {}
         self._by_email: dict[str, int] = {}
-        self._products: dict[str, Product] = {}
+        self._by_title: dict[str, int] = {}
         self._last_id = FIRST_IDS[platform]
         self._last_number = 1000
 
@@ -250,18 +275,28 @@ class ShopState:
 
     def product(self, title: str, category: str = "", sku: str = "", price_minor: int = 0) -> Product:
         """The product with this title; made where there is none."""
-        if title not in self._products:
-            self._products[title] = Product(self.new_id(), title, sku or title[:12].upper(), category, price_minor)
-        return self._products[title]
-
-    @property
-    def products(self) -> list[Product]:
-        """Everything on sale, by id."""
-        return sorted(self._products.values(), key=lambda each: each.id)
+        if title not in self._by_title:
+            now, number = self.now(), self.new_id()
+            self.stock([Product(number, title, sku or title[:12].upper(), category, price_minor, now, now)])
+        return self.products[self._by_title[title]]
 
     def stock(self, products: Iterable[Product]) -> None:
         """Afterwards these products are on sale."""
-        self._products.update((each.title, each) for each in products)
+        for product in products:
+            self.products.put(product)
+            self._by_title[product.title] = product.id
+
+    def change_product(self, product_id: int, **fields: Any) -> Product:
+        """Afterwards the product has `fields`; orders keep what was bought. Raises: KeyError."""
+        old = self.products[product_id]
+        del self._by_title[old.title]
+        self.stock([replace(old, **{"updated_at": self.now(), **fields})])
+        return self.products[product_id]
+
+    def rename_category(self, made_as: str, name: str) -> None:
+        """Afterwards the category that was made under one name has another; no product changes by that (Ecwid)."""
+        self.category_names[made_as] = name
+        self.categories_at = self.now()
 
     def add_customer(self, **fields: Any) -> Customer:
         """A new customer with `fields` of Customer, as of now."""
@@ -274,9 +309,16 @@ class ShopState:
         """Afterwards the customer has `fields`. Raises: KeyError."""
         old = self.customers[customer_id]
         self._by_email.pop(old.email or "", None)
-        customer = replace(old, **{"updated_at": self.now(), **fields})
+        stamp = {} if self._changes_wishes_only(old, fields) else {"updated_at": self.now()}
+        customer = replace(old, **{**stamp, **fields})
         self._keep(customer)
         return customer
+
+    def _changes_wishes_only(self, old: Customer, fields: dict[str, Any]) -> bool:
+        """Whether the platform counts the change of a customer as none."""
+        if self.switches.wishes_move_updated or "favorites" not in fields:
+            return False
+        return replace(old, **fields) == replace(old, favorites=fields["favorites"])
 
     def _keep(self, customer: Customer) -> None:
         before = self.customers.get(customer.id)

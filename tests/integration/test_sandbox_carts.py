@@ -211,6 +211,7 @@ def test_a_plan_without_abandoned_carts_answers_402(cafe: Shop) -> None:
 
 
 def test_ecwids_latest_stats_move_with_carts(cafe: Shop) -> None:
+    cafe.leave(email="ana@example.com", amount=5)
     before = cafe.get("latest-stats").json()
     cafe.world.clock.set(START + 60)
     cafe.leave(email="ana@example.com", amount=34)

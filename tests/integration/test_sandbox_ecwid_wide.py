@@ -240,7 +240,7 @@ def test_a_gift_card_and_a_campaign_show_in_the_order(fresh: Client) -> None:
 
 
 def test_a_customer_has_a_wish_list_a_group_and_contacts(fresh: Client) -> None:
-    product = fresh.shop.products[0].id
+    product = next(iter(fresh.shop.products)).id
     payload = {"email": "vip@example.com", "favorites": [product], "tags": ["VIP"], "name": "Ana"}
     customer = happenings.keep_customer(fresh.shop, payload)
     row = fresh.get(f"customers/{customer.id}").json()

@@ -87,6 +87,8 @@ class Audience:
         opted_in_at: int | None = None,
         changed_at: int | None = None,
         unsubscribed_by: By = "user",
+        open_rate: float = 0.0,
+        click_rate: float = 0.0,
     ) -> Member:
         """Afterwards the address is a member that has been there all along: nothing fires.
 
@@ -96,7 +98,7 @@ class Audience:
             raise already_member(taken.email)
         at = self.clock.now() if changed_at is None else changed_at
         member = self.members.add(email, status, at)
-        self.members.change(member, opted_in_at=opted_in_at)
+        self.members.change(member, opted_in_at=opted_in_at, open_rate=open_rate, click_rate=click_rate)
         member.values = self.fields.stored(merge_fields or {})
         self.tags.seed(member, tags, at)
         self._standing.settle(member, "admin" if status == "subscribed" else unsubscribed_by, at)
@@ -107,8 +109,8 @@ class Audience:
 
         `status`: who unsubscribes in person can only come back in person; `subscribed` confirms or
         signs up again, `cleaned` is a hard bounce, `deleted` forgets. `tags`: all of them, or
-        `{"add": [], "remove": []}`. `merge_fields`. `email`: the new address. `open_rate`, `click_rate`: what
-        the campaigns so far came to.
+        `{"add": [], "remove": []}`. `merge_fields`; `birthday`, as MM/DD, is the field of that name. `email`: the
+        new address. `open_rate`, `click_rate`: what the campaigns so far came to.
         Raises: Problem, a 404 for an address that is no member and does not sign up.
         """
         with self.hooks.by(change.get("by", "user")):
@@ -130,7 +132,8 @@ class Audience:
         self._engage(member, {name: change[name] for name in ("open_rate", "click_rate") if name in change})
         self._act_on_tags(member, change.get("tags", {}))
         address = change.get("email", UNSET)
-        self._change(member, MemberWrite(email_address=address, merge_fields=change.get("merge_fields", {})))
+        fields = change.get("merge_fields", {}) | ({"BIRTHDAY": change["birthday"]} if "birthday" in change else {})
+        self._change(member, MemberWrite(email_address=address, merge_fields=fields))
 
     def _engage(self, member: Member, rates: Mapping[str, float]) -> None:
         if self._describe(member, rates) and self.switches.engagement_moves_last_changed:

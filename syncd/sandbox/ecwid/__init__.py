@@ -62,8 +62,8 @@ def app(shop: ShopState) -> Starlette:
         "customers/deleted": ("read_customers", service.list_deleted_customers),
         "customers/{id}": ("read_customers", service.show_customer),
         "customer_groups": ("read_customers", service.list_groups),
-        "categories": ("", service.list_categories),
-        "products": ("", service.list_products),
+        "categories": ("read_catalog", service.list_categories),
+        "products": ("read_catalog", service.search_products),
     }
     routes = [
         Route(f"/api/v3/{{store}}/{path}", service.guarded(scope, endpoint), methods=["GET"])
@@ -106,17 +106,17 @@ class _Ecwid:
 
     async def show_latest_stats(self, request: Request) -> Response:
         """When each kind of thing changed last; of what never did, the store's beginning."""
-        orders, customers, left = (
-            records.last("updated_at") for records in (self.shop.orders, self.shop.customers, self.shop.carts)
-        )
+        shop = self.shop
+        orders, customers, left = (records.last("updated_at") for records in (shop.orders, shop.customers, shop.carts))
+        goods = shop.products.last("updated_at")
         buried = {"Order": 0, "Customer": 0}
-        for stone in self.shop.tombstones:
+        for stone in shop.tombstones:
             buried[stone.kind] = max(buried[stone.kind], stone.created_at)
         stamps = {
             "ordersUpdated": max(orders.updated_at if orders else 0, buried["Order"]),
             "customersUpdated": max(customers.updated_at if customers else 0, buried["Customer"]),
-            "productsUpdated": 0,
-            "categoriesUpdated": 0,
+            "productsUpdated": goods.updated_at if goods else 0,
+            "categoriesUpdated": self.shop.categories_at,
             "profileUpdated": 0,
             "discountCouponsUpdated": 0,
             "abandonedSalesUpdated": left.updated_at if left else 0,
@@ -146,13 +146,14 @@ class _Ecwid:
         """What the search finds. Kept until a record changes, for a walk asks the same for every page."""
         asked = {key: value for key, value in params.items() if key not in _OF_THE_PAGE}
         key = (name, *sorted(asked.items()))
-        all_records: tuple[Records[Any], ...] = (self.shop.orders, self.shop.customers, self.shop.carts)
+        shop = self.shop
+        all_records: tuple[Records[Any], ...] = (shop.orders, shop.customers, shop.carts, shop.products)
         versions = tuple(records.version for records in all_records)
         known, found = self._found.get(key, ((), []))
-        if known != versions or self.shop.switches.index_lag_seconds:
+        if known != versions or shop.switches.index_lag_seconds:
             if len(self._found) > KEPT_SEARCHES:
                 self._found.clear()
-            found = search(self.shop, asked)
+            found = search(shop, asked)
             self._found[key] = (versions, found)
         return found
 
@@ -199,14 +200,14 @@ class _Ecwid:
 
     async def list_categories(self, request: Request) -> Response:
         """The categories by name."""
-        names = sorted({each.category for each in self.shop.products if each.category})
-        rows = [{"id": show.category_id(name), "name": name, "enabled": True} for name in names]
-        return self._page(request, rows, MAX_LIMIT, lambda each: each)
+        made = {each.category for each in self.shop.products if each.category}
+        names = sorted((self.shop.category_names.get(each, each), each) for each in made)
+        return self._page(request, names, MAX_LIMIT, lambda each: show.category_json(*each))
 
-    async def list_products(self, request: Request) -> Response:
-        """The products."""
-        products = self.shop.products
-        return self._page(request, products, MAX_LIMIT, lambda each: show.product_json(each, self.shop.currency))
+    async def search_products(self, request: Request) -> Response:
+        """The products, in the order of their numbers unless `sortBy` says otherwise."""
+        found = self._matches("products", request.query_params, filters.products)
+        return self._page(request, found, MAX_LIMIT, lambda each: show.product_json(each, self.shop.currency))
 
     def _page(
         self, request: Request, found: Sequence[Any], default_limit: int, render: Callable[[Any], object]

@@ -213,7 +213,7 @@ def customer_json(shop: ShopState, customer: Customer) -> Json:
         "lang": customer.language,
         "privateAdminNotes": "",
         "favorites": [
-            {"productId": each, "addedTimestamp": spaced_text(customer.updated_at)} for each in customer.favorites
+            {"productId": each.product_id, "addedTimestamp": spaced_text(each.at)} for each in customer.favorites
         ],
         "stats": _stats(orders, shop.currency),
     }
@@ -242,6 +242,11 @@ def deleted_json(shop: ShopState, stone: Tombstone) -> Json:
     return {"id": stone.subject_id, "date": spaced_text(stone.created_at)}
 
 
+def category_json(name: str, made_as: str) -> Json:
+    """The category as `GET /categories` shows it."""
+    return {"id": category_id(made_as), "name": name, "enabled": True}
+
+
 def product_json(product: Product, currency: str) -> Json:
     """The product as `GET /products` shows it."""
     return {
@@ -250,6 +255,10 @@ def product_json(product: Product, currency: str) -> Json:
         "name": product.title,
         "price": number(product.price_minor, currency),
         "enabled": True,
+        "created": spaced_text(product.created_at),
+        "createTimestamp": product.created_at,
+        "updated": spaced_text(product.updated_at),
+        "updateTimestamp": product.updated_at,
         "categoryIds": [category_id(product.category)] if product.category else [],
         "defaultCategoryId": category_id(product.category) if product.category else 0,
     }

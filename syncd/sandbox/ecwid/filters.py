@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from syncd.sandbox.carts import Cart
-    from syncd.sandbox.shop import Customer, Order, ShopState
+    from syncd.sandbox.shop import Customer, Order, Product, ShopState
 
     Filters = Mapping[str, str]
     Test = Callable[[Any], bool]
@@ -72,6 +72,26 @@ def carts(shop: ShopState, filters: Filters) -> list[Cart]:
         tests.append(lambda cart: term in _about(shop, cart))
     found = [each for each in shop.carts if all(test(each) for test in tests)]
     return sorted(found, key=lambda each: (each.created_at, each.id), reverse=True)
+
+
+def products(shop: ShopState, filters: Filters) -> list[Product]:
+    """The products that the search means. Raises: BadParameter."""
+    order = _PRODUCT_SORTS.get(filters.get("sortBy", "RELEVANCE"))
+    if order is None:
+        raise BadParameter("Wrong value of parameter 'sortBy'")
+    tests = [*_dates(filters, "created", "created_at"), *_dates(filters, "updated", "updated_at"), *_lag(shop)]
+    found = [each for each in shop.products if all(test(each) for test in tests)]
+    key, falling = order
+    return sorted(found, key=lambda each: (key(each), each.id), reverse=falling)
+
+
+_PRODUCT_SORTS: dict[str, tuple[Callable[[Product], Any], bool]] = {
+    "RELEVANCE": (lambda each: each.id, False),
+    "NAME_ASC": (lambda each: each.title, False),
+    "ADDED_TIME_ASC": (lambda each: each.created_at, False),
+    "UPDATED_TIME_ASC": (lambda each: each.updated_at, False),
+    "UPDATED_TIME_DESC": (lambda each: each.updated_at, True),
+}
 
 
 def _status(wanted: str) -> Test:

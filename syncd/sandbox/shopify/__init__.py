@@ -19,7 +19,8 @@ from syncd.sandbox.shopify.checkouts import checkout_json, checkouts_wanted, wit
 from syncd.sandbox.shopify.door import Door
 from syncd.sandbox.shopify.filters import customers_wanted, events_wanted, in_reach, orders_wanted
 from syncd.sandbox.shopify.limit import CallLimit
-from syncd.sandbox.shopify.query import BadQuery, count, ids_of, page, read_query
+from syncd.sandbox.shopify.products import product_json, products_wanted
+from syncd.sandbox.shopify.query import BadQuery, count, page, read_query
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -54,6 +55,7 @@ def app(shop: ShopState) -> Starlette:
         "checkouts.json": ("read_orders", service.list_checkouts),
         "checkouts/count.json": ("read_orders", service.count_checkouts),
         "products.json": ("read_products", service.list_products),
+        "products/count.json": ("read_products", service.count_products),
     }
     routes = [
         Route(f"/admin/api/{{version}}/{path}", service.guarded(scope, endpoint), methods=["GET"])
@@ -154,15 +156,18 @@ class _Shopify:
         return self._count(request, self.shop.carts, checkouts_wanted)
 
     async def list_products(self, request: Request) -> Response:
-        """The products with their type; one page."""
-        query = read_query(request.query_params, self.shop.timezone, ())
-        ids = ids_of(query.filters)
-        wanted = [each for each in self.shop.products if ids is None or each.id in ids][: query.limit]
-        rows = [
-            {"id": each.id, "title": each.title, "product_type": each.category, "vendor": "Sandbox Records", "tags": ""}
-            for each in wanted
-        ]
-        return answer({"products": rows})
+        """One page of products."""
+        if not self.shop.switches.products_listed:
+            return refusal(404, "Not Found")
+        if not self.shop.switches.products_sorted:
+            request = without(request, "order")
+        return self._list(request, "products", self.shop.products, products_wanted, product_json)
+
+    async def count_products(self, request: Request) -> Response:
+        """How many products the same filters mean."""
+        if not self.shop.switches.products_listed:
+            return refusal(404, "Not Found")
+        return self._count(request, self.shop.products, products_wanted)
 
     def _list(
         self,
