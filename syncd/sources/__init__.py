@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 from syncd.errors import UserError
-from syncd.model import Cart, Customer, Order, Page, ShopProfile
+from syncd.model import Page, Record, ShopProfile
 from syncd.sources._hints import WEBHOOK_PATH as WEBHOOK_PATH
 from syncd.sources._hints import WEBHOOKS as WEBHOOKS
 from syncd.sources._hints import webhook_secret as webhook_secret
@@ -42,11 +42,11 @@ class Source(Protocol):
         An absent cursor means from the beginning, or from `since` (UTC seconds) for orders.
         After a kill the same call continues and repeats at most one page per resource. Cursors are
         inclusive and overlap, so a record may come again; none is ever skipped. Customers come
-        before orders; carts come last, if the shop shows any. The last page of a resource carries the
+        before orders; carts and products come last, if the shop shows any. The last page of a resource carries the
         cursor of the next poll.
         """
 
-    def parse(self, resource: str, raw: bytes) -> Order | Customer | Cart:
+    def parse(self, resource: str, raw: bytes) -> Record:
         """The record that `raw` (a `Rejected.raw`) holds.
 
         Raises: RecordError, its message saying field and fault.

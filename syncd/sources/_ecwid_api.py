@@ -16,6 +16,7 @@ from msgspec import Struct
 from syncd.errors import ConnectionBlocked, RecordError, SyncdError, TransientError
 from syncd.http import Http, Reply
 from syncd.model import Rejected
+from syncd.sources import _ecwid_wire as wire
 from syncd.sources._budgets import Sleep, SlidingWindow
 from syncd.sources._records import Reader, decode
 from syncd.sources._refusals import NotAllowed, NotInPlan, impostor
@@ -66,6 +67,11 @@ class List(Struct, frozen=True):
     reader: Reader[Any, Any, Any]
     bounds: tuple[str, str] = ("updatedFrom", "updatedTo")
     asks: dict[str, str] = {}
+
+
+CUSTOMERS = List("customers", wire.CUSTOMERS, asks={"sortBy": "UPDATED_DATE_ASC"})
+DELETED_ORDERS = List("orders/deleted", wire.DELETED, ("from_date", "to_date"))
+DELETED_CUSTOMERS = List("customers/deleted", wire.DELETED, ("from_date", "to_date"))
 
 
 class Rows(Struct):
@@ -155,6 +161,16 @@ class Api:
         params = self._asks(what, first, last) | {"limit": "1"}
         return decode(self.get(what.path, params), _Total).total
 
+    def categories(self) -> dict[int, str]:
+        """The names of all categories of products by their numbers, hidden ones included."""
+        names: dict[int, str] = {}
+        while True:
+            page = decode(self._page_reply("categories", {"hidden_categories": "true"}, len(names)), wire.Categories)
+            before = len(names)
+            names |= {each.id: each.name for each in page.items}
+            if len(names) >= page.total or len(names) == before:
+                return names
+
     def rows(self, what: List, window: Window) -> Rows:
         """Everything in `window`, whatever happens meanwhile.
 
@@ -191,18 +207,17 @@ class Api:
         return found
 
     def _page(self, what: List, window: Window, offset: int) -> _Page:
-        batch = what.reader.read(self._page_reply(what, window, offset).body)
+        batch = what.reader.read(self._page_reply(what.path, self._asks(what, window.first, window.last), offset).body)
         records = {record.id: record for record in batch.records}
         rejected = {each.record_id: each for each in batch.rejected}
         return _Page(batch.page.total, batch.page.count, Rows(records, rejected))
 
-    def _page_reply(self, what: List, window: Window, offset: int) -> Reply:
+    def _page_reply(self, path: str, asks: dict[str, str], offset: int) -> Reply:
         while True:
             # Customers come by ten where no limit is named.
             rows = self._page_rows
-            params = self._asks(what, window.first, window.last) | {"limit": str(rows), "offset": str(offset)}
             try:
-                return self._ask(what.path, params)
+                return self._ask(path, asks | {"limit": str(rows), "offset": str(offset)})
             except _TooLong as err:
                 # Two at least: with one, no page would hold a row of the page before.
                 if rows <= FEWEST_ROWS:

@@ -1,17 +1,18 @@
-"""Ecwid's orders, customers, carts and deletions as its REST API v3 writes them, and what they mean for us.
+"""Ecwid's orders, customers, carts, products and deletions as its REST API v3 writes them, and what they mean for us.
 
 Pure: bytes in, records out. Only the fields that are used are declared. An order names no currency: it
-is the store's, which `/profile` tells. Source: docs.ecwid.com, REST API, Orders, Customers.
+is the store's, which `/profile` tells. Source: docs.ecwid.com, REST API, Orders, Customers, Products.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from msgspec import Struct
 
 from syncd.errors import RecordError
-from syncd.model import Cart, Consent, ConsentState, Customer, Item, Order, OrderStatus, Refund
+from syncd.model import Cart, Consent, ConsentState, Customer, Item, Order, OrderStatus, Product, Refund
 from syncd.sources._records import Amount, Id, Reader, count, country, identifier, instant, minor, seconds, text
 
 # A status that is not listed is quarantined, for nobody can say whether such an order counts. What a
@@ -81,6 +82,11 @@ class _Orders(Struct):
     items: list[_Order]
 
 
+class _Favorite(Struct, gc=False, rename="camel"):
+    product_id: Id
+    added_timestamp: str | None = None
+
+
 class _Customer(Struct, rename="camel"):
     id: Id
     registered: str | None = None
@@ -91,6 +97,7 @@ class _Customer(Struct, rename="camel"):
     customer_group_name: str | None = None
     billing_person: _Person | None = None
     shipping_addresses: list[_Person] = []
+    favorites: list[_Favorite] | None = None
 
 
 class _Customers(Struct):
@@ -114,6 +121,34 @@ class _Carts(Struct):
     total: int
     count: int
     items: list[_Cart]
+
+
+class _Product(Struct, gc=False, rename="camel"):
+    id: Id
+    update_timestamp: int
+    name: str | None = None
+    default_category_id: int | None = None
+    category_ids: list[int] | None = None
+
+
+class _Products(Struct):
+    total: int
+    count: int
+    items: list[_Product]
+
+
+class Category(Struct, frozen=True):
+    """A category of products; `id` is the store's own number of it."""
+
+    id: int
+    name: str = ""
+
+
+class Categories(Struct):
+    """One page of them."""
+
+    total: int
+    items: list[Category]
 
 
 class _Gone(Struct, rename="camel"):
@@ -274,7 +309,32 @@ def _customer(wire: _Customer) -> Customer:
         city=text(person.city),
         language=text(wire.lang, _LANGUAGE_LENGTH),
         tags=(group,) if group else (),
+        wishes=_wishes(wire.favorites or []),
         wholesale=group.lower() == WHOLESALE,
+    )
+
+
+def _wishes(favorites: list[_Favorite]) -> tuple[str, ...]:
+    """The products by when they were added, the latest first; of one moment the one that stands last in the list."""
+    latest = sorted(favorites, key=lambda each: changed_at(each.added_timestamp) or 0)[::-1]
+    return tuple(dict.fromkeys(identifier("favorites.productId", each.product_id) for each in latest))
+
+
+def products_in(categories: Mapping[int, str]) -> Reader[_Products, _Product, Product]:
+    """Reads the products of a store whose categories have these names."""
+    return Reader(_Products, "items", _Product, lambda wire: _product(wire, categories))
+
+
+def _product(wire: _Product, categories: Mapping[int, str]) -> Product:
+    """Raises: RecordError. Of several categories it counts the one that the merchant made the main one, or the first
+    that has a name.
+    """
+    ids = (wire.default_category_id or 0, *(wire.category_ids or ()))
+    return Product(
+        id=identifier("id", wire.id),
+        title=text(wire.name),
+        updated_at=seconds("updateTimestamp", wire.update_timestamp),
+        category=next((name for each in ids if (name := text(categories.get(each)).strip())), ""),
     )
 
 

@@ -9,18 +9,20 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from syncd.errors import ConnectionBlocked
+from syncd.errors import ConnectionBlocked, SyncdError
 from syncd.model import Customer, Order
 from syncd.sources._records import decode
 from syncd.sources._refusals import NotAllowed
-from syncd.sources._shopify_api import API_VERSION, CUSTOMERS, DESTROYED_ORDERS, Api, Refused
+from syncd.sources._shopify_api import API_VERSION, CUSTOMERS, DESTROYED_ORDERS, Api, List, Refused
 from syncd.sources._shopify_carts import CARTS
+from syncd.sources._shopify_products import PRODUCTS
 from syncd.sources._walk import OVERLAP_SECONDS, told_at, wrong_clock
 
 NEEDED_SCOPES = ("read_orders", "read_customers")
 # From so many customers without an address on it is no chance.
 TELLING_CUSTOMERS = 5
 TICK_DATA = "Tick name, e-mail, phone and address under the app's protected customer data."
+_NO_CATEGORIES = "no rule knows a product's category"
 ADD_SCOPE = "Add it to the app in Shopify and install the app again"
 
 
@@ -69,7 +71,7 @@ def obstacles(api: Api) -> list[str]:
 
 def warnings(api: Api, now: int) -> list[str]:
     """Each thing that works but loses data, in the same words; `now` is this machine's time (UTC seconds)."""
-    return [*_about_scopes(api, now), *_about_time_and_version(api, now)]
+    return [*_about_scopes(api), *_about_lists(api, now), *_about_time_and_version(api, now)]
 
 
 def _granted(api: Api) -> set[str]:
@@ -78,24 +80,36 @@ def _granted(api: Api) -> set[str]:
     return granted | {scope.replace("write_", "read_", 1) for scope in granted}
 
 
-def _about_scopes(api: Api, now: int) -> Iterator[str]:
+def _about_scopes(api: Api) -> Iterator[str]:
     if "read_all_orders" not in _granted(api):
         yield (
             "Shopify shows only the orders of the last 60 days, and hides later refunds of older ones without a word:"
             f" the key lacks the scope read_all_orders → {ADD_SCOPE}; then run"
             " `syncd backfill --since` with the date of your first order."
         )
-    try:
-        api.begin(DESTROYED_ORDERS, DESTROYED_ORDERS.between(now))
-    except (ConnectionBlocked, Refused):
+
+
+def _about_lists(api: Api, now: int) -> Iterator[str]:
+    if _refusal(api, DESTROYED_ORDERS, now):
         yield "Shopify shows us no events, so deleted orders and customers stay → Let the app read events."
-    try:
-        api.begin(CARTS, CARTS.between(now))
-    except NotAllowed:
-        # For want of read_orders, which is told above.
-        return
-    except (ConnectionBlocked, Refused):
+    # Not allowed is for want of read_orders, which is an obstacle.
+    refused = _refusal(api, CARTS, now)
+    if refused and not isinstance(refused, NotAllowed):
         yield "Shopify shows us no abandoned checkouts, so nothing is known of carts → All else works without."
+    refused = _refusal(api, PRODUCTS, now)
+    if isinstance(refused, NotAllowed):
+        yield f"the key lacks the scope read_products, so {_NO_CATEGORIES} → {ADD_SCOPE}."
+    elif refused:
+        yield f"Shopify shows us no products, so {_NO_CATEGORIES} → All else works without."
+
+
+def _refusal(api: Api, what: List, now: int) -> SyncdError | None:
+    """Why the list is not shown to us; None where it is."""
+    try:
+        api.begin(what, what.between(now))
+    except (ConnectionBlocked, Refused) as err:
+        return err
+    return None
 
 
 def _addresses_show(api: Api) -> bool:

@@ -1,4 +1,4 @@
-"""Ecwid, over its REST API v3: customers, orders, what was deleted, and carts, in closed windows of time.
+"""Ecwid, over its REST API v3: customers, orders, what was deleted, carts and products, in closed windows of time.
 
 It knows in which order a store is read, and how to go on where it stopped; the calls are `_ecwid_api`'s.
 Source: docs.ecwid.com, REST API v3.
@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from msgspec import Struct
 
 from syncd.errors import ConnectionBlocked, RecordError, UserError
-from syncd.model import CART_DAYS, Cart, Customer, Order, Page, Rejected, ShopProfile
+from syncd.model import CART_DAYS, Page, Record, Rejected, ShopProfile
 from syncd.sources import _ecwid_wire as wire
 from syncd.sources._budgets import Sleep
-from syncd.sources._ecwid_api import PAGE_ROWS, Api, List
+from syncd.sources._ecwid_api import CUSTOMERS, DELETED_CUSTOMERS, DELETED_ORDERS, PAGE_ROWS, Api, List
+from syncd.sources._ecwid_sight import Latest, latest_changes, obstacles, warnings
 from syncd.sources._records import decode
-from syncd.sources._refusals import NotAllowed, NotInPlan
-from syncd.sources._walk import OVERLAP_SECONDS, Cursor, Window, ahead, told_at, windows, wrong_clock
+from syncd.sources._walk import Cursor, Window, ahead, windows
 
 if TYPE_CHECKING:
     from syncd.settings.models import Shop
@@ -32,9 +33,10 @@ MOST_ROWS = 4 * WINDOW_ROWS
 # Ten calls a second, a second and a half for each answer: so many are on their way at once.
 WORKERS = 15
 
-CUSTOMERS = List("customers", wire.CUSTOMERS, asks={"sortBy": "UPDATED_DATE_ASC"})
-DELETED_ORDERS = List("orders/deleted", wire.DELETED, ("from_date", "to_date"))
-DELETED_CUSTOMERS = List("customers/deleted", wire.DELETED, ("from_date", "to_date"))
+# Of a product no more than is read: the rest is a thousand times as long.
+PRODUCT_FIELDS = "id,name,updateTimestamp,defaultCategoryId,categoryIds"
+# So often all customers are read, for nothing says that a new wish counts as a change of the customer.
+WISHES_SECONDS = 86_400
 
 
 class _Names(Struct, rename="camel"):
@@ -54,23 +56,6 @@ class _Profile(Struct, rename="camel"):
     general_info: _General
     formats_and_units: _Formats
     settings: _Names | None = None
-
-
-class _Stats(Struct, rename="camel"):
-    """When each kind of record changed last."""
-
-    orders_updated: str | None = None
-    customers_updated: str | None = None
-    abandoned_sales_updated: str | None = None
-
-
-class _Latest(Struct, frozen=True):
-    """When orders, customers and carts changed last, where the store tells, and its present time (UTC seconds)."""
-
-    orders: int | None
-    customers: int | None
-    carts: int | None
-    now: int
 
 
 class _Chunk(Struct, frozen=True):
@@ -93,6 +78,11 @@ def connect(name: str, shop: Shop, now: Callable[[], int], sleep: Sleep) -> Ecwi
     return Ecwid(Api(shop.base_url or ORIGIN, connection, shop.store_id, shop.token.get, now, sleep), now)
 
 
+def _is_quiet(latest: int | None, begin: Cursor) -> bool:
+    """Whether the store says that nothing has changed since."""
+    return latest is not None and latest < begin.at
+
+
 class Ecwid:
     """A connection to one store. See `syncd.sources.Source`."""
 
@@ -112,13 +102,13 @@ class Ecwid:
         return self._api.count(CUSTOMERS, 0, self._now())
 
     def pull(self, cursors: Mapping[str, str], since: int | None = None) -> Iterator[Page]:
-        """Customers, orders, deletions, carts.
+        """Customers, orders, deletions, carts, products, wish lists.
 
         With `since`, orders that were *changed* since then are read: all that were placed later, and
         some that were placed earlier.
         """
         orders = self._orders()
-        latest = self._latest()
+        latest = latest_changes(self._api)
         begin = Cursor.read(cursors.get("customers"))
         for chunk, cursor, expected in self._changes(CUSTOMERS, begin, 0, latest.customers, latest.now):
             yield Page("customers", cursor, customers=chunk.records, rejected=chunk.rejected, expected=expected)
@@ -127,29 +117,28 @@ class Ecwid:
             yield Page("orders", cursor, orders=chunk.records, rejected=chunk.rejected, expected=expected)
         yield from self._deletions(cursors, latest.now)
         yield from self._carts(Cursor.read(cursors.get("carts")), latest)
+        yield from self._products(cursors.get("products", ""), latest)
+        yield from self._wishes(Cursor.read(cursors.get("wishes")), latest.now)
 
-    def parse(self, resource: str, raw: bytes) -> Order | Customer | Cart:
-        record: Order | Customer | Cart | None = None
+    def parse(self, resource: str, raw: bytes) -> Record:
+        record: Record | None = None
         if resource == "customers":
             record = wire.CUSTOMERS.parse(raw)
         elif resource == "orders":
             record = self._orders().reader.parse(raw)
         elif resource == "carts":
             record = self._abandoned().reader.parse(raw)
+        elif resource == "products":
+            record = self._catalogue(self._api.categories()).reader.parse(raw)
         if record is None:
             raise RecordError("record: not one that is kept")
         return record
 
     def obstacles(self) -> list[str]:
-        needed = {"read_customers": CUSTOMERS, "read_orders": DELETED_ORDERS}
-        missing = [scope for scope, what in needed.items() if not self._may_read(what)]
-        if not missing:
-            return []
-        lacks = f"the scope{'s' * (len(missing) > 1)} {' and '.join(missing)}"
-        return [f"the token lacks {lacks}, without which nothing is read → Give the app what it lacks."]
+        return obstacles(self._api, self._now())
 
     def warnings(self) -> list[str]:
-        return [*self._about_carts(), *self._about_time()]
+        return warnings(self._api, self._abandoned(), self._now())
 
     def _orders(self) -> List:
         """The list of orders; its reader must know in which currency the store sells."""
@@ -159,18 +148,13 @@ class Ecwid:
         """The list of abandoned carts; hidden ones too, so that a cart that is hidden later is seen to be."""
         return List("carts", wire.carts_in(self._known_currency()), asks={"showHidden": "true"})
 
+    def _catalogue(self, categories: Mapping[int, str]) -> List:
+        """The list of products, of each no more than is read; `categories` are their names."""
+        fields = {"sortBy": "UPDATED_TIME_ASC", "responseFields": f"total,count,items({PRODUCT_FIELDS})"}
+        return List("products", wire.products_in(categories), asks=fields)
+
     def _known_currency(self) -> str:
         return self._currency or self.profile().currency
-
-    def _latest(self) -> _Latest:
-        reply = self._api.get("latest-stats")
-        stats = decode(reply, _Stats)
-        return _Latest(
-            orders=wire.changed_at(stats.orders_updated),
-            customers=wire.changed_at(stats.customers_updated),
-            carts=wire.changed_at(stats.abandoned_sales_updated),
-            now=self._api.server_now(reply),
-        )
 
     def _changes(
         self, what: List, begin: Cursor | None, since: int, latest: int | None, now: int
@@ -228,7 +212,7 @@ class Ecwid:
             else:
                 yield Page(resource, cursor, deleted_customers=gone, rejected=rejected)
 
-    def _carts(self, begin: Cursor | None, latest: _Latest) -> Iterator[Page]:
+    def _carts(self, begin: Cursor | None, latest: Latest) -> Iterator[Page]:
         """Abandoned carts, where the store has them and we may see them."""
         since = latest.now - CART_DAYS * 86_400
         try:
@@ -238,23 +222,40 @@ class Ecwid:
             # `syncd check` tells it; all else, which came before, is worth having without.
             return
 
-    def _about_carts(self) -> Iterator[str]:
+    def _products(self, cursor: str, latest: Latest) -> Iterator[Page]:
+        """Products with the names of their categories, where we may see them.
+
+        The cursor begins with what the categories are called: one that has another name now, or is gone, shows in no
+        product, so then all of them are read again.
+        """
+        names, _, place = cursor.partition(" ")
+        begin = Cursor.read(place)
+        if begin and _is_quiet(latest.products, begin) and _is_quiet(latest.categories, begin):
+            yield Page("products", cursor)
+            return
         try:
-            self._api.count(self._abandoned(), self._now(), self._now())
-        except NotInPlan:
-            yield "the store's plan has no abandoned carts, so nothing is known of carts → All else works without."
-        except NotAllowed:
-            # For want of read_orders, which is an obstacle.
+            categories = self._api.categories()
+            now_called = [f"{id_}:{crc32(name.encode()):x}" for id_, name in categories.items()]
+            begin = begin if {*names.split(",")} - {""} <= {*now_called} else None
+            # Where only categories moved, nothing is to be found, and the watermark goes on all the same.
+            moved_at = None if begin and _is_quiet(latest.products, begin) else latest.products
+            what = self._catalogue(categories)
+            for chunk, place, expected in self._changes(what, begin, 0, moved_at, latest.now):
+                products, cursor = chunk.records, f"{','.join(now_called)} {place}"
+                yield Page("products", cursor, products=products, rejected=chunk.rejected, expected=expected)
+        except ConnectionBlocked:
+            # `syncd check` tells it; all else, which came before, is worth having without.
             return
 
-    def _may_read(self, what: List) -> bool:
-        try:
-            self._api.count(what, self._now(), self._now())
-        except NotAllowed:
-            return False
-        return True
+    def _wishes(self, read: Cursor | None, now: int) -> Iterator[Page]:
+        """Once a day every customer, as of now. The first time they were all read just before.
 
-    def _about_time(self) -> Iterator[str]:
-        skew = (told_at(self._api.get("latest-stats")) or self._now()) - self._now()
-        if abs(skew) > OVERLAP_SECONDS:
-            yield wrong_clock(skew)
+        Who cannot be read waits in quarantine already.
+        """
+        done = Cursor(now).write()
+        if read is None or now < read.at + WISHES_SECONDS:
+            yield Page("wishes", done if read is None else read.write())
+            return
+        for chunk in self._chunks(CUSTOMERS, Cursor(0), now, self._api.count(CUSTOMERS, 0, now)):
+            yield Page("wishes", read.write(), customers=chunk.records)
+        yield Page("wishes", done)

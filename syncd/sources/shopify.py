@@ -1,4 +1,4 @@
-"""Shopify, over its REST Admin API: customers, orders, and what was deleted, walked by `updated_at`.
+"""Shopify, over its REST Admin API: customers, orders, what was deleted, carts and products, walked by `updated_at`.
 
 It knows in which order a shop is read, and how to go on where it stopped; the calls are `_shopify_api`'s.
 Source: shopify.dev, REST Admin API; where Shopify is silent, the reports of other connectors.
@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from syncd.errors import ConnectionBlocked, RecordError, UserError
 from syncd.http import Http
-from syncd.model import CART_DAYS, Cart, Customer, Order, Page, ShopProfile
+from syncd.model import CART_DAYS, Page, Record, ShopProfile
 from syncd.sources._budgets import Sleep
 from syncd.sources._records import decode
 from syncd.sources._shopify_api import (
@@ -32,6 +32,7 @@ from syncd.sources._shopify_api import (
     Seen,
 )
 from syncd.sources._shopify_carts import CARTS
+from syncd.sources._shopify_products import PRODUCTS
 from syncd.sources._shopify_refusals import refusal
 from syncd.sources._shopify_sight import Faces, obstacles, warnings
 from syncd.sources._shopify_token import ClientCredentials, PermanentToken
@@ -86,10 +87,6 @@ def connect(name: str, shop: Shop, now: Callable[[], int], sleep: Sleep) -> Shop
     return Shopify(Api(origin, connection, token, now, sleep), now)
 
 
-def _carts_of(seen: Seen, cursor: Cursor) -> Page:
-    return Page("carts", cursor.write(), carts=tuple(seen.batch.records), rejected=tuple(seen.batch.rejected))
-
-
 class Shopify:
     """A connection to one shop. See `syncd.sources.Source`."""
 
@@ -106,7 +103,7 @@ class Shopify:
         return shown if shown <= WALK_ROWS else None
 
     def pull(self, cursors: Mapping[str, str], since: int | None = None) -> Iterator[Page]:
-        """Customers, orders, deletions, carts.
+        """Customers, orders, deletions, carts, products.
 
         With `since`, orders that were *changed* since then are read: all that were placed later, and
         some that were placed earlier.
@@ -123,11 +120,18 @@ class Shopify:
             orders, rejected = tuple(seen.batch.records), tuple(seen.batch.rejected)
             yield Page("orders", cursor, orders=orders, rejected=rejected, expected=expected)
         yield from self._deletions(cursors)
-        yield from self._carts(Cursor.read(cursors.get("carts")))
+        begin = Cursor.read(cursors.get("carts")) or Cursor(self._now() - CART_DAYS * 86_400)
+        for seen, cursor in self._unsorted(CARTS, begin, shows_late=True):
+            carts, rejected = tuple(seen.batch.records), tuple(seen.batch.rejected)
+            yield Page("carts", cursor, carts=carts, rejected=rejected)
+        begin = Cursor.read(cursors.get("products")) or Cursor(0)
+        for seen, cursor in self._unsorted(PRODUCTS, begin, shows_late=False):
+            products, rejected = tuple(seen.batch.records), tuple(seen.batch.rejected)
+            yield Page("products", cursor, products=products, rejected=rejected)
 
-    def parse(self, resource: str, raw: bytes) -> Order | Customer | Cart:
-        what = {"orders": ORDERS, "customers": CUSTOMERS, "carts": CARTS}.get(resource)
-        record: Order | Customer | Cart | None = what.reader.parse(raw) if what else None
+    def parse(self, resource: str, raw: bytes) -> Record:
+        what = {"orders": ORDERS, "customers": CUSTOMERS, "carts": CARTS, "products": PRODUCTS}.get(resource)
+        record: Record | None = what.reader.parse(raw) if what else None
         if record is None:
             raise RecordError("record: not one that is kept")
         return record
@@ -215,20 +219,22 @@ class Shopify:
             else:
                 yield Page(resource, cursor, deleted_customers=gone, rejected=rejected)
 
-    def _carts(self, begin: Cursor | None) -> Iterator[Page]:
-        """Abandoned checkouts, where we may see them.
+    def _unsorted(self, what: List, begin: Cursor, *, shows_late: bool) -> Iterator[tuple[Seen, str]]:
+        """Every page of what changed since `begin`, where we may see it, with the cursor behind it.
 
-        The list's own order is not documented, so the cursor only moves with the last page: a page of nothing more.
+        For a list whose own order is not documented: the cursor only moves with the last page. What `shows_late`
+        is looked for from the newest that was seen. Else the cursor follows the clock, so that a mass edit of a
+        hundred thousand records in one second is not read again and again.
         """
-        begin = begin or Cursor(self._now() - CART_DAYS * 86_400)
         newest = begin.at
         try:
-            first = self._api.begin(CARTS, CARTS.between(begin.at))
+            first = self._api.begin(what, what.between(begin.at))
             long = first.next is not None
-            for seen in self._side_by_side(CARTS, self._plan(CARTS, begin.at, first.now)) if long else ():
+            for seen in self._side_by_side(what, self._plan(what, begin.at, first.now)) if long else ():
                 newest = max(newest, seen.newest)
-                yield _carts_of(seen, begin)
-            yield _carts_of(first, begin.moved_to(max(newest, first.newest), first.now))
+                yield seen, begin.write()
+            newest = max(newest, first.newest) if shows_late else first.now
+            yield first, begin.moved_to(newest, first.now).write()
         except (ConnectionBlocked, Refused):
             # `syncd check` tells it; all else, which came before, is worth having without.
             return

@@ -46,13 +46,17 @@ def pull(context: Context, name: str, since: int | None = None) -> Pulled:
     row, cursors = shop_row(context.history, name), cursors_of(context.history, name)
     if since is not None and row["backfilled_at"]:
         cursors.pop("orders", None)
-    pulled = Pulled()
+    pulled, resources = Pulled(), set()
     for page in source.pull(cursors, since):
         result = ingest(context.history, name, page, audiences=audiences, currencies=currencies, now=started_at)
         pulled = Pulled(*(before + getattr(result, field) for field, before in asdict(pulled).items()))
+        resources.add(page.resource)
         shown = (page.orders, page.customers, page.carts, page.products, page.deleted_orders, page.deleted_customers)
         rows = sum(map(len, shown))
         context.report(f"{name}: {page.resource.replace('_', ' ')}", rows, page.expected)
+    if "products" not in resources and f"{name}: products" not in context.seen:
+        log.warning("the shop shows no products; `syncd check` tells why", shop=name)
+        context.seen.add(f"{name}: products")
     backfilled_at = row["backfilled_at"] or started_at
     set_shop_state(context.history, name, state="ok", error="", pulled_at=started_at, backfilled_at=backfilled_at)
     if pulled != Pulled():

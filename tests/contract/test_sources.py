@@ -15,6 +15,7 @@ from syncd.model import Cart
 from syncd.sandbox.carts import begin, change, recover
 from syncd.sandbox.ecwid.documents import letters
 from syncd.sandbox.faults import Fault
+from syncd.sandbox.shop import Product
 from syncd.sources import connect, platforms
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class Pulled:
         self.orders: dict[str, Order] = {order.id: order for page in self.pages for order in page.orders}
         self.customers = {customer.id: customer for page in self.pages for customer in page.customers}
         self.carts = {cart.id: cart for page in self.pages for cart in page.carts}
+        self.categories = {each.title: each.category for page in self.pages for each in page.products}
         self.deleted_orders = {each for page in self.pages for each in page.deleted_orders}
         self.deleted_customers = {each for page in self.pages for each in page.deleted_customers}
         self.rejected = [each for page in self.pages for each in page.rejected]
@@ -147,8 +149,9 @@ def test_everything_is_delivered_customers_first(large: Stage, pages: list[Page]
     assert pulled.orders.keys() == large.orders()
     assert pulled.customers.keys() == large.customers()
     assert pulled.carts.keys() == large.carts() != set()
+    assert pulled.categories == {each.title: each.category for each in large.shop.products} != {}
     assert pulled.rejected == []
-    order = ["customers", "orders", "deleted_orders", "deleted_customers", "carts"]
+    order = ["customers", "orders", "deleted_orders", "deleted_customers", "carts", "products", "wishes"]
     assert [page.resource for page in pages] == sorted((page.resource for page in pages), key=order.index)
 
 
@@ -187,8 +190,10 @@ def test_a_poll_without_news_brings_nothing_but_overlap(stage: Stage) -> None:
         assert pulled.rows("orders").total() <= 1
         assert pulled.rows("customers").total() <= 1
         assert pulled.rows("carts").total() <= 1
-    # One call for each resource, and one at most to learn whether there is anything.
-    assert len(stage.answers()) - calls <= 5
+        assert pulled.rows("products").total() == 0
+    # Shopify is asked for each resource. Ecwid says at once what changed, but for what was deleted, and tells a new
+    # connection its currency.
+    assert len(stage.answers()) - calls == {"shopify": 6, "ecwid": 4}[stage.platform]
 
 
 def test_what_happens_after_a_pull_arrives_with_the_next(stage: Stage) -> None:
@@ -385,6 +390,41 @@ def test_all_missing_scopes_are_told_at_once(stage: Stage) -> None:
     (obstacle,) = stage.connect().obstacles()
     assert "read_orders" in obstacle
     assert "read_customers" in obstacle
+
+
+SCOPE_OF_PRODUCTS = {"shopify": "read_products", "ecwid": "read_catalog"}
+
+
+def test_without_the_right_to_products_all_else_is_read_and_it_is_told(stage: Stage) -> None:
+    scope = SCOPE_OF_PRODUCTS[stage.platform]
+    stage.shop.switches.scopes = tuple(each for each in stage.shop.switches.scopes if each != scope)
+    pulled = Pulled(stage.connect().pull({}))
+    assert pulled.orders.keys() == stage.orders()
+    assert pulled.carts.keys() == stage.carts()
+    assert (pulled.categories, "products" in pulled.cursors) == ({}, False)
+    assert stage.connect().obstacles() == []
+    (warning,) = stage.connect().warnings()
+    assert f"lacks the scope {scope}, so no rule knows a product's category" in warning
+    stage.shop.switches.scopes = (*stage.shop.switches.scopes, scope)
+    later = Pulled(stage.connect().pull(pulled.cursors))
+    assert later.categories.keys() == {each.title for each in stage.shop.products}
+
+
+def test_a_product_of_another_kind_arrives_with_the_next_pull_and_no_other(stage: Stage) -> None:
+    first = Pulled(stage.connect().pull({}))
+    stage.pass_time(3_600)
+    product = next(iter(stage.shop.products))
+    stage.shop.change_product(product.id, category="Vinyl")
+    second = Pulled(stage.connect().pull(first.cursors), first.cursors)
+    assert second.categories == {product.title: "Vinyl"}
+
+
+def test_more_products_than_a_page_holds_are_all_read(stage: Stage) -> None:
+    many = 3 * LARGEST_PAGE[stage.platform]
+    stage.shop.stock(Product(500_000 + n, f"Song {n}", "S", "Songs", 99) for n in range(many))
+    pulled = Pulled(stage.connect().pull({}))
+    assert pulled.categories.keys() == {each.title for each in stage.shop.products}
+    assert set(stage.answers()) == {200}
 
 
 def test_a_healthy_shop_has_neither_obstacles_nor_warnings(stage: Stage) -> None:

@@ -14,7 +14,7 @@ from syncd.errors import ConnectionBlocked, TransientError, UserError
 from syncd.model import OrderStatus
 from syncd.sandbox.ecwid.documents import letters
 from syncd.sandbox.faults import Fault
-from syncd.sandbox.shop import Order
+from syncd.sandbox.shop import Order, Product, Wish
 from syncd.sources import connect
 from syncd.sources._walk import Cursor
 
@@ -195,3 +195,69 @@ def test_a_cursor_from_the_future_waits_for_it(cafe: Cafe) -> None:
     pages = list(cafe.connect().pull({"orders": ahead, "customers": ahead}))
     assert order_ids(pages) == []
     assert [page.cursor for page in pages if page.resource == "orders"] == [ahead]
+
+
+def collected(pages: Iterable[Page], cursors: dict[str, str]) -> list[Page]:
+    """The pages; `cursors` stand behind them afterwards."""
+    found = list(pages)
+    cursors |= {page.resource: page.cursor for page in found}
+    return found
+
+
+def test_a_category_that_is_called_otherwise_brings_all_products_once(cafe: Cafe) -> None:
+    cursors: dict[str, str] = {}
+    collected(cafe.connect().pull({}), cursors)
+    cafe.world.clock.set(cafe.world.clock.now() + 3_600)
+    cafe.shop.rename_category("Rock", "Rock and Roll")
+    again = collected(cafe.connect().pull(cursors), cursors)
+    categories = [product.category for page in again for product in page.products]
+    assert len(categories) == len(cafe.shop.products)
+    assert {"Rock", "Rock and Roll"} & set(categories) == {"Rock and Roll"}
+    third = collected(cafe.connect().pull(cursors), cursors)
+    assert [product for page in third for product in page.products] == []
+    cafe.world.clock.set(cafe.world.clock.now() + 3_600)
+    collected(cafe.connect().pull(cursors), cursors)
+    before = len(cafe.log("/categories"))
+    list(cafe.connect().pull(cursors))
+    assert len(cafe.log("/categories")) == before
+
+
+def test_a_pull_that_was_cut_off_within_the_products_goes_on_there(cafe: Cafe) -> None:
+    cafe.shop.stock(Product(500_000 + n, f"Song {n}", "S", "Songs", 99, n + 1, n + 1) for n in range(900))
+    cursors: dict[str, str] = {}
+    some = 0
+    for page in cafe.connect().pull({}):
+        cursors[page.resource] = page.cursor
+        some += len(page.products)
+        if some >= 500:
+            break
+    rest = [product.id for page in cafe.connect().pull(cursors) for product in page.products]
+    assert len(cafe.shop.products) - some <= len(rest) <= len(cafe.shop.products) - some + 100
+
+
+def wishes_of(pages: Iterable[Page], customer_id: int) -> list[tuple[str, ...]]:
+    return [each.wishes for page in pages for each in page.customers if each.id == str(customer_id)]
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_a_wish_is_seen_at_once_where_it_changes_the_customer_and_within_a_day_where_it_does_not(
+    cafe: Cafe, *, moves: bool
+) -> None:
+    cafe.shop.switches.wishes_move_updated = moves
+    cursors: dict[str, str] = {}
+    collected(cafe.connect().pull({}), cursors)
+    cafe.world.clock.set(cafe.world.clock.now() + 3_600)
+    customer = next(each for each in cafe.shop.customers if not each.favorites)
+    one, other = list(cafe.shop.products)[:2]
+    now = cafe.world.clock.now()
+    cafe.shop.change_customer(customer.id, favorites=(Wish(one.id, now - 5), Wish(other.id, now)))
+    wishes = (str(other.id), str(one.id))
+    assert wishes_of(collected(cafe.connect().pull(cursors), cursors), customer.id) == [wishes] * moves
+    cafe.world.clock.set(now + DAY_SECONDS)
+    later = collected(cafe.connect().pull(cursors), cursors)
+    assert set(wishes_of(later, customer.id)) == {wishes}
+    assert sum(len(page.customers) for page in later if page.resource == "wishes") == len(cafe.shop.customers)
+    # The day is over: until tomorrow nobody is read for a wish.
+    calls = len(cafe.log("/customers"))
+    assert [page.customers for page in cafe.connect().pull(cursors) if page.resource == "wishes"] == [()]
+    assert len(cafe.log("/customers")) <= calls + 2

@@ -236,21 +236,36 @@ def test_a_link_that_is_too_old_costs_nothing_but_time(acme: Acme) -> None:
 def test_without_events_everything_else_is_read_and_it_is_told(acme: Acme, status: int) -> None:
     acme.world.faults.add(Fault(kind="status", path="*/events.json", status=status, body='{"errors": "no"}'))
     pages = list(acme.connect().pull({}))
-    assert {page.resource for page in pages} == {"customers", "orders", "carts"}
+    assert {page.resource for page in pages} == {"customers", "orders", "carts", "products"}
     (warning,) = acme.connect().warnings()
     assert "shows us no events" in warning
 
 
 def test_orders_that_are_hidden_after_60_days_are_told(acme: Acme) -> None:
-    acme.shop.switches.scopes = ("read_orders", "read_customers")
+    acme.shop.switches.scopes = ("read_orders", "read_customers", "read_products")
     acme.shop.switches.whole_history = False
     (warning,) = acme.connect().warnings()
     assert "60 days" in warning
     assert "read_all_orders" in warning
 
 
+def test_without_the_old_list_of_products_all_else_is_read_and_it_is_told(acme: Acme) -> None:
+    acme.shop.switches.products_listed = False
+    assert {page.resource for page in acme.connect().pull({})} == {
+        *("customers", "orders", "deleted_orders", "deleted_customers", "carts")
+    }
+    (warning,) = acme.connect().warnings()
+    assert warning.startswith("Shopify shows us no products, so no rule knows a product's category")
+
+
+def test_of_a_product_nothing_is_asked_for_that_is_not_read(acme: Acme) -> None:
+    list(acme.connect().pull({}))
+    (asked,) = [each for each in acme.world.log if each.path.endswith("/products.json")]
+    assert "fields=id%2Ctitle%2Cproduct_type%2Cupdated_at" in asked.query
+
+
 def test_who_may_write_orders_may_read_them(acme: Acme) -> None:
-    acme.shop.switches.scopes = ("read_orders", "write_orders", "read_all_orders", "read_customers")
+    acme.shop.switches.scopes = ("read_orders", "write_orders", "read_all_orders", "read_customers", "read_products")
     assert acme.connect().warnings() == []
 
 

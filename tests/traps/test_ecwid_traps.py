@@ -31,7 +31,7 @@ from syncd.sandbox.carts import begin
 from syncd.sandbox.ecwid.answers import ERRORS
 from syncd.sandbox.ecwid.limit import BAD_CALLS_PER_MINUTE
 from syncd.sandbox.faults import Fault
-from syncd.sandbox.shop import Order
+from syncd.sandbox.shop import Order, Wish
 from syncd.sandbox.witness import Exchange, listening
 from syncd.settings import load
 from syncd.sources._ecwid_api import PAGE_ROWS, REFUSED_SECONDS
@@ -363,7 +363,7 @@ def test_trap_24_a_plan_without_carts_costs_nothing_else_and_is_told(cafe: Cafe)
 
 
 def test_trap_24_a_wish_list_a_gift_card_and_a_campaign_confuse_nothing(cafe: Cafe) -> None:
-    cafe.shop.change_customer(cafe.shop.customer_of(ANN).id, favorites=(1, 2))
+    cafe.shop.change_customer(cafe.shop.customer_of(ANN).id, favorites=(Wish(1, cafe.now), Wish(2, cafe.now)))
     cafe.order(ANN, 20_00, gift_card_minor=30_00, utm={"source": "newsletter", "mcCid": "c1"})
     row = cafe.careless("orders", email=ANN)["items"][0]
     assert (row["giftCardRedemption"], row["totalBeforeGiftCardRedemption"]) == (30, 50)

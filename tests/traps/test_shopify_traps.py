@@ -143,7 +143,7 @@ def test_trap_07_a_refund_that_is_attached_later_without_moving_its_order_is_rea
 
 def test_trap_08_orders_hidden_after_60_days_are_told_and_read_once_they_show(acme: Acme) -> None:
     acme.shop.switches.whole_history = False
-    acme.shop.switches.scopes = ("read_orders", "read_customers")
+    acme.shop.switches.scopes = ("read_orders", "read_customers", "read_products")
     old = acme.now - 100 * DAY
     hidden = acme.order(ANN, 70_00, placed_at=old, created_at=old, updated_at=old)
     acme.order(ANN, 10_00)

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from syncd.model import Cart, Consent, ConsentState, Item
-from syncd.sources._ecwid_wire import CUSTOMERS, DELETED, carts_in, changed_at, orders_in
+from syncd.model import Cart, Consent, ConsentState, Item, Product
+from syncd.sources._ecwid_wire import CUSTOMERS, DELETED, carts_in, changed_at, orders_in, products_in
 from tests.unit.shop_records import ecwid_cart, ecwid_customer, ecwid_order, ecwid_page
 
 UPDATED_AT = 1772442000  # 2026-03-02 09:00 UTC
@@ -105,9 +105,43 @@ def test_a_customer_without_a_registration_is_as_old_as_their_last_change():
 
 
 def test_what_a_customer_has_besides_is_passed_over():
-    favorites = [{"productId": 9, "addedTimestamp": "2026-03-01 09:00:00 +0000"}]
     stats = {"numberOfOrders": 3, "salesValue": 99.5, "firstOrderDate": None}
-    assert one_customer(favorites=favorites, contacts=[{"type": "EMAIL"}], stats=stats) == one_customer()
+    assert one_customer(contacts=[{"type": "EMAIL"}], stats=stats, favorites=None) == one_customer()
+
+
+def test_a_wish_list_begins_with_the_latest_and_names_each_product_once():
+    wished = [(9, "2026-03-01 09:00:00 +0000"), (7, "2026-03-02 09:00:00 +0000"), (9, "2025-03-01 09:00:00 +0000")]
+    favorites = [{"productId": id_, "addedTimestamp": at} for id_, at in wished]
+    assert one_customer(favorites=favorites).wishes == ("7", "9")
+    # Without a time a wish is the oldest; of one moment, the one that stands last in the list is the latest.
+    favorites = [{"productId": 1}, {"productId": 2, "addedTimestamp": "soon"}, *favorites[:1]]
+    assert one_customer(favorites=favorites).wishes == ("9", "2", "1")
+    assert one_customer(favorites=[]).wishes == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "category"),
+    [
+        ({"defaultCategoryId": 2, "categoryIds": [1, 2]}, "Green tea"),
+        ({"defaultCategoryId": 0, "categoryIds": [1, 2]}, "Tea"),
+        ({"defaultCategoryId": 99, "categoryIds": [98, 2]}, "Green tea"),
+        ({"defaultCategoryId": 99}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_products_category_is_its_main_one_by_name(fields, category):
+    body = ecwid_page({"id": 7, "name": "Sencha", "updateTimestamp": 1772442000, **fields})
+    batch = products_in({1: "Tea", 2: " Green tea ", 3: ""}).read(body)
+    assert (batch.records, batch.rejected) == ([Product("7", "Sencha", 1772442000, category)], [])
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"), [({"updateTimestamp": 0}, "updateTimestamp: not between"), ({"id": ""}, "id: not an id")]
+)
+def test_a_product_without_time_or_id_is_set_aside(fields, fault):
+    batch = products_in({}).read(ecwid_page({"id": 7, "name": "Sencha", "updateTimestamp": 1772442000, **fields}))
+    assert batch.records == []
+    assert [each.reason.startswith(fault) for each in batch.rejected] == [True]
 
 
 def one_cart(**fields):

@@ -15,8 +15,9 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from syncd.model import Cart, Consent, ConsentState, Customer, Order, OrderStatus
+from syncd.model import Cart, Consent, ConsentState, Customer, Order, OrderStatus, Product
 from syncd.sources._shopify_carts import CARTS
+from syncd.sources._shopify_products import PRODUCTS
 from syncd.sources._shopify_wire import CUSTOMERS, EVENTS, ORDERS
 from syncd.sources.shopify import _ShopPage
 from tests.unit.test_sources_spend import OUT, worth
@@ -270,6 +271,22 @@ JOHNS_CART = Cart(
 )
 def test_a_published_checkout_means_what_is_read_off_it(name: str, expected: list[Cart]) -> None:
     batch = CARTS.reader.read(page("checkout", rows(name, "checkout")))
+    assert (batch.records, batch.rejected) == (expected, [])
+
+
+IPODS = [
+    Product("632910392", "IPod Nano - 8GB", at("2015-09-02T14:50:32-04:00"), "Cult Products"),
+    Product("921728736", "IPod Touch 8GB", at("2015-09-02T14:50:32-04:00"), "Cult Products"),
+]
+SHIRT = Product("788032119674292922", "Example T-Shirt", at("2021-12-31T19:00:00-05:00"), "Shirts")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("shopify-node/product.list.json", IPODS), (f"{WEBHOOKS}/products.update.json", [SHIRT])],
+)
+def test_a_published_product_means_what_is_read_off_it(name: str, expected: list[Product]) -> None:
+    batch = PRODUCTS.reader.read(page("product", rows(name, "product")))
     assert (batch.records, batch.rejected) == (expected, [])
 
 
