@@ -24,7 +24,7 @@ from tests.system.conftest import Syncd, configured
 ACME = "ok       shop acme: Acme Records (EUR, Europe/Madrid, 46 customers)"
 CAFE = "ok       shop cafe: Café Discos (EUR, Europe/Madrid, 29 customers)"
 MAIN = "ok       audience main: Acme & Café, 48 contacts, single opt-in"
-FIELDS = "ok       audience main: 5 merge fields, 5 of them new; room for 26"
+FIELDS = "ok       audience main: 5 merge fields, 5 of them new; room for 25"
 HEALTHY = (ACME, CAFE, MAIN, FIELDS)
 LIST = f"/3.0/lists/{LIST_ID}"
 TRY_AGAIN = "  → Do what the arrows say, then run `syncd check` again."
@@ -103,7 +103,7 @@ warning  shop acme: Shopify shows only the orders of the last 60 days, and hides
            the date of your first order.
 """,
         (ACME,),
-        switches={"acme": {"scopes": ["read_orders", "read_customers"], "whole_history": False}},
+        switches={"acme": {"scopes": ["read_orders", "read_customers", "read_products"], "whole_history": False}},
     ),
     "scopes without which nothing works": Case(
         """
@@ -118,8 +118,24 @@ blocked  shop cafe: the token lacks the scope read_customers, without which noth
         4,
         "2 blocked",
         switches={
-            "acme": {"scopes": ["read_all_orders"]},
-            "cafe": {"scopes": ["read_store_profile", "read_orders"]},
+            "acme": {"scopes": ["read_all_orders", "read_products"]},
+            "cafe": {"scopes": ["read_store_profile", "read_orders", "read_catalog"]},
+        },
+    ),
+    "scopes without which there are no categories": Case(
+        """
+ok       shop acme: Acme Records (EUR, Europe/Madrid, 46 customers)
+warning  shop acme: the key lacks the scope read_products, so no rule knows a product's category
+         → Add it to the app in Shopify and install the app again.
+ok       shop cafe: Café Discos (EUR, Europe/Madrid, 29 customers)
+warning  shop cafe: the token lacks the scope read_catalog, so no rule knows a product's category, nor what
+           is on wish lists
+         → Give the app what it lacks.
+""",
+        (ACME, CAFE),
+        switches={
+            "acme": {"scopes": ["read_orders", "read_all_orders", "read_customers"]},
+            "cafe": {"scopes": ["read_store_profile", "read_orders", "read_customers"]},
         },
     ),
     "hidden addresses": Case(
@@ -314,7 +330,7 @@ warning  audience main: nearly full, 48 of 50 contacts (contact_limit)
 ok       shop acme: Acme Records (USD, Europe/Lisbon, 46 customers)
 ok       shop cafe: Café Discos (EUR, Europe/Madrid, 29 customers)
 ok       audience main: Acme & Café, 48 contacts, single opt-in
-ok       audience main: 5 merge fields, 5 of them new; room for 26
+ok       audience main: 5 merge fields, 5 of them new; room for 25
 wrong    shop acme sells in USD, audience main counts in EUR: its orders wait in quarantine
          → Say what 1 USD is worth: [audiences.main.rates] USD = …; then `syncd quarantine retry`.
 warning  shop acme is in Europe/Lisbon, audience main in Europe/Madrid
@@ -338,7 +354,7 @@ ok       shop acme: Ac…[2Jme…xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
            customers)
 ok       shop cafe: Café Discos (EUR, Europe/Madrid, 29 customers)
 ok       audience main: Acme & Café, 48 contacts, single opt-in
-ok       audience main: 5 merge fields, 5 of them new; room for 26
+ok       audience main: 5 merge fields, 5 of them new; room for 25
 warning  shop acme is in ../../etc/passwd, audience main in Europe/Madrid
          → Nothing to do if that is meant: days are counted in Europe/Madrid.
 """,
@@ -383,7 +399,7 @@ warning  shop acme: Shopify answers with version 2027-10 instead of 2026-07
 blocked  shop cafe: Ecwid does not accept the token
          → Put the app's secret token into the configuration.
 ok       audience main: Acme & Café, 48 contacts, single opt-in
-ok       audience main: 5 merge fields, 5 of them new; room for 26
+ok       audience main: 5 merge fields, 5 of them new; room for 25
 wrong    audience main: these tags exist already, and not by syncd: repeat
          → Set tag_prefix, or name them in `adopt` if syncd shall own them from now on.
 """,
@@ -394,7 +410,7 @@ wrong    audience main: these tags exist already, and not by syncd: repeat
             headers("shopify", X_Shopify_API_Version="2027-10"),
             listed("*/segments", "segments", [{"id": 1, "name": "Repeat"}]),
         ],
-        switches={"acme": {"scopes": ["read_orders", "read_customers"]}},
+        switches={"acme": {"scopes": ["read_orders", "read_customers", "read_products"]}},
         edit=lambda text: put('tag_prefix = "syncd:"', 'tag_prefix = ""')(
             text[: text.rindex('token = "sandbox"')] + 'token = "wrong"' + text[text.rindex('token = "sandbox"') + 17 :]
         ),
@@ -459,7 +475,7 @@ def test_another_shop_and_another_account_than_before_are_told(syncd: Syncd, san
 
 
 def test_on_a_terminal_long_lines_are_folded_at_words(sandbox: Running, config: Path) -> None:
-    scopes = {"scopes": ["read_orders", "read_customers"]}
+    scopes = {"scopes": ["read_orders", "read_customers", "read_products"]}
     requests.post(f"{sandbox.urls['control']}/shops/acme/switches", json=scopes, timeout=10).raise_for_status()
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
