@@ -51,6 +51,13 @@ def months_after(days: NDArray[np.int64], months: int) -> NDArray[np.int64]:
     return after
 
 
+def first_of(days: NDArray[np.int64], unit: Literal["M", "Y"], later: int = 0) -> NDArray[np.int64]:
+    """The first day of each day's month or year, or of the one that comes so many later."""
+    periods = days.astype("datetime64[D]").astype(f"datetime64[{unit}]") + later
+    first: NDArray[np.int64] = periods.astype("datetime64[D]").astype(np.int64)
+    return first
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A length of calendar time as a marketer writes it: `14 days`, `6 months`."""

@@ -6,7 +6,7 @@ it was. It writes nothing anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 
@@ -18,9 +18,10 @@ from syncd.clock import clock_for
 from syncd.destinations import AudienceProfile
 from syncd.destinations import connect as connect_audience
 from syncd.errors import ConnectionBlocked, SyncdError, UserError
-from syncd.history import ledger
+from syncd.history import companions, ledger
 from syncd.history.database import History, open_history
 from syncd.history.schema import audiences, shops
+from syncd.lifecycle.companions import Companion
 from syncd.model import ShopProfile
 from syncd.rules import TYPICAL_GAP, Figure, chances_in, points, why_off, why_unknown
 from syncd.settings import Audience, Settings
@@ -50,7 +51,7 @@ class Before(Struct, frozen=True):
     """What the history knows: the fingerprint of each shop and audience, and the audiences that had their first push.
 
     `fresh` gives the tags among those of an audience that syncd has never written, `rhythm` its figures of order
-    gaps and the day of which they are.
+    gaps and the day of which they are, `matching` its products that go together.
     """
 
     shops: Mapping[str, str] = {}
@@ -58,6 +59,7 @@ class Before(Struct, frozen=True):
     complete: frozenset[str] = frozenset()
     fresh: Callable[[str], list[str] | None] = lambda name: None
     rhythm: Callable[[str], tuple[int | None, dict[str, float | None]]] = lambda name: (None, {})
+    matching: Callable[[str], list[Companion]] = lambda name: []
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
@@ -90,7 +92,9 @@ def _before(settings: Settings, history: History) -> Before:
 
     complete = frozenset(row.name for row in rows if row.backfilled_at is not None)
     prints = {row.name: row.fingerprint for row in rows}
-    return Before(known, prints, complete, fresh, partial(ledger.frozen_rhythm, history))
+    return Before(
+        known, prints, complete, fresh, partial(ledger.frozen_rhythm, history), partial(companions.frozen, history)
+    )
 
 
 def _all(settings: Settings, now: Callable[[], int], before: Before) -> Iterator[Finding]:
@@ -263,13 +267,14 @@ def _rhythm(name: str, audience: Audience, before: Before) -> Iterator[Finding]:
             f"Give {without} a `fallback` in the lifecycle file." if without else "Nothing to do: it comes with time.",
         )
     elif typical := rhythm.get(TYPICAL_GAP):
-        chances = chances_in(audience.playbook.usual)
-        usual = {figure.text: rhythm.get(figure.text) for figure in audience.playbook.usual if figure not in chances}
-        known = [f"{text} is {value:.2f}" for text, value in usual.items() if value is not None]
+        usual = [figure.text for figure in audience.playbook.usual if figure.call.name == "usual"]
+        known = [f"{text} is {value:.2f}" for text in usual if (value := rhythm.get(text)) is not None]
         what = "; ".join([f"usually {typical:.0f} days between two orders", *known])
         yield Finding("ok", f"audience {name}: {what} (worked out on {date_of(frozen_on)}, once a month)")
     for figure in chances_in(audience.playbook.usual):
         yield _chance(name, figure, rhythm)
+    if rhythm.keys() & {figure.text for figure in audience.playbook.usual if figure.call.name == "matching_product"}:
+        yield _matching(name, before.matching(name))
 
 
 def _chance(name: str, figure: Figure, rhythm: Mapping[str, float | None]) -> Finding:
@@ -282,6 +287,17 @@ def _chance(name: str, figure: Figure, rhythm: Mapping[str, float | None]) -> Fi
         )
     off = points(rhythm[figure.text] or 0)
     return Finding("ok", f"audience {name}: {figure.text} would have been wrong by {off} lately")
+
+
+def _matching(name: str, found: Sequence[Companion]) -> Finding:
+    """How many products have one that goes with them, and the surest."""
+    if not found:
+        none = "no product is bought together with another often enough, so nobody has a matching product"
+        return Finding("ok", f"audience {name}: {none}")
+    best = max(found, key=lambda pair: pair.least_lift)
+    such = f"{_plain(best.product)} with {_plain(best.companion)}, {best.joint:,} times, {best.lift:.1f} times chance"
+    many = "1 product has a matching one" if len(found) == 1 else f"{len(found):,} products have a matching one"
+    return Finding("ok", f"audience {name}: {many}, first of all {such}")
 
 
 def _places(name: str, audience: Audience, shop: str, profile: ShopProfile) -> Iterator[Finding]:

@@ -58,9 +58,13 @@ def _history(document: dict[str, Any]) -> str:
 
 
 def _print_segment(console: Console, segment: dict[str, Any]) -> None:
+    from rich.text import Text
+
     now = segment["now"]
-    console.print(f"\n{segment['name']}", style="bold", end="")
-    console.print(f"  now {now['customers']:,} customers: {now['rule']}" if now else "  no such segment now")
+    stands = f"now {now['customers']:,} customers: {now['rule']}" if now else "no such segment now"
+    # One text: what is printed by itself is wrapped as if it began a line.
+    console.print()
+    console.print(Text.assemble((segment["name"], "bold"), "  ", stands))
     if not segment["candidates"]:
         return console.print(f"Too little history: {segment['missing']}.")
     console.print(_table(segment["candidates"]))

@@ -399,6 +399,21 @@ figures = Table(
     Column("value", Float),
 )
 
+companions = Table(
+    "companions",
+    metadata,
+    # The product most bought together with another; frozen for a month, with the monthly ones of `figures`.
+    Column("audience", Name, primary_key=True),
+    # By the title, which may be too long for an index.
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("product", Text, nullable=False),
+    Column("companion", Text, nullable=False),
+    # How many baskets hold both, how many times as many that is as by chance, and at least.
+    Column("joint", Integer, nullable=False),
+    Column("lift", Float, nullable=False),
+    Column("least_lift", Float, nullable=False),
+)
+
 plans = Table(
     "plans",
     metadata,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from syncd.calendar import Window
-from syncd.lifecycle.columns import Batch, Items
+from syncd.lifecycle.columns import Batch, Items, Texts
 from syncd.lifecycle.metrics import Counts, behind, running, sums
 
 Codes = NDArray[np.int64]
@@ -25,6 +25,18 @@ def units(batch: Batch, window: Window, today: int) -> Counts:
 def bought(batch: Batch, lines: Flags, window: Window, today: int) -> Flags:
     """Whether any order of each customer in the window has one of these lines."""
     return sums(batch, _by_order(items_of(batch), lines) > 0, window, today) > 0
+
+
+def bought_title(batch: Batch, titles: Texts, today: int) -> Flags:
+    """Whether each customer ever bought what is named for them; "" names nothing."""
+    items = items_of(batch)
+    codes = {text: code for code, text in enumerate(items.texts.tolist())}
+    wanted = np.array([codes.get(title, 0) for title in titles.tolist()], np.int64)
+    order = _order_of_lines(items)
+    whose = np.repeat(np.arange(len(batch)), np.diff(batch.starts))[order]
+    found = np.zeros(len(batch), bool)
+    found[whose[(items.title == wanted[whose]) & (items.title > 0) & (batch.order_day[order] <= today)]] = True
+    return found
 
 
 def lines_with(items: Items, sort: str, text: str) -> Flags:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from typing import cast
 
 import numpy as np
 
-from syncd.calendar import Span, local_day
+from syncd.calendar import DAY_SECONDS, Span, Window, local_day
 from syncd.lifecycle.columns import FOREVER, Batch, Instants
 from syncd.rules import until
 from syncd.rules.evaluation import known, operated, value_of
@@ -23,15 +24,21 @@ from syncd.rules.names import NAMES
 from syncd.rules.playbook import Playbook
 from syncd.rules.scope import Column, Scope
 from syncd.rules.specs import Segment
-from syncd.rules.tree import COMPARISONS, MINUS, Literal, Node, Operation
+from syncd.rules.tree import COMPARISONS, MINUS, Literal, Node, Operation, children
 
 # Of the size of what is compared: far more than the arithmetic of a rule can be off.
 _TOLERANCE = 1e-9
+_SECOND_TOLERANCE = 1e-3
+# No plan looks further, and the calendar does not either.
+_FAR_DAYS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Course:
-    """A value today, how much it grows with each local day, and the first instant at which that may end."""
+    """A value today, how much it grows with each local day, and the first instant at which that may end.
+
+    What has elapsed since an instant grows by the second instead.
+    """
 
     value: Column
     until: Instants
@@ -97,19 +104,24 @@ def course(node: Node, scope: Scope) -> Course:
 
 def _course(node: Node, scope: Scope) -> Course:
     if isinstance(node, Operation):
-        return _operation(node, [_course(operand, scope) for operand in node.operands], scope)
+        return _operation(node, scope)
     if isinstance(node, Literal):
-        value = value_of(node, scope)
-        return Course(value, until.tomorrow(scope) if node.kind is Kind.MONTHS else until.never(scope))
+        # What months are in days moves with the calendar; `_come_of_age` knows how.
+        return Course(value_of(node, scope), until.never(scope))
     name = NAMES[node.name]
     if name.of_audience:
         return Course(value_of(node, scope), until.never(scope))
+    if operands := [_course(operand, scope) for operand in children(node)]:
+        return _calculated(node.name, value_of(node, scope), operands, scope)
     assert name.until is not None, f"{node.name} does not say until when it stays as it is"
     slope = name.slope(scope, *node.arguments) if name.slope else 0.0
     return Course(value_of(node, scope), name.until(scope, *node.arguments), slope)
 
 
-def _operation(node: Operation, operands: Sequence[Course], scope: Scope) -> Course:
+def _operation(node: Operation, scope: Scope) -> Course:
+    if node.operator == "within":
+        return _within(node, scope)
+    operands = [_course(operand, scope) for operand in node.operands]
     match node.operator:
         case "and":
             return _all(operands)
@@ -126,7 +138,8 @@ def _operation(node: Operation, operands: Sequence[Course], scope: Scope) -> Cou
         case operator if operator in COMPARISONS:
             left, right = operands
             return _compared(operator, left, right, node.operands, scope)
-    return _calculated(node.operator, operands, scope)
+    result = operated(node.operator, *(operand.value for operand in operands))
+    return _calculated(node.operator, result, operands, scope)
 
 
 # True and false.
@@ -156,30 +169,48 @@ def _compared(operator: str, left: Course, right: Course, nodes: Sequence[Node],
     """While one of the two is missing the comparison is false; else it changes where they meet, or when one of
     them leaves its course.
     """
-    value = operated(operator, left.value, right.value)
+    changes = reduce(np.minimum, (left.until, right.until, _meet(left, right, nodes, scope)))
     there = known(left.value) & known(right.value)
-    ages = [
-        (side, node.value)
-        for side, node in ((left, nodes[1]), (right, nodes[0]))
-        if isinstance(node, Literal) and node.kind is Kind.MONTHS and isinstance(node.value, Span)
-    ]
-    if ages:
-        ((age, span),) = ages
-        changes = np.minimum(age.until, _comes_of_age(age, span, scope))
-    else:
-        changes = np.minimum(np.minimum(left.until, right.until), _meet(left, right, scope))
+    value = operated(operator, left.value, right.value)
     return Course(value, np.where(there, changes, _missing_until((left, right))))
 
 
-def _comes_of_age(age: Course, span: Span, scope: Scope) -> Instants:
+def _meet(left: Course, right: Course, nodes: Sequence[Node], scope: Scope) -> Instants:
+    """When the one that was smaller is so no more, or equal ones are not."""
+    match [node.kind for node in nodes]:
+        case Kind.ELAPSED, Kind.ELAPSED:
+            return until.never(scope)
+        case Kind.ELAPSED, _:
+            return _elapse(left, right, scope)
+        case _, Kind.ELAPSED:
+            return _elapse(right, left, scope)
+        case Kind.MONTHS, _:
+            return _come_of_age(right, nodes[0], scope)
+        case _, Kind.MONTHS:
+            return _come_of_age(left, nodes[1], scope)
+    return _cross(left, right, scope)
+
+
+def _elapse(time: Course, mark: Course, scope: Scope) -> Instants:
+    """When so much time has gone by, or more than that: to the second."""
+    ahead = (mark.value - time.value) * DAY_SECONDS
+    comes = (ahead >= -_SECOND_TOLERANCE) & (ahead < _FAR_DAYS * DAY_SECONDS)
+    seconds = np.where(comes, np.maximum(np.ceil(ahead - _SECOND_TOLERANCE), 1), 0).astype(np.int64)
+    found = np.where(comes, scope.now + seconds, FOREVER)
+    return np.where(mark.slope == 0, found, np.minimum(found, until.tomorrow(scope)))
+
+
+def _come_of_age(age: Course, length: Node, scope: Scope) -> Instants:
     """When an age becomes so many months, or more than that: the calendar's months differ in length."""
+    assert isinstance(length, Literal), "months are nothing that is worked out"
+    assert isinstance(length.value, Span), "months are a span"
     since = np.where(known(age.value), scope.today - age.value, 0).astype(np.int64)
-    reached, passed = span.after(since), span.after(since + 1)
+    reached, passed = length.value.after(since), length.value.after(since + 1)
     steps_on = until.on_day(scope, np.where(reached > scope.today, reached, passed))
     return np.where(age.slope == 1, steps_on, until.tomorrow(scope))
 
 
-def _meet(left: Course, right: Course, scope: Scope) -> Instants:
+def _cross(left: Course, right: Course, scope: Scope) -> Instants:
     """The first day on which the difference of two even courses is of another sign than today."""
     slope = left.slope - right.slope
     if not np.any(slope):
@@ -191,8 +222,15 @@ def _meet(left: Course, right: Course, scope: Scope) -> Instants:
     return until.on_day(scope, np.where(comes, scope.today + days, np.nan))
 
 
-# No plan looks further, and the calendar does not either.
-_FAR_DAYS = 1_000_000
+def _within(node: Operation, scope: Scope) -> Course:
+    """A date in a window: the window moves with the days, and so may the date."""
+    date, window = node.operands
+    assert isinstance(window, Literal), "a window is nothing that is worked out"
+    found = _course(date, scope)
+    moves = until.date_in_window(scope, found.value, cast("Window", window.value))
+    moves = np.where(found.slope == 0, moves, until.tomorrow(scope))
+    changes = np.where(known(found.value), np.minimum(found.until, moves), found.until)
+    return Course(value_of(node, scope), changes)
 
 
 def _missing_until(operands: Sequence[Course]) -> Instants:
@@ -204,15 +242,18 @@ def _missing_until(operands: Sequence[Course]) -> Instants:
 # Arithmetic.
 
 
-def _calculated(operator: str, operands: Sequence[Course], scope: Scope) -> Course:
+def _calculated(operator: str, value: Column, operands: Sequence[Course], scope: Scope) -> Course:
     """While an operand is missing the result is; else it grows evenly, or is looked at again tomorrow."""
-    value = operated(operator, *(operand.value for operand in operands))
     there = reduce(np.logical_and, (known(operand.value) for operand in operands))
     slope = _SLOPES[operator](*operands)
     even = ~np.isnan(slope)
     first = reduce(np.minimum, (operand.until for operand in operands))
     changes = np.where(even, first, np.minimum(first, until.tomorrow(scope)))
     return Course(value, np.where(there, changes, _missing_until(operands)), np.where(there & even, slope, 0))
+
+
+def _of_either(left: Course, right: Course) -> Column:
+    return np.where(left.slope == right.slope, left.slope, np.nan)
 
 
 def _of_product(left: Course, right: Course) -> Column:
@@ -232,6 +273,8 @@ _SLOPES: dict[str, Callable[..., Column]] = {
     "*": _of_product,
     "/": _of_quotient,
     MINUS: lambda operand: -operand.slope,
+    "min": _of_either,
+    "max": _of_either,
 }
 
 

@@ -66,6 +66,11 @@ class Name:
         """Whether it is one number for everybody, handed in under its canonical text."""
         return bool(self.figure or self.usual)
 
+    @property
+    def of_month(self) -> bool:
+        """Whether something of the audience that it needs is worked out once a month, for it alone."""
+        return bool(self.usual or self.of_buying or "companions" in self.needs)
+
 
 def mean(values: NDArray[np.float64]) -> float:
     """The mean, correctly rounded, so that the order of the customers cannot show."""
@@ -146,6 +151,7 @@ NAMES: dict[str, Name] = {
     ),
     "anniversary": Name(Kind.DATE, value=lambda scope: scope.anniversary(), until=until.next_year),
     "last_product": _fact(Kind.TEXT, lambda scope: scope.last_product(), "items"),
+    "matching_product": _fact(Kind.TEXT, lambda scope: scope.matching_product(), "items", "companions"),
     "favourite_product": _fact(Kind.TEXT, lambda scope: scope.favourite_product(), "items"),
     "favourite_category": _fact(Kind.TEXT, lambda scope: scope.favourite_category(), "items"),
     "wishes": _state(Kind.NUMBER, lambda scope: scope.wishes(), "wishes"),

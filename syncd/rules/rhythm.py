@@ -35,13 +35,13 @@ ENOUGH = Enough()
 
 
 def usual_in(*trees: Node) -> tuple[Figure, ...] | None:
-    """The `usual(p)` and `buy_chance(…)` that rules need, each once, sorted by their text; None where no rule asks
-    for order gaps.
+    """What rules need that is worked out once a month, `usual(90)` and the like: each once, sorted by their text; None
+    where no rule asks for that or for order gaps.
     """
-    found = [call for tree in trees for call in calls(tree) if NAMES[call.name].usual or NAMES[call.name].of_gaps]
+    found = [call for tree in trees for call in calls(tree) if NAMES[call.name].of_month or NAMES[call.name].of_gaps]
     if not found:
         return None
-    needed = {str(call): call for call in found if NAMES[call.name].usual or NAMES[call.name].of_buying}
+    needed = {str(call): call for call in found if NAMES[call.name].of_month}
     return tuple(Figure(text, needed[text]) for text in sorted(needed))
 
 

@@ -98,6 +98,13 @@ class Scope:
         """What of the last order was worth most."""
         return self._titled("last product", lambda: products.last_title(self.batch, self.today))
 
+    def matching_product(self) -> Column:
+        """What is bought together with the last product, where the customer never bought it."""
+        assert self.batch.companions is not None, "the batch was read without companions"
+        matching = [self.batch.companions.get(title, "") for title in self.last_product().tolist()]
+        offered = np.array(matching, object)
+        return np.where(products.bought_title(self.batch, offered, self.today), "", offered)
+
     def favourite_product(self) -> Column:
         """What is in most orders."""
         titles = products.items_of(self.batch).title

@@ -7,11 +7,11 @@ a one would leave somebody where they no longer belong.
 
 from __future__ import annotations
 
-from datetime import date
+from typing import Literal
 
 import numpy as np
 
-from syncd.calendar import Span, Window, date_of, day_of, midnight, midnights, window_days
+from syncd.calendar import Span, Window, first_of, midnight, midnights, window_days
 from syncd.lifecycle.columns import FOREVER, Instants
 from syncd.rules.scope import CART_SECONDS, Column, Flags, Scope
 
@@ -28,12 +28,12 @@ def tomorrow(scope: Scope, *arguments: object) -> Instants:
 
 def next_month(scope: Scope, *arguments: object) -> Instants:
     """The first of next month."""
-    return np.array(midnight(_next_month(scope.today), scope.batch.zone), np.int64)
+    return _next(scope, "M")
 
 
 def next_year(scope: Scope, *arguments: object) -> Instants:
     """New Year."""
-    return np.array(midnight(_next_year(scope.today), scope.batch.zone), np.int64)
+    return _next(scope, "Y")
 
 
 def of_window(scope: Scope, *arguments: object) -> Instants:
@@ -60,8 +60,28 @@ def on_day(scope: Scope, days: Column) -> Instants:
 
 
 def cart_ends(scope: Scope) -> Instants:
-    """When the open cart is too old to be one."""
-    return np.where(scope.has_cart(), scope.column("cart_at") + CART_SECONDS, FOREVER)
+    """When the open cart is too old to be one; or begins, in a shop whose clock is ahead."""
+    changed_at = scope.column("cart_at")
+    return np.where(changed_at > scope.now, changed_at, np.where(scope.has_cart(), changed_at + CART_SECONDS, FOREVER))
+
+
+def date_in_window(scope: Scope, dates: Column, window: Window) -> Instants:
+    """When each of these dates comes to lie within the window of the day, or lies there no more."""
+    days = np.where(np.isnan(dates), 0, dates).astype(np.int64)
+    match window:
+        case Span():
+            begins, ends = days, window.after(days)
+        case "this month" | "last month":
+            begins, ends = (first_of(days, "M", later) for later in _LATER[window])
+        case "this year" | "last year":
+            begins, ends = (first_of(days, "Y", later) for later in _LATER[window])
+        case _:
+            return never(scope)
+    return on_day(scope, np.where(begins > scope.today, begins, ends))
+
+
+# How many periods after that of a date the window is the one that the date lies in, and how many after it no more.
+_LATER = {"this month": (0, 1), "last month": (1, 2), "this year": (0, 1), "last year": (1, 2)}
 
 
 def _first_to_leave(scope: Scope, window: Span) -> Instants:
@@ -80,10 +100,5 @@ def _ordered(scope: Scope, window: Window) -> Flags:
     return scope.behind(first - 1) < scope.behind(scope.today)
 
 
-def _next_month(today: int) -> int:
-    when = date_of(today)
-    return day_of(date(when.year + when.month // 12, when.month % 12 + 1, 1))
-
-
-def _next_year(today: int) -> int:
-    return day_of(date(date_of(today).year + 1, 1, 1))
+def _next(scope: Scope, unit: Literal["M", "Y"]) -> Instants:
+    return midnights(first_of(np.array(scope.today), unit, 1), scope.batch.zone)

@@ -7,6 +7,7 @@ them since; everybody only when the rules change, or a figure of the audience by
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from hashlib import sha256
 
 import numpy as np
@@ -15,7 +16,7 @@ from msgspec import Struct
 
 from syncd import __version__
 from syncd.calendar import midnight, months_before
-from syncd.history import ledger, outbox
+from syncd.history import companions, ledger, outbox
 from syncd.history.columns import batches
 from syncd.history.consents import consent_of
 from syncd.history.fields import canonical_fields
@@ -24,6 +25,8 @@ from syncd.history.occasions import take_into_use
 from syncd.history.shops import shop_row
 from syncd.history.stays import as_they_stood
 from syncd.lifecycle.columns import FOREVER, Batch, Need
+from syncd.lifecycle.companions import Companion
+from syncd.lifecycle.companions import companions as best_companions
 from syncd.plan import Tags
 from syncd.plan.want import Reach, control_bits, reach, wanted_tags
 from syncd.rules import (
@@ -50,6 +53,8 @@ log = structlog.get_logger()
 Figures = dict[str, float | None]
 # Everybody's columns with orders at least up to the day that is asked about, where they are at hand already.
 Held = Sequence[Batch] | None
+# Under this text the figures of the month say how many products have a companion: these are kept, too.
+MATCHING = "matching_product"
 # The needs of what looks at orders alone.
 NOTHING: frozenset[Need] = frozenset()
 
@@ -175,6 +180,7 @@ def columns_of(
     `needs`: the columns that are read besides those of every batch; None: those that the playbook reads.
     """
     audience = context.settings.audiences[name]
+    needs = audience.playbook.needs if needs is None else needs
     end = midnight(today + 1, audience.timezone)
     over = end <= context.clock.now()
     found = batches(
@@ -188,8 +194,11 @@ def columns_of(
         pending_counts=audience.pending_counts,
         customers=ids,
         as_of_end=end if over else None,
-        needs=audience.playbook.needs if needs is None else needs,
+        needs=needs,
     )
+    if "companions" in needs:
+        pairs = _companions_on(context, name, today)
+        found = (replace(batch, companions=pairs) for batch in found)
     return as_they_stood(context.history, name, found, end, ids) if over else found
 
 
@@ -197,6 +206,18 @@ def _frozen(context: Context, name: str, day: int | None) -> Figures:
     """The figures by which everybody was judged on a local day."""
     of_day = {} if day is None else ledger.figures_of(context.history, name, day)
     return of_day | ledger.frozen_rhythm(context.history, name)[1]
+
+
+def _companions_on(context: Context, name: str, day: int) -> dict[str, str]:
+    """Which product goes with which on a local day: as it is frozen where that is in force, else worked out."""
+    frozen_on, frozen = ledger.frozen_rhythm(context.history, name)
+    kept = frozen_on is not None and MATCHING in frozen and _is_in_force(context, name, frozen_on, day)
+    found = companions.frozen(context.history, name) if kept else _bought_together(context, name, day)
+    return {pair.product: pair.companion for pair in found}
+
+
+def _bought_together(context: Context, name: str, day: int) -> list[Companion]:
+    return best_companions(columns_of(context, name, day, None, frozenset({"items"})), day)
 
 
 def figures_on(context: Context, name: str, today: int, playbook: Playbook | None = None, held: Held = None) -> Figures:
@@ -254,6 +275,10 @@ def _rhythm(
 
     rhythm = rhythm_of(wanted, everybody, frozen_on) | frozen
     rhythm |= chances_of(wanted, everybody, frozen_on, rhythm)
+    if keep and any(figure.text == MATCHING for figure in wanted):
+        found = _bought_together(context, name, frozen_on)
+        companions.freeze(context.history, name, found)
+        rhythm[MATCHING] = float(len(found))
     if keep:
         ledger.freeze_rhythm(context.history, name, frozen_on, rhythm)
     return rhythm

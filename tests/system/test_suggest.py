@@ -37,6 +37,7 @@ def test_its_tables_fit_80_columns_and_nothing_is_cut(config: Path) -> None:
     rows = [line for line in lines if re.match(r"[→ ] \d +\d", line)]
     assert len(rows) >= 8
     assert max(map(len, rows)) <= 80
+    assert max(len(line) for line in lines if "customers: " in line) <= 80
     assert "…" not in "".join(lines)
     assert "█" in "".join(rows)
 

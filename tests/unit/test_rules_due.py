@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.calendar import date_of, day_of, local_day, midnight
-from syncd.lifecycle.columns import FOREVER, NO_DAY, Batch
+from syncd.lifecycle.columns import FOREVER, NO_DAY, NO_INSTANT, Batch
 from syncd.rules import (
     FieldSpec,
     Judgement,
@@ -68,17 +68,20 @@ def standing(judgement: Judgement, at: int) -> tuple[Any, ...]:
 @given(st.integers(0, 2**48), st.booleans())
 def test_nothing_changes_before_it_is_due(seed: int, fields: bool) -> None:
     course = Course(seed, fields=fields)
-    now = midnight(course.today, course.zone) + course.random.randrange(80_000)
+    unchanged_until_due(course, midnight(course.today, course.zone) + course.random.randrange(80_000))
+
+
+def unchanged_until_due(course: Course, now: int) -> None:
     first = course.judged(now)
     instants = due_times(course.playbook, first).earliest
     assert np.all(instants > now)
-    ahead = {midnight(course.today + course.random.randint(1, DAYS), course.zone) for _ in range(6)}
+    ahead = {now + course.random.randint(1, DAYS * 86_400) for _ in range(6)}
     just_before = {instant - 1 for instant in instants.tolist() if instant != FOREVER}
     for instant in sorted(ahead | just_before):
         again = course.judged(instant) if instant > now else first
         course.batch = replace(course.batch, was_in=first.segments)
         for at in np.flatnonzero(instants > instant).tolist():
-            assert standing(again, at) == standing(first, at), (seed, at, date_of(local_day(instant, course.zone)))
+            assert standing(again, at) == standing(first, at), (at, date_of(local_day(instant, course.zone)))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -183,12 +186,94 @@ def test_a_window_changes_when_an_order_leaves_it(rule: str, orders: list[str], 
         ("since_last_order + 2 days >= since_first_order", None),
         ("since_last_order + 30 days >= since_first_order * 2", None),
         ("since_signup >= 5 days", None),
+        ("min(since_last_order, since_first_order) >= 180 days", "2027-02-27"),
+        ("max(since_last_order / 1 days, orders(ever)) >= 180", "2026-11-23"),
+        ("last_order within 6 months", "2027-03-01"),
+        ("last_order within this year", "2027-01-01"),
+        ("last_order within last year", "2027-01-01"),
+        ("last_order within last month", None),
+        ("last_order + 100 days within this month", "2026-12-01"),
+        ("last_order + 100 days within 7 days", "2026-12-09"),
+        ("last_order + since_first_order within this month", "2026-11-23"),
+        ("months_left <= 1", "2026-12-01"),
+        # It returns in 2027 for the first time.
+        ("anniversary within this month", "2027-01-01"),
         # What cannot be followed is looked at every day.
         ("since_last_order * (since_first_order / 1 days) >= 50 days", "2026-11-23"),
     ],
 )
 def test_an_age_changes_a_comparison_on_the_day_on_which_it_passes_the_mark(rule: str, expected: str | None) -> None:
     assert next_due(rule, one("2026-08-31"), "2026-11-22") == expected
+
+
+HOUR = 3_600
+NOON = midnight(day_of(date(2026, 11, 22)), MADRID) + 12 * HOUR
+
+
+def in_cart(rule: str, cart_at: int, now: int = NOON, order: str = "2026-11-20") -> tuple[bool, int | None]:
+    """Whether the rule holds for somebody with such a cart, and in how many seconds they are due."""
+    batch = replace(one(order), cart_at=np.array([cart_at]), cart_minor=np.array([5_000]))
+    playbook = Playbook.load({"s": SegmentSpec(rule)}, currency="EUR")
+    found = judge(playbook, batch, local_day(now, MADRID), {}, {"s": 0}, now)
+    (instant,) = due_times(playbook, found).earliest.tolist()
+    return bool(found.segments[0]), None if instant == FOREVER else instant - now
+
+
+def test_a_cart_is_due_to_the_second() -> None:
+    left = "since_cart >= 3 hours and since_cart < 2 days"
+    assert in_cart(left, NOON - HOUR) == (False, 2 * HOUR)
+    assert in_cart(left, NOON - HOUR, NOON + 2 * HOUR - 1) == (False, 1)
+    assert in_cart(left, NOON - HOUR, NOON + 2 * HOUR)[0]
+    assert in_cart(left, NOON - 4 * HOUR) == (True, 44 * HOUR)
+    assert in_cart(left, NOON - 49 * HOUR) == (False, 90 * 24 * HOUR - 49 * HOUR)
+    assert in_cart("cart_value >= 10", NOON - HOUR) == (True, 90 * 24 * HOUR - HOUR)
+    assert in_cart("cart_value >= 10", NOON - 91 * 24 * HOUR) == (False, None)
+    assert in_cart("cart_value >= 10", NOON + 7) == (False, 7)
+    assert in_cart("cart_value >= 10", NO_INSTANT) == (False, None)
+
+
+CALENDAR = (
+    "since_cart >= 3 hours",
+    "since_cart between 1 hour and 36 hours",
+    "since_cart > 2 days",
+    "since_cart < order_gap",
+    "cart_value >= 20",
+    "birthday within this month",
+    "birthday within 7 days",
+    "birthday within last month",
+    "anniversary within 2 weeks",
+    "anniversary within this year",
+    "last_order within 6 months",
+    "last_order + 45 days within this month",
+    "months_left <= 3",
+    "since_click >= 6 months",
+    "min(since_last_order, since_click) < 60 days",
+    "max(spend(6 months), spend(this year)) >= 50",
+    "max(since_last_order, since_first_order / 2) >= 90 days",
+    "max(lateness, orders(ever)) > 2",
+    "next_order within last year",
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**48))
+def test_carts_birthdays_and_windows_of_dates_change_when_they_are_due(seed: int) -> None:
+    course = Course(seed, fields=False)
+    random, today, people = course.random, course.today, len(course.batch)
+    begin = midnight(today, course.zone)
+    course.batch = replace(
+        course.batch,
+        cart_at=np.array([begin + random.randint(-95 * 86_400, 86_400) for _ in range(people)]),
+        cart_minor=np.array([random.choice((-1, 1_000, 5_000)) for _ in range(people)]),
+        clicked_day=np.array([today - random.randint(-1, 400) for _ in range(people)]),
+        birthday=np.array([random.choice((0, 101, 229, 630, 1231)) for _ in range(people)]),
+    )
+    rules = {
+        name: f"{random.choice(CALENDAR)} {random.choice(('and', 'or'))} {random.choice(CALENDAR)}" for name in BITS
+    }
+    course.playbook = Playbook.load({name: SegmentSpec(rule) for name, rule in rules.items()}, currency="EUR")
+    course.figures = figures_of(course.playbook, course.batch, today)
+    unchanged_until_due(course, begin + random.randrange(80_000))
 
 
 def test_what_is_false_anyway_is_not_waited_for() -> None:
@@ -219,8 +304,14 @@ def test_an_order_of_a_day_to_come_counts_when_that_day_begins() -> None:
     assert next_due("since_signup >= 3 days", one(signup="2026-11-25"), "2026-11-22") == "2026-11-25"
 
 
+# They follow from what they are given.
+OF_TWO_VALUES = {"min", "max"}
+
+
 def test_every_name_says_until_when_it_stays_as_it_is() -> None:
-    silent = [name for name, entry in NAMES.items() if entry.value and entry.until is None]
+    silent = [
+        name for name, entry in NAMES.items() if entry.value and entry.until is None and name not in OF_TWO_VALUES
+    ]
     assert silent == []
 
 

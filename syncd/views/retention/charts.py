@@ -65,9 +65,13 @@ def _labels(*, dy: int, dx: int = 0, only: str = "") -> Spec:
 
 
 def _names_axis(names: Sequence[str]) -> Spec:
-    """Room for the names in whatever font the page is shown: the library measures with one of its own."""
-    room = 8 * max(map(len, names), default=0) + 10
-    return {"title": None, "grid": False, "labelColor": INK, "minExtent": room, "maxExtent": room}
+    return {"title": None, "grid": False, "labelColor": INK} | _room(names)
+
+
+def _room(labels: Sequence[str]) -> Spec:
+    """Room for the labels in whatever font the page is shown: the library measures with one of its own."""
+    room = 8 * max(map(len, labels), default=0) + 10
+    return {"minExtent": room, "maxExtent": room}
 
 
 def mix(document: Document, words: Words, width: int) -> Spec:
@@ -84,7 +88,9 @@ def mix(document: Document, words: Words, width: int) -> Spec:
         for each in document["periods"]
         for place, (key, name) in enumerate(names.items())
     ]
-    count = {"field": "customers", "type": "quantitative", "axis": {"title": None, "tickCount": 5, "format": ",d"}}
+    most = max((each["ending"] for each in document["periods"]), default=0)
+    axis = {"title": None, "tickCount": 5, "format": ",d"} | _room([words.number(most)])
+    count = {"field": "customers", "type": "quantitative", "axis": axis}
     return {
         "width": width,
         "height": 220,

@@ -56,6 +56,17 @@ def upgrade() -> None:
     )
 
     op.create_table(
+        "companions",
+        sa.Column("audience", sa.String(length=64), nullable=False),
+        sa.Column("place", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("product", sa.Text(), nullable=False),
+        sa.Column("companion", sa.Text(), nullable=False),
+        sa.Column("joint", sa.Integer(), nullable=False),
+        sa.Column("lift", sa.Float(), nullable=False),
+        sa.Column("least_lift", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("audience", "place", name="pk_companions"),
+    )
+    op.create_table(
         "figures",
         sa.Column("audience", sa.String(length=64), nullable=False),
         sa.Column("expression", sa.Text(), nullable=False),
