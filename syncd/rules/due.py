@@ -69,8 +69,12 @@ def due_times(playbook: Playbook, judgement: Judgement) -> DueTimes:
 def _settled(segment: Segment, scope: Scope) -> Instants:
     """Until when everybody stays in the segment, or out of it. Afterwards in() knows it."""
     when, stay_while = in_force(segment, scope)
-    enters = course(when, scope)
-    stays = _either((enters, course(stay_while, scope))) if stay_while else enters
+    enters = stays = course(when, scope)
+    if segment.settle:
+        settled = Course(scope.settled(segment.settle), until.settles(scope, segment.settle))
+        enters = _all((enters, settled))
+    if stay_while:
+        stays = _either((stays, course(stay_while, scope)))
     found = np.where(scope.inside[segment.name], stays.until, enters.until)
     scope.until[segment.name] = found
     return found
