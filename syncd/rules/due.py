@@ -115,9 +115,8 @@ def _course(node: Node, scope: Scope) -> Course:
     name = NAMES[node.name]
     if name.of_audience:
         return Course(value_of(node, scope), until.never(scope))
-    if operands := [_course(operand, scope) for operand in children(node)]:
-        return _calculated(node.name, value_of(node, scope), operands, scope)
-    assert name.until is not None, f"{node.name} does not say until when it stays as it is"
+    if name.until is None:
+        return _calculated(node.name, value_of(node, scope), [_course(part, scope) for part in children(node)], scope)
     slope = name.slope(scope, *node.arguments) if name.slope else 0.0
     return Course(value_of(node, scope), name.until(scope, *node.arguments), slope)
 

@@ -44,7 +44,7 @@ class Name:
     for its argument (see `chances`); `needs`: the columns that it reads and not every batch has.
 
     `until(scope, *arguments)`: the first later instant at which a value of a customer can be another one if nothing
-    happens, besides growing by `slope(scope, *arguments)` with each local day. An age grows by a day.
+    happens, besides growing by `slope(scope, *arguments)` with each local day. None: that follows from the arguments.
 
     `of_now`: its facts are known only as they are now, also where a day that is over is asked about.
     """
