@@ -23,16 +23,12 @@ from syncd.plan import Occasion
 # is about; thanks for last month's order, after an outage or a plan that was held for long, would make them wonder.
 LATE_SECONDS = 2 * 86_400
 
-TOO_LATE = "too late to be told"
-REFUSED = "refused by the service"
-NOT_SUBSCRIBED = "not subscribed"
-CONTROL = "in the control group"
-UNDONE = {
-    "join": "left the segment again",
-    "leave": "joined the segment again",
-    "order": "the order does not count any more",
-    "cart": "the cart is gone, or was ordered",
-}
+# Why an occasion is dropped; the words for it are in `views.words`.
+TOO_LATE = "too-late"
+REFUSED = "refused"
+NOT_SUBSCRIBED = "not-subscribed"
+CONTROL = "control-group"
+UNDONE = {"join": "left-again", "leave": "joined-again", "order": "order-undone", "cart": "cart-over"}
 
 
 class _Due(NamedTuple):

@@ -23,7 +23,8 @@ from syncd.rules import Moment
 
 # An order or cart that turns up later than this is not even written down as one that was dropped.
 LOOK_BACK_SECONDS = 30 * 86_400
-NOT_IN_USE = "the moment is no longer in the playbook"
+# Why what waits is dropped with its moment.
+NOT_IN_USE = "not-in-use"
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,8 @@ class _Teller:
             yield Line(self.words("moments"), "title")
         for moment in self.document["moments"]:
             day, state = self.words.short_day(moment["happened"][:10]), self.words(f"moment-{moment['state']}")
-            yield Line(f"  {day:<13}{moment['name']}: {state}")
+            reason = moment["reason"] and f" ({self.words('dropped-' + moment['reason'])})"
+            yield Line(f"  {day:<13}{moment['name']}: {state}{reason}")
 
     def _segment(self, entry: Document) -> Iterator[Line]:
         yield from _wrapped(", ".join(self._course(entry)), f"  {entry['name']}  ", "    ", "name")
