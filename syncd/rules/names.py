@@ -173,7 +173,12 @@ NAMES: dict[str, Name] = {
     "subscribed": _state(Kind.BOOLEAN, lambda scope: scope.batch.subscribed),
     "open_rate": _state(Kind.NUMBER, lambda scope: scope.column("open_rate"), "open_rate"),
     "click_rate": _state(Kind.NUMBER, lambda scope: scope.column("click_rate"), "click_rate"),
-    "since_click": replace(_age(lambda scope: scope.click(), "clicked_day"), of_now=True),
+    # A click of a later day, as a replay of the past knows it, is not there before.
+    "since_click": replace(
+        _age(lambda scope: scope.click(), "clicked_day"),
+        of_now=True,
+        until=lambda scope: until.on_day(scope, scope.column("clicked_day")),
+    ),
     "birthday": Name(
         Kind.DATE, value=lambda scope: scope.birthday(), needs=frozenset({"birthday"}), until=until.next_year
     ),
