@@ -139,13 +139,16 @@ def shipped_segments_of(
     if paid and sum(amount for _, amount in paid) / 100 > figures.spend[90]:
         found.add("top-spender")
     if paid:
+        first = min(day for day, _ in paid)
+        if (first.month, first.year < today.year) == (today.month, True):
+            found.add("anniversary")
         away = (today - max(day for day, _ in paid)).days
         lateness = away / usual_gap(gaps_of(paid, today), figures.typical_gap)
         if away < 3:
             found.add("thank-you")
         if 14 <= away < 21:
             found.add("survey-due")
-        if away >= 365 or (away >= 7 and lateness > figures.usual[90]):
+        if away >= 365 or (away >= 14 and lateness > figures.usual[90]):
             found.add("lapsed")
         elif away >= 7 and lateness > figures.usual[80]:
             found.add("at-risk")

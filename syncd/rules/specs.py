@@ -28,9 +28,7 @@ _NAME = re.compile(r"[a-z0-9-]{1,50}")
 
 @dataclass(frozen=True, slots=True)
 class SegmentSpec:
-    """A segment as configured; `control` is the share in % that is kept without the tag, `settle` the seconds that
-    the newest order has to be old.
-    """
+    """A segment as configured; `control` is the share in % that is kept without the tag."""
 
     when: str
     describe: str = ""
@@ -38,7 +36,6 @@ class SegmentSpec:
     tag: str | None = None
     control: float = 0
     fallback: str | None = None
-    settle: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +59,7 @@ class MomentSpec:
 class Segment:
     """A segment ready to be judged: its rules as trees, and as they were written.
 
-    `fallback` stands in for both rules while what they need of `usual` is not known. Nobody joins before their
-    newest order is `settle` seconds old.
+    `fallback` stands in for both rules while what they need of `usual` is not known.
     """
 
     name: str
@@ -76,7 +72,6 @@ class Segment:
     stay_while_text: str = ""
     fallback: Node | None = None
     fallback_text: str = ""
-    settle: int = 0
 
     @property
     def trees(self) -> tuple[Node, ...]:
@@ -154,17 +149,7 @@ class Reading:
             fallback = self._tree(f"{where}.fallback", parse_rule, spec.fallback)
         if when is None:
             return None
-        segment = Segment(
-            name,
-            tag,
-            spec.describe,
-            spec.control,
-            when,
-            spec.when,
-            stay_while,
-            spec.stay_while or "",
-            settle=spec.settle or 0,
-        )
+        segment = Segment(name, tag, spec.describe, spec.control, when, spec.when, stay_while, spec.stay_while or "")
         return self._with_fallback(segment, fallback, spec.fallback or "")
 
     def _with_fallback(self, segment: Segment, fallback: Node | None, text: str) -> Segment:

@@ -14,7 +14,6 @@ from syncd.plan import Occasion, Plan, Standing, Surroundings, Tags, make_plan, 
 from syncd.settings import Audience
 from syncd.steps.context import Context
 from syncd.steps.judge import verdicts_as_of
-from syncd.steps.moments import foreseen, watch_of
 
 Shown = Mapping[str, int | None]
 
@@ -38,13 +37,7 @@ def _telling(
 
 
 def plan_as_of(context: Context, name: str, tags: Tags, today: int) -> Plan:
-    """The plan that a cycle would make on a local day from what the history holds; nothing is stored.
-
-    What people are told is told now: the plan of another day has nothing of it.
-    """
-    now = context.clock.now()
-    watch = watch_of(context, name, tags) if today == context.today(_audience(context, name)) else None
-    ready = moments.ready(context.history, name, now) if watch else {}
+    """The plan that a cycle would make on a local day from what the history holds; nothing is stored."""
     standings = (
         Standing(
             verdict.person.customer_id,
@@ -54,8 +47,6 @@ def plan_as_of(context: Context, name: str, tags: Tags, today: int) -> Plan:
             verdict.person.known_tags,
             verdict.fields,
             verdict.person.known_fields,
-            occasions=ready.get(verdict.person.customer_id, ())
-            + (foreseen(watch, verdict.person, verdict.segments, now) if watch else ()),
         )
         for verdict in verdicts_as_of(context, name, tags, today)
     )

@@ -15,7 +15,7 @@ from syncd.history.database import History, open_history
 from syncd.history.ledger import tags_of
 from syncd.history.members import store_members
 from syncd.history.schema import customers, memberships
-from syncd.model import OrderStatus, Refund
+from syncd.model import Cart, Item, OrderStatus, Product, Refund
 from syncd.settings import Settings, load
 from syncd.steps.context import Context
 from syncd.steps.judge import judge
@@ -24,8 +24,8 @@ from tests.integration.worked_examples import Event, Example, examples, last_ins
 
 CONFIG = Path(__file__).parents[2] / "config"
 DAY = 86_400
-# Who bought, when, and for how much in minor units.
-Sale = tuple[str, int, int]
+# Who bought, when, for how much in minor units, and what.
+Sale = tuple[str, int, int, tuple[str, ...]]
 # Clocks change there on: 29 March and 25 October; 5 April and 6 September, at midnight; never, and days begin at a
 # quarter to; 5 April and 4 October.
 ZONES = ["Europe/Madrid", "America/Santiago", "Asia/Kathmandu", "Australia/Sydney"]
@@ -55,7 +55,7 @@ class Play:
         self.name, self.example, self.zone, self.history = name, example, zone, history
         self.email = f"person.{name}@example.com"
         self.tags = tags_of(history, name, audience.playbook, audience.tag_prefix)
-        self.paid_minor = self.clicks = 0
+        self.paid_minor = 0
         if others := self.others():
             self.sell(*others)
 
@@ -66,25 +66,32 @@ class Play:
             case []:
                 return []
             case [count, "others", "who", "spent", amount, "each"]:
-                return [(f"other.{n}", begin, int(amount) * 100) for n in range(int(count))]
+                return [(f"other.{n}", begin, int(amount) * 100, ()) for n in range(int(count))]
+            case [count, "others", "who", "bought", *titles]:
+                both = tuple(" ".join(titles).split(" and "))
+                # Besides them as many bought something else: what everybody buys goes with nothing.
+                return [
+                    (f"other.{n}.{title}", begin, 1_000, bought)
+                    for n in range(int(count))
+                    for title, bought in (("both", both), ("else", ("Honey",)))
+                ]
             case ["typical", "gap", "of", days, "days"]:
                 # 200 gaps, as many halves as doubles: their geometric mean is the typical gap. 80 % of them are at
                 # most twice as long, 90 % at most four times.
                 lengths = [0.5] * 90 + [1] * 50 + [2] * 30 + [4] * 30
                 gaps = enumerate(round(length * int(days)) * DAY for length in lengths)
-                return [(f"other.{n}", at, 1_000) for n, gap in gaps for at in (begin, begin + gap)]
+                return [(f"other.{n}", at, 1_000, ()) for n, gap in gaps for at in (begin, begin + gap)]
         raise AssertionError(f"nobody knows {self.example.shop!r}")
 
     def sell(self, *sales: Sale) -> None:
-        """These orders are in the history; the shop knows each buyer since their first one."""
-        known, orders = {}, []
-        for who, at, minor in sales:
+        """These orders are in the history."""
+        orders = []
+        for who, at, minor, titles in sales:
             email = f"{who}.{self.name}@example.com"
-            known.setdefault(email, customer(email, email, created_at=at, updated_at=at))
-            given = {"customer_id": email, "email": email, "placed_at": at, "updated_at": at}
-            orders.append(order(f"{email} {at}", **given, paid_minor=minor, goods_minor=minor))
-        latest = max(at for _, at, _ in sales)
-        take(self.history, *known.values(), **self.page(latest, "customers"))
+            given = {"customer_id": email, "email": email, "placed_at": at, "updated_at": at, "cart_id": "cart"}
+            items = tuple(Item(title, title, 1, minor) for title in titles)
+            orders.append(order(f"{email} {at}", **given, paid_minor=minor, goods_minor=minor, items=items))
+        latest = max(at for _, at, *_ in sales)
         take(self.history, *orders, **self.page(latest, "orders"))
 
     def page(self, at: int, resource: str) -> dict[str, object]:
@@ -96,13 +103,28 @@ class Play:
         match event.what.split():
             case ["subscribes"]:
                 self.join(at, opted_in_at=at)
-            case ["buys", amount]:
+            case ["buys", "for", "wholesale"]:
+                self.show(at, wholesale=True)
+            case ["buys", amount, *of]:
                 self.paid_minor = int(amount) * 100
-                self.sell(("person", at, self.paid_minor))
+                self.show(at)
+                self.sell(("person", at, self.paid_minor, tuple(of[1:])))
             case ["gets", amount, "back"]:
                 self.give_back(at, int(amount) * 100)
+            case ["leaves", "a", "cart", "of", amount]:
+                cart = Cart("cart", at, at, "EUR", int(amount) * 100, self.email, self.email)
+                self.show(at)
+                take(self.history, carts=(cart,), **self.page(at, "carts"))
+            case ["wishes", "for", title]:
+                take(self.history, products=(Product(title, title, at),), **self.page(at, "products"))
+                self.show(at, wishes=() if title == "nothing" else (title,))
             case words:
                 raise AssertionError(f"nobody knows {' '.join(words)!r}")
+
+    def show(self, at: int, **given: object) -> None:
+        """The shop's record of the person is this one."""
+        record = customer(self.email, self.email, created_at=at, updated_at=at, **given)
+        take(self.history, record, **self.page(at, "customers"))
 
     def join(self, at: int, **given: object) -> None:
         """The person is in the audience, as it shows them at this instant."""

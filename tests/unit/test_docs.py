@@ -140,3 +140,19 @@ def test_the_marketers_page_lists_the_shipped_segments_in_their_order() -> None:
     shipped = tomllib.loads((ROOT / "config/lifecycle.toml").read_text())["segments"]
     listed = (ROOT / "docs/marketer.md").read_text().partition("## The shipped segments")[2].partition("\n## ")[0]
     assert re.findall(r"^\| `([a-z0-9-]+)` \|", listed, re.M) == [*shipped]
+
+
+def test_the_marketers_page_says_what_each_shipped_field_holds() -> None:
+    shipped = tomllib.loads((ROOT / "config/lifecycle.toml").read_text())["fields"]
+    table = (ROOT / "docs/marketer.md").read_text().partition("| merge tag |")[2].partition("\n\n")[0]
+    assert {*re.findall(r"\*\\\|(\w+)\\\|\*", table)} == {*shipped}
+
+
+def test_what_the_shipped_rules_leave_out_can_be_taken_in() -> None:
+    from syncd.settings.lifecycle import read_playbook
+
+    for file in (ROOT / "config/lifecycle.toml", ROOT / "config/es/lifecycle.toml"):
+        text = file.read_text("utf-8")
+        woken = tomllib.loads(re.sub(r"^# (?=\[fields|value = |describe = )", "", text, flags=re.M))
+        assert woken["fields"].keys() - tomllib.loads(text)["fields"].keys() == {"PBUY90"}
+        assert read_playbook(woken, "EUR", "syncd:").fields
