@@ -211,6 +211,7 @@ def _fields(name: str, audience: Audience, profile: AudienceProfile) -> Iterator
         )
     else:
         yield Finding("ok", f"audience {name}: {len(wanted)} merge fields, {len(missing)} of them new; room for {room}")
+    yield from _birthdays(name, audience, profile)
     for tag, kind in wanted.items():
         if tag in profile.fields and profile.fields[tag] != kind:
             yield Finding(
@@ -218,6 +219,18 @@ def _fields(name: str, audience: Audience, profile: AudienceProfile) -> Iterator
                 f"audience {name}: the merge field {tag} is a {_plain(profile.fields[tag])}, syncd writes a {kind}",
                 "Give the field another name in the lifecycle file, or delete the one in Mailchimp.",
             )
+
+
+def _birthdays(name: str, audience: Audience, profile: AudienceProfile) -> Iterator[Finding]:
+    """Whether the field named in the configuration holds birthdays; about one that nobody named nothing is said."""
+    field = audience.birthday_field
+    if "birthday_field" in audience.model_fields_set and profile.fields.get(field) != "birthday":
+        is_what = "is no birthday field" if field in profile.fields else "does not exist"
+        yield Finding(
+            "warning",
+            f"audience {name}: the merge field {field} {is_what}, so nobody has a birthday",
+            "Name a merge field of the type birthday in birthday_field, or make one in Mailchimp.",
+        )
 
 
 def _tags(name: str, audience: Audience, profile: AudienceProfile, before: Before) -> Iterator[Finding]:

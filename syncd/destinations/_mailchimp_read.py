@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from calendar import monthrange
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -39,6 +40,7 @@ MOST_PAGES = 100
 FORGOTTEN_DOMAIN = "@forgotten.mailchimp.com"
 # The property of an event by which it is found again.
 EPISODE = "episode"
+_BIRTHDAY = re.compile(r"\d\d/\d\d", re.ASCII)
 _CONTACT_ID = re.compile(r"[!-~]{1,64}")
 
 
@@ -116,16 +118,23 @@ C = TypeVar("C", bound=Collection)
 class Reader:
     """Reads one audience.
 
-    `archived_apart`: archived members are missing in a listing that does not ask for them, so they are
-    asked for in a walk of their own.
+    `birthday_field` is the merge field that holds birthdays, "" for none. `archived_apart`: archived members are
+    missing in a listing that does not ask for them, so they are asked for in a walk of their own.
     """
 
     def __init__(
-        self, gateway: Gateway, list_id: str, *, archived_apart: bool = True, now: Callable[[], float] = time.time
+        self,
+        gateway: Gateway,
+        list_id: str,
+        *,
+        birthday_field: str = "",
+        archived_apart: bool = True,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._gateway = gateway
         self._list_id = list_id
         self._now = now
+        self._birthday_field = birthday_field
         self._archived_apart = archived_apart
         self._afresh = False
 
@@ -233,6 +242,7 @@ class Reader:
             fields={tag: value for tag, value in row.merge_fields.items() if isinstance(value, str | int | float)},
             open_rate=row.stats.avg_open_rate,
             click_rate=row.stats.avg_click_rate,
+            birthday=birthday(row.merge_fields.get(self._birthday_field)),
         )
 
     def _all_tags(self, email: str) -> list[Tag]:
@@ -267,6 +277,15 @@ def instant(text: str) -> int | None:
     except ValueError as err:
         raise TransientError("Mailchimp sent an instant that cannot be read") from err
     return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
+
+
+def birthday(value: object) -> int | None:
+    """Month and day as MMDD of a birthday as Mailchimp writes it, `11/22`; None for anything else."""
+    if not isinstance(value, str) or not _BIRTHDAY.fullmatch(value):
+        return None
+    month, day = int(value[:2]), int(value[3:])
+    # In a leap year, because 29 February is a birthday.
+    return 100 * month + day if 1 <= month <= 12 and 1 <= day <= monthrange(2000, month)[1] else None
 
 
 def _status(text: str) -> MemberStatus:

@@ -82,6 +82,7 @@ class Mailchimp:
         gateway: Gateway,
         list_id: str,
         *,
+        birthday_field: str = "",
         field_limit: int = FIELD_LIMIT,
         archived_apart: bool = True,
         sleep: Callable[[float], None] = time.sleep,
@@ -92,7 +93,7 @@ class Mailchimp:
         self._list_id = list_id
         self._connection = gateway.http.connection
         self._field_limit = field_limit
-        self._reader = Reader(gateway, list_id, archived_apart=archived_apart, now=now)
+        self._reader = Reader(gateway, list_id, birthday_field=birthday_field, archived_apart=archived_apart, now=now)
         self._segments = Segments(gateway, list_id)
         self._calls = Calls(gateway, list_id)
         self._batches = Batches(gateway, list_id, sleep)
@@ -241,4 +242,4 @@ def connect(
     Raises: UserError for a key that is no Mailchimp key.
     """
     gateway = gateway_module.connect(audience.api_key.get, audience.base_url, f"audiences.{name}", sleep=sleep)
-    return Mailchimp(gateway, audience.list_id, sleep=sleep, now=now)
+    return Mailchimp(gateway, audience.list_id, birthday_field=audience.birthday_field, sleep=sleep, now=now)

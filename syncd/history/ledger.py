@@ -16,6 +16,7 @@ from syncd.errors import UserError
 from syncd.history import occasions
 from syncd.history.database import among, put
 from syncd.history.people import mark_news
+from syncd.history.reading import fetch
 from syncd.history.schema import audiences, customers, figures, members, memberships, news, segments, standings
 from syncd.model import MemberStatus
 from syncd.plan import Standing, Tags
@@ -122,8 +123,7 @@ def people(db: Connection, audience: str, ids: Sequence[int]) -> dict[int, Perso
         .outerjoin(members, (members.c.customer_id == customers.c.id) & (members.c.audience == audience))
         .outerjoin(standings, (standings.c.customer_id == customers.c.id) & (standings.c.audience == audience))
     )
-    rows: Iterable[Any] = db.execute(query.where(among(db, customers.c.id, ids)))
-    return {row[0]: Person(*row) for row in rows}
+    return {row[0]: Person(*row) for row in fetch(db, query.where(among(db, customers.c.id, ids)))}
 
 
 def store_judgement(

@@ -37,6 +37,7 @@ class _Row(NamedTuple):
     opted_in_at: int | None
     open_rate: float | None
     click_rate: float | None
+    birthday: int | None
     known_tags: int
     known_fields: str
 
@@ -44,10 +45,11 @@ class _Row(NamedTuple):
 class _Known(NamedTuple):
     row: _Row | None
     changed_at: int
+    clicked_at: int | None
     refused: str
 
 
-_NOBODY = _Known(None, 0, "")
+_NOBODY = _Known(None, 0, None, "")
 
 
 def store_members(
@@ -74,7 +76,7 @@ def store_members(
         left = _forget_old_addresses(db, audience, {row.contact_id: id_ for id_, (_, row) in found.items()})
         known = _known(db, audience, found)
         changed = {id_ for id_, (_, row) in found.items() if row != known.get(id_, _NOBODY).row}
-        _store(db, audience, found, known)
+        _store(db, audience, found, known, now)
         consents.append(db, consents.esp_source(audience), _statements(found), now)
         derive(db, changed)
         people.mark_news(db, changed | left, [audience])
@@ -102,8 +104,8 @@ def _row(member: Member, bits: Mapping[str, int], field_names: Sequence[str]) ->
         bit = bits.get(tag.lower())
         tags |= 0 if bit is None else 1 << bit
     fields = canonical_fields({name: member.fields[name] for name in field_names if name in member.fields})
-    rates = (member.open_rate, member.click_rate)
-    return _Row(member.contact_id, member.status.value, member.opted_in_at, *rates, tags, fields)
+    told = (member.opted_in_at, member.open_rate, member.click_rate, member.birthday)
+    return _Row(member.contact_id, member.status.value, *told, tags, fields)
 
 
 def _forget_old_addresses(db: Connection, audience: str, contacts: Mapping[str, int]) -> set[int]:
@@ -137,7 +139,7 @@ def _known(db: Connection, audience: str, ids: Collection[int]) -> dict[int, _Kn
     standing = and_(standings.c.audience == members.c.audience, standings.c.customer_id == members.c.customer_id)
     query = (
         select(
-            *(members.c[name] for name in ("customer_id", "changed_at", *_MEMBER[3:])),
+            *(members.c[name] for name in ("customer_id", "changed_at", "clicked_at", *_OF_ROW)),
             func.coalesce(standings.c.known_tags, 0),
             func.coalesce(standings.c.known_fields, ""),
             func.coalesce(standings.c.refused, ""),
@@ -145,24 +147,34 @@ def _known(db: Connection, audience: str, ids: Collection[int]) -> dict[int, _Kn
         .outerjoin(standings, standing)
         .where(members.c.audience == audience, among(db, members.c.customer_id, ids))
     )
-    return {row[0]: _Known(_Row(*row[2:-1]), row[1], row[-1]) for row in db.execute(query)}
+    return {row[0]: _Known(_Row(*row[3:-1]), row[1], row[2], row[-1]) for row in db.execute(query)}
 
 
-_MEMBER = ("audience", "customer_id", "changed_at", "contact_id", "status", "opted_in_at", "open_rate", "click_rate")
+# What is a member's own; what of it is ours stands with their standing.
+_OF_ROW = _Row._fields[:-2]
+_MEMBER = ("audience", "customer_id", "changed_at", "clicked_at", *_OF_ROW)
 
 
-def _store(db: Connection, audience: str, found: _Found, known: Mapping[int, _Known]) -> None:
+def _store(db: Connection, audience: str, found: _Found, known: Mapping[int, _Known], now: int) -> None:
     rows, bearing = [], []
     for id_, (member, row) in found.items():
         before = known.get(id_, _NOBODY)
         if row != before.row or member.changed_at != before.changed_at:
-            rows.append((audience, id_, member.changed_at, *row[:5]))
+            clicked_at = now if _has_clicked(row, before.row) else before.clicked_at
+            rows.append((audience, id_, member.changed_at, clicked_at, *row[:-2]))
         if row != before.row:
             # What the service refused it may take from who has another status or contact now.
             same = before.row is not None and row[:2] == before.row[:2]
             bearing.append((audience, id_, row.known_tags, row.known_fields, before.refused if same else ""))
     put(db, members, _MEMBER, rows)
     put(db, standings, ("audience", "customer_id", "known_tags", "known_fields", "refused"), bearing)
+
+
+def _has_clicked(row: _Row, before: _Row | None) -> bool:
+    """Whether the rate rose, which only a click does. The first rate seen counts as just risen: nobody is taken for
+    inactive over a time of which nothing is known.
+    """
+    return (row.click_rate or 0.0) > ((before.click_rate if before else None) or 0.0)
 
 
 def _statements(found: _Found) -> list[Statement]:

@@ -18,22 +18,17 @@ from syncd.history.outbox import PARKED
 from syncd.history.schema import members, memberships, moments, orders, standings
 from syncd.model import MemberStatus
 from syncd.plan import Occasion
-from syncd.plan.want import control_bits
 
 # Old news: what cannot be told within two days of its time is not told at all. Until then people know what the mail
 # is about; thanks for last month's order, after an outage or a plan that was held for long, would make them wonder.
 LATE_SECONDS = 2 * 86_400
 
-TOO_LATE = "too late to be told"
-REFUSED = "refused by the service"
-NOT_SUBSCRIBED = "not subscribed"
-CONTROL = "in the control group"
-UNDONE = {
-    "join": "left the segment again",
-    "leave": "joined the segment again",
-    "order": "the order does not count any more",
-    "cart": "the cart is gone, or was ordered",
-}
+# Why an occasion is dropped; the words for it are in `views.words`.
+TOO_LATE = "too-late"
+REFUSED = "refused"
+NOT_SUBSCRIBED = "not-subscribed"
+CONTROL = "control-group"
+UNDONE = {"join": "left-again", "leave": "joined-again", "order": "order-undone", "cart": "cart-over"}
 
 
 class _Due(NamedTuple):
@@ -62,22 +57,25 @@ def ripen(history: History, watch: Watch, awaited: Collection[int], now: int) ->
         due = [_Due(*row) for row in db.execute(_DUE, {"a": watch.audience, "now": now})]
     watched = {one.moment.name: one for one in watch.moments}
     true = _still_true(history, watch, [one for one in due if one.name in watched], now)
-    dropped, moved = {}, []
+    dropped: dict[str, list[str]] = defaultdict(list)
+    moved = []
     for one in due:
         if reason := _why_not(one, watched.get(one.name), awaited, now):
-            dropped[one.episode] = reason
+            dropped[reason].append(one.episode)
         elif one.episode not in true:
-            dropped[one.episode] = UNDONE[watched[one.name].moment.on]
+            dropped[UNDONE[watched[one.name].moment.on]].append(one.episode)
         elif (happened_at := true[one.episode]) != one.happened_at:
             moved.append((one.episode, happened_at, happened_at + watched[one.name].moment.settle))
     if dropped or moved:
         with history.begin() as db:
-            for episode, reason in dropped.items():
-                db.execute(_drop(reason, now).where(moments.c.episode == episode, moments.c.state == "waiting"))
+            for reason, episodes in dropped.items():
+                values = {"state": "dropped", "reason": reason, "settled_at": now}
+                db.execute(update(moments).where(among(db, moments.c.episode, episodes)).values(values))
             for episode, happened_at, due_at in moved:
                 again = {"happened_at": happened_at, "due_at": due_at}
                 db.execute(update(moments).where(moments.c.episode == episode).values(again))
-    return Counter(one.name for one in due if one.episode in dropped)
+    names = {one.episode: one.name for one in due}
+    return Counter(names[episode] for episodes in dropped.values() for episode in episodes)
 
 
 _DUE = text(
@@ -102,8 +100,7 @@ def _why_not(one: _Due, watched: Watched | None, awaited: Collection[int], now: 
     joins_soon = one.status is None and (one.wanted or one.customer_id in awaited)
     if one.leaving or not (joins_soon or one.status == MemberStatus.SUBSCRIBED):
         return NOT_SUBSCRIBED
-    share = (watched.moment.segment or "", watched.control)
-    return CONTROL if control_bits(one.email, {0: share}) else ""
+    return CONTROL if watched.withheld_from(one.email) else ""
 
 
 def _still_true(history: History, watch: Watch, due: Sequence[_Due], now: int) -> dict[str, int]:
@@ -160,10 +157,6 @@ def _last_orders(db: Connection, watch: Watch, ids: Collection[int]) -> dict[int
         for row in counting(watch, found):
             last[row.customer_id] = max(last.get(row.customer_id, 0), row.placed_at)
     return last
-
-
-def _drop(reason: str, now: int) -> Any:
-    return update(moments).values(state="dropped", reason=reason, settled_at=now)
 
 
 def ready(history: History, audience: str, now: int) -> dict[int, tuple[Occasion, ...]]:

@@ -18,11 +18,13 @@ from sqlalchemy import Connection, and_, delete, insert, select, text, update
 from syncd.history.database import History, among
 from syncd.history.schema import carts, memberships, moments, moments_in_use, news, orders
 from syncd.lifecycle.counting import Spend, counted
+from syncd.plan.want import control_bits
 from syncd.rules import Moment
 
 # An order or cart that turns up later than this is not even written down as one that was dropped.
 LOOK_BACK_SECONDS = 30 * 86_400
-NOT_IN_USE = "the moment is no longer in the playbook"
+# Why what waits is dropped with its moment.
+NOT_IN_USE = "not-in-use"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,10 @@ class Watched:
     bit: int = 0
     former: tuple[int, ...] = ()
     control: float = 0
+
+    def withheld_from(self, email: str) -> bool:
+        """Whether the person is in the control group of the segment."""
+        return bool(control_bits(email, {0: (self.moment.segment or "", self.control)}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,20 +151,12 @@ _RECORD = text(
 
 def _joined(db: Connection, audience: str, one: Watched, ids: Sequence[int], now: int) -> list[_Found]:
     """Who began to stay at `now`, and does not merely go on under another tag."""
-    before = memberships.alias()
-    goes_on = (
-        select(before.c.id)
-        .where(before.c.audience == audience, before.c.customer_id == memberships.c.customer_id)
-        .where(before.c.bit.in_(one.former), before.c.until_at == now)
-    )
-    query = select(memberships.c.customer_id, memberships.c.since_at).where(
-        memberships.c.audience == audience,
-        memberships.c.bit == one.bit,
-        memberships.c.since_at == now,
-        among(db, memberships.c.customer_id, ids),
-        ~goes_on.exists(),
-    )
-    return [_Found(id_, f"{id_}/{since_at}", since_at) for id_, since_at in db.execute(query)]
+    ours = (memberships.c.audience == audience, among(db, memberships.c.customer_id, ids))
+    began = (memberships.c.bit == one.bit, memberships.c.since_at == now)
+    ended = (memberships.c.bit.in_(one.former), memberships.c.until_at == now)
+    goes_on = set(db.execute(select(memberships.c.customer_id).where(*ours, *ended)).scalars()) if one.former else ()
+    found = db.execute(select(memberships.c.customer_id, memberships.c.since_at).where(*ours, *began))
+    return [_Found(id_, f"{id_}/{since_at}", since_at) for id_, since_at in found if id_ not in goes_on]
 
 
 def _left(db: Connection, audience: str, one: Watched, ids: Sequence[int], now: int) -> list[_Found]:

@@ -116,7 +116,7 @@ def drop_approved(history: History, audience: str, now: int) -> None:
     What was being told is not told again: whether it was, nobody can tell who reads another account.
     """
     with history.begin() as db:
-        telling.give_up(db, audience, "the account changed while it was being sent", now)
+        telling.give_up(db, audience, now)
         db.execute(delete(outbox).where(outbox.c.audience == audience))
         db.execute(
             update(plans)

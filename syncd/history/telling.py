@@ -21,6 +21,8 @@ from syncd.money import to_major
 # The service may take a while to show an event that it took; only after that its absence is believed.
 ECHO_SECONDS = 60
 PRODUCT_LENGTH = 100
+# Why what was being sent is dropped: nobody can tell any more whether it was.
+ACCOUNT_CHANGED = "account-changed"
 
 
 class Told(NamedTuple):
@@ -83,10 +85,10 @@ def settle(history: History, shown: Collection[str], missing: Collection[str], n
         db.execute(again.values(state="waiting", settled_at=None))
 
 
-def give_up(db: Connection, audience: str, reason: str, now: int) -> None:
-    """What was being sent is never sent again: nobody can tell any more whether it was."""
+def give_up(db: Connection, audience: str, now: int) -> None:
+    """What was being sent is never sent again: the account that could tell whether it was is another one now."""
     sending = (moments.c.audience == audience, moments.c.state == "sending")
-    db.execute(update(moments).where(*sending).values(state="dropped", reason=reason, settled_at=now))
+    db.execute(update(moments).where(*sending).values(state="dropped", reason=ACCOUNT_CHANGED, settled_at=now))
 
 
 def details(history: History, told: Iterable[Told], on: Mapping[str, str]) -> dict[str, dict[str, str]]:

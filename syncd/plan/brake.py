@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from syncd.plan.diff import Plan
 
@@ -62,14 +63,26 @@ def reasons_to_hold(plan: Plan, around: Surroundings, limits: Limits) -> tuple[s
     )
 
 
-def too_many_removed(removed: int, limit: int) -> list[str]:
+class Excess(NamedTuple):
+    """More than a plan may do unasked: so many people would get the tag of `segment`; None: tags would be removed."""
+
+    segment: str | None
+    number: int
+    limit: int
+
+    def __str__(self) -> str:
+        what = f"people would get the tag of {self.segment}" if self.segment is not None else "tags would be removed"
+        return f"{self.number:,} {what}, the limit is {self.limit:,}"
+
+
+def too_many_removed(removed: int, limit: int) -> list[Excess]:
     """The reason to hold a plan that removes so many tags; none within the limit."""
-    return [f"{removed:,} tags would be removed, the limit is {limit:,}"] if removed > limit else []
+    return [Excess(None, removed, limit)] if removed > limit else []
 
 
-def too_many_added(segment: str, added: int, limit: int) -> list[str]:
+def too_many_added(segment: str, added: int, limit: int) -> list[Excess]:
     """The reason to hold a plan by which so many people get a segment's tag; none within the limit."""
-    return [f"{added:,} people would get the tag of {segment}, the limit is {limit:,}"] if added > limit else []
+    return [Excess(segment, added, limit)] if added > limit else []
 
 
 def _shop_reasons(around: Surroundings, limits: Limits) -> list[str]:
@@ -87,7 +100,7 @@ def _shop_reasons(around: Surroundings, limits: Limits) -> list[str]:
 def _removal_reasons(plan: Plan, around: Surroundings, limits: Limits) -> list[str]:
     limit = limits.removals(around.managed)
     moves = plan.counts["member_rename"] + plan.counts["member_archive"]
-    reasons = too_many_removed(plan.counts["tag_remove"], limit)
+    reasons = [str(excess) for excess in too_many_removed(plan.counts["tag_remove"], limit)]
     if moves > limit:
         reasons.append(f"{moves:,} contacts would be renamed or archived, the limit is {limit:,}")
     return reasons
@@ -95,7 +108,7 @@ def _removal_reasons(plan: Plan, around: Surroundings, limits: Limits) -> list[s
 
 def _addition_reasons(plan: Plan, around: Surroundings, limits: Limits) -> list[str]:
     limit = limits.additions(around.managed)
-    reasons = [reason for name, added, _ in plan.segments for reason in too_many_added(name, added, limit)]
+    reasons = [str(excess) for name, added, _ in plan.segments for excess in too_many_added(name, added, limit)]
     for name, announced, _ in plan.moments:
         if announced > limit:
             reasons.append(f"{announced:,} people would get the event of {name}, the limit is {limit:,}")

@@ -69,8 +69,12 @@ def due_times(playbook: Playbook, judgement: Judgement) -> DueTimes:
 def _settled(segment: Segment, scope: Scope) -> Instants:
     """Until when everybody stays in the segment, or out of it. Afterwards in() knows it."""
     when, stay_while = in_force(segment, scope)
-    enters = course(when, scope)
-    stays = _either((enters, course(stay_while, scope))) if stay_while else enters
+    enters = stays = course(when, scope)
+    if segment.settle:
+        settled = Course(scope.settled(segment.settle), until.settles(scope, segment.settle))
+        enters = _all((enters, settled))
+    if stay_while:
+        stays = _either((stays, course(stay_while, scope)))
     found = np.where(scope.inside[segment.name], stays.until, enters.until)
     scope.until[segment.name] = found
     return found
@@ -111,9 +115,8 @@ def _course(node: Node, scope: Scope) -> Course:
     name = NAMES[node.name]
     if name.of_audience:
         return Course(value_of(node, scope), until.never(scope))
-    if operands := [_course(operand, scope) for operand in children(node)]:
-        return _calculated(node.name, value_of(node, scope), operands, scope)
-    assert name.until is not None, f"{node.name} does not say until when it stays as it is"
+    if name.until is None:
+        return _calculated(node.name, value_of(node, scope), [_course(part, scope) for part in children(node)], scope)
     slope = name.slope(scope, *node.arguments) if name.slope else 0.0
     return Course(value_of(node, scope), name.until(scope, *node.arguments), slope)
 

@@ -54,7 +54,8 @@ def explain(
 
     A value is that of a condition as written (`expression`): what was measured (`value`, of a `kind`), what it
     was compared with where that is measured too (`against`), over which `windows`, whether the condition `holds`,
-    and when that changes if nothing happens (`changes_at`). What is measured by order gaps has its `gap_days`
+    whether the rule wants it to (`wanted`; behind `not` it does not), and when it changes if nothing happens
+    (`changes_at`). What is measured by order gaps has its `gap_days`
     and `last_order_days`, and a `note` with both. What the audience's figures lack for it is `unknown`, and the
     `note` says why. Where only `stay_while` keeps the customer in, its conditions follow and `stays` is true.
     Where the fallback of a segment is in force, the values are its own and `fallback` says why; else None. The
@@ -89,10 +90,10 @@ def _segment(segment: Segment, scope: Scope, bit: int, rules: Mapping[str, Node]
         "stays": stays,
         "fallback": why_unknown(scope.figures) if falls_back else None,
         "values": [
-            {"expression": text[slice(*node.span)], **_condition(node, scope)}
+            {"expression": text[slice(*node.span)], **_condition(node, scope), "wanted": wanted}
             | {"changes_at": person.changes(Condition.of(resolved(node, rules)))}
             for rule, text in told
-            for node in conditions(rule)
+            for node, wanted in conditions(rule)
         ],
         "ways": [] if inside else [_way(each) for each in ways_into(rules[segment.name], person)],
     }

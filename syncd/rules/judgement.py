@@ -1,7 +1,8 @@
 """Judging: in which segments customers are, and what their fields say.
 
 A segment holds those for whom its rule holds, and keeps a member for as long as `stay_while` holds.
-Its `fallback` stands in for both while the audience's figure of `usual` is not known.
+Its `fallback` stands in for both while the audience's figure of `usual` is not known. Where it has to
+`settle`, nobody joins by an order that may be cancelled yet.
 It knows bit sets and columns; it neither reads facts nor writes judgements.
 """
 
@@ -79,8 +80,10 @@ def settle(segment: Segment, scope: Scope, bit: int) -> Flags:
     """Who is in the segment. Afterwards in() knows it."""
     when, stay_while = in_force(segment, scope)
     inside: Flags = value_of(when, scope)
+    was_in = (scope.batch.was_in >> bit & 1).astype(bool)
+    if segment.settle:
+        inside = inside & (was_in | scope.settled(segment.settle))
     if stay_while:
-        was_in = (scope.batch.was_in >> bit & 1).astype(bool)
         inside = inside | (was_in & value_of(stay_while, scope))
     scope.inside[segment.name] = inside
     return inside

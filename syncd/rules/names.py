@@ -44,7 +44,7 @@ class Name:
     for its argument (see `chances`); `needs`: the columns that it reads and not every batch has.
 
     `until(scope, *arguments)`: the first later instant at which a value of a customer can be another one if nothing
-    happens, besides growing by `slope(scope, *arguments)` with each local day. An age grows by a day.
+    happens, besides growing by `slope(scope, *arguments)` with each local day. None: that follows from the arguments.
 
     `of_now`: its facts are known only as they are now, also where a day that is over is asked about.
     """
@@ -173,7 +173,12 @@ NAMES: dict[str, Name] = {
     "subscribed": _state(Kind.BOOLEAN, lambda scope: scope.batch.subscribed),
     "open_rate": _state(Kind.NUMBER, lambda scope: scope.column("open_rate"), "open_rate"),
     "click_rate": _state(Kind.NUMBER, lambda scope: scope.column("click_rate"), "click_rate"),
-    "since_click": replace(_age(lambda scope: scope.click(), "clicked_day"), of_now=True),
+    # A click of a later day, as a replay of the past knows it, is not there before.
+    "since_click": replace(
+        _age(lambda scope: scope.click(), "clicked_day"),
+        of_now=True,
+        until=lambda scope: until.on_day(scope, scope.column("clicked_day")),
+    ),
     "birthday": Name(
         Kind.DATE, value=lambda scope: scope.birthday(), needs=frozenset({"birthday"}), until=until.next_year
     ),

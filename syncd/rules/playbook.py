@@ -87,7 +87,8 @@ class Playbook:
     @property
     def needs(self) -> frozenset[Need]:
         """The columns that a batch must have to be judged."""
-        return needs_of(*(tree for s in self.segments for tree in s.trees), *(f.value for f in self.fields))
+        needs = needs_of(*(tree for s in self.segments for tree in s.trees), *(f.value for f in self.fields))
+        return needs | {"last_order_at"} if any(s.settle for s in self.segments) else needs
 
     @property
     def of_now(self) -> tuple[str, ...]:
@@ -102,6 +103,7 @@ class Playbook:
             "currency": self.currency,
             "segments": {s.name: [s.tag, s.control, *map(str, s.trees)] for s in self.segments},
             "fields": {f.name: str(f.value) for f in self.fields},
+            "settling": {s.name: s.settle for s in self.segments if s.settle},
             "fallbacks": {s.name: str(s.fallback) for s in self.segments if s.fallback},
             "moments": {m.name: m.occasion for m in self.moments},
         }

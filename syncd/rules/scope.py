@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from syncd.calendar import DAY_SECONDS, Span, Window, date_of, in_year, midnight, yearly_day
+from syncd.calendar import DAY_SECONDS, Span, Window, date_of, in_year, local_days, midnight, yearly_day
 from syncd.lifecycle import buying, gaps, metrics, products
 from syncd.lifecycle.columns import NO_DAY, Batch, Days, Instants, Need
 from syncd.model import CART_DAYS
@@ -160,6 +160,14 @@ class Scope:
         changed_at = self.column("cart_at")
         has: Flags = (changed_at <= self.now) & (changed_at > self.now - CART_SECONDS)
         return has
+
+    def settled(self, seconds: int) -> Flags:
+        """Whose newest order is at least so old; also who has not ordered yet."""
+        placed_at = self.column("last_order_at")
+        # On a day before that order it is not there, and of the one before it no instant is known.
+        not_yet = local_days(placed_at, self.batch.zone) > self.today
+        found: Flags = (placed_at + seconds <= self.now) | not_yet
+        return found
 
     def column(self, need: Need) -> Column:
         """A column that only some batches have."""

@@ -28,7 +28,9 @@ _NAME = re.compile(r"[a-z0-9-]{1,50}")
 
 @dataclass(frozen=True, slots=True)
 class SegmentSpec:
-    """A segment as configured; `control` is the share in % that is kept without the tag."""
+    """A segment as configured; `control` is the share in % that is kept without the tag, `settle` the seconds that
+    the newest order has to be old.
+    """
 
     when: str
     describe: str = ""
@@ -36,6 +38,7 @@ class SegmentSpec:
     tag: str | None = None
     control: float = 0
     fallback: str | None = None
+    settle: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,8 @@ class MomentSpec:
 class Segment:
     """A segment ready to be judged: its rules as trees, and as they were written.
 
-    `fallback` stands in for both rules while what they need of `usual` is not known.
+    `fallback` stands in for both rules while what they need of `usual` is not known. Nobody joins before their
+    newest order is `settle` seconds old.
     """
 
     name: str
@@ -72,6 +76,7 @@ class Segment:
     stay_while_text: str = ""
     fallback: Node | None = None
     fallback_text: str = ""
+    settle: int = 0
 
     @property
     def trees(self) -> tuple[Node, ...]:
@@ -149,7 +154,17 @@ class Reading:
             fallback = self._tree(f"{where}.fallback", parse_rule, spec.fallback)
         if when is None:
             return None
-        segment = Segment(name, tag, spec.describe, spec.control, when, spec.when, stay_while, spec.stay_while or "")
+        segment = Segment(
+            name,
+            tag,
+            spec.describe,
+            spec.control,
+            when,
+            spec.when,
+            stay_while,
+            spec.stay_while or "",
+            settle=spec.settle or 0,
+        )
         return self._with_fallback(segment, fallback, spec.fallback or "")
 
     def _with_fallback(self, segment: Segment, fallback: Node | None, text: str) -> Segment:

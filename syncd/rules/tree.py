@@ -121,13 +121,13 @@ def calls(node: Node) -> Iterator[Call]:
     return (part for part in walk(node) if isinstance(part, Call))
 
 
-def conditions(node: Node) -> Iterator[Node]:
-    """The comparisons and yes-or-no values that `and`, `or` and `not` join."""
+def conditions(node: Node, wanted: bool = True) -> Iterator[tuple[Node, bool]]:
+    """The comparisons and yes-or-no values that `and`, `or` and `not` join; and whether the rule wants them to hold."""
     if isinstance(node, Operation) and node.operator in ("and", "or", "not"):
         for operand in node.operands:
-            yield from conditions(operand)
+            yield from conditions(operand, wanted != (node.operator == "not"))
     else:
-        yield node
+        yield node, wanted
 
 
 def parts(node: Node) -> tuple[Node, ...]:

@@ -59,6 +59,11 @@ def on_day(scope: Scope, days: Column) -> Instants:
     return np.where(lies_ahead, midnights(ahead, scope.batch.zone), FOREVER)
 
 
+def settles(scope: Scope, seconds: int) -> Instants:
+    """When the newest order is old enough."""
+    return np.where(scope.settled(seconds), FOREVER, scope.column("last_order_at") + seconds)
+
+
 def cart_ends(scope: Scope) -> Instants:
     """When the open cart is too old to be one; or begins, in a shop whose clock is ahead."""
     changed_at = scope.column("cart_at")

@@ -34,6 +34,7 @@ class Segment(Table):
     describe: str = ""
     stay_while: str | None = None
     fallback: str | None = None
+    settle: Delay | None = None
     tag: str | None = None
     control: float = 0
 

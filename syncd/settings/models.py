@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from syncd.rules import Playbook
 
 DEFAULT_TAG_PREFIX = "syncd:"
+DEFAULT_BIRTHDAY_FIELD = "BIRTHDAY"
 _SHOPIFY = ".myshopify.com"
 
 
@@ -236,6 +237,9 @@ class Audience(Table):
     pending_counts: bool = False
     create: Literal["consented", "never"] = "consented"
     follow_shops: bool = True
+    birthday_field: Annotated[str, matching(r"[A-Z0-9_]{1,10}", "the tag of a merge field, such as BIRTHDAY")] = (
+        DEFAULT_BIRTHDAY_FIELD
+    )
     rates: dict[Currency, Annotated[Decimal, BeforeValidator(_rate)]] = Field(default_factory=dict)
     brake: Brake = Brake()
 

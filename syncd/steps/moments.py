@@ -6,8 +6,10 @@ import structlog
 
 from syncd.destinations import Destination
 from syncd.history import ledger, moments, occasions, telling
+from syncd.history.ledger import Person
 from syncd.history.occasions import Watch, Watched
-from syncd.plan import Tags
+from syncd.model import MemberStatus
+from syncd.plan import Occasion, Tags
 from syncd.rules import Moment
 from syncd.settings import Audience
 from syncd.steps.context import Context
@@ -65,7 +67,26 @@ def ripen(context: Context, name: str, tags: Tags) -> None:
     awaited = ledger.successors(context.history, name)
     dropped = moments.ripen(context.history, watch, awaited, context.clock.now())
     if dropped:
-        log.info("moments dropped", audience=name, **dropped)
+        log.info("moments dropped", audience=name, dropped=dict(dropped))
+
+
+def foreseen(watch: Watch, person: Person, segments: int, now: int) -> tuple[Occasion, ...]:
+    """What a person would be told at once, if they were now judged to be in these segments (a bit set)."""
+    if person.status != MemberStatus.SUBSCRIBED or person.refused:
+        return ()
+    return tuple(
+        Occasion(
+            now, one.moment.name, occasions.episode_of(watch.audience, one.moment.name, f"{person.customer_id}/{now}")
+        )
+        for one in watch.on("join", "leave")
+        if not one.moment.settle and _moves(one, person.segments, segments) and not one.withheld_from(person.email)
+    )
+
+
+def _moves(one: Watched, before: int, after: int) -> bool:
+    """Whether somebody who was in some segments and is in others now joins or leaves that of the moment."""
+    was_in = any(before >> bit & 1 for bit in (one.bit, *one.former))
+    return was_in is (one.moment.on == "leave") and bool(after >> one.bit & 1) is not was_in
 
 
 def _audience(context: Context, name: str) -> Audience:

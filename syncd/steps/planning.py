@@ -14,6 +14,7 @@ from syncd.plan import Occasion, Plan, Standing, Surroundings, Tags, make_plan, 
 from syncd.settings import Audience
 from syncd.steps.context import Context
 from syncd.steps.judge import verdicts_as_of
+from syncd.steps.moments import foreseen, watch_of
 
 Shown = Mapping[str, int | None]
 
@@ -37,7 +38,13 @@ def _telling(
 
 
 def plan_as_of(context: Context, name: str, tags: Tags, today: int) -> Plan:
-    """The plan that a cycle would make on a local day from what the history holds; nothing is stored."""
+    """The plan that a cycle would make on a local day from what the history holds; nothing is stored.
+
+    What people are told is told now: the plan of another day has nothing of it.
+    """
+    now = context.clock.now()
+    watch = watch_of(context, name, tags) if today == context.today(_audience(context, name)) else None
+    ready = moments.ready(context.history, name, now) if watch else {}
     standings = (
         Standing(
             verdict.person.customer_id,
@@ -47,6 +54,8 @@ def plan_as_of(context: Context, name: str, tags: Tags, today: int) -> Plan:
             verdict.person.known_tags,
             verdict.fields,
             verdict.person.known_fields,
+            occasions=ready.get(verdict.person.customer_id, ())
+            + (foreseen(watch, verdict.person, verdict.segments, now) if watch else ()),
         )
         for verdict in verdicts_as_of(context, name, tags, today)
     )

@@ -117,7 +117,8 @@ class _Teller:
             yield Line(self.words("moments"), "title")
         for moment in self.document["moments"]:
             day, state = self.words.short_day(moment["happened"][:10]), self.words(f"moment-{moment['state']}")
-            yield Line(f"  {day:<13}{moment['name']}: {state}")
+            reason = moment["reason"] and f" ({self.words('dropped-' + moment['reason'])})"
+            yield Line(f"  {day:<13}{moment['name']}: {state}{reason}")
 
     def _segment(self, entry: Document) -> Iterator[Line]:
         yield from _wrapped(", ".join(self._course(entry)), f"  {entry['name']}  ", "    ", "name")
@@ -125,10 +126,10 @@ class _Teller:
             yield from _wrapped(self.words("fallback", reason=self._lack()), "    ", "      ", "aside")
         if entry["stays"]:
             yield Line("    " + self.words("stays"), "aside")
-        width = max((len(value["expression"]) for value in entry["values"]), default=0)
+        width = min(max(len(_written(value)) for value in entry["values"]), EXPRESSION_WIDTH)
         alone = len(entry["values"]) == 1
         for value in entry["values"]:
-            yield from self._condition(value, min(width, EXPRESSION_WIDTH), "" if alone else value["changes"])
+            yield from self._condition(value, width, "" if alone else value["changes"])
         for way in self._ways(entry["ways"]):
             yield from _wrapped(way, "    → ", "      ", "way")
 
@@ -140,15 +141,14 @@ class _Teller:
             yield self.words("leaves" if entry["in"] else "joins", day=self._moment(entry["next_change"]))
 
     def _condition(self, value: Document, width: int, changes: str | None) -> Iterator[Line]:
-        sign, tone = ("✓", "held") if value["holds"] else ("✗", "unmet")
-        head = f"    {sign} {value['expression']:<{width}}"
+        sign, tone = ("✓", "held") if _is_met(value) else ("✗", "unmet")
+        head = f"    {sign} {_written(value):<{width}}"
         measured = ", ".join(self._measured(value, changes))
-        if measured and len(head) + 2 + len(measured) <= WIDTH:
-            yield Line(f"{head}  {measured}", tone)
+        if len(head) + 2 + len(measured) <= WIDTH:
+            yield Line(f"{head}  {measured}".rstrip(), tone)
         else:
-            yield from _wrapped(value["expression"], f"    {sign} ", "        ", tone)
-            if measured:
-                yield from _wrapped(measured, "        ", "        ")
+            yield from _wrapped(_written(value), f"    {sign} ", "        ", tone)
+            yield from _wrapped(measured, "        ", "        ")
         for window in value["orders"]:
             yield from self._behind(window)
 
@@ -163,7 +163,7 @@ class _Teller:
         if unknown := value.get("unknown"):
             yield self._lack() if unknown == "usual" else self.words("chance-off")
         if changes:
-            yield self.words("ends" if value["holds"] else "begins", day=self._moment(changes))
+            yield self.words("ends" if _is_met(value) else "begins", day=self._moment(changes))
 
     def _behind(self, window: Document) -> Iterator[Line]:
         """The orders in a window, unless they were told before: a few one by one, else how far back they reach."""
@@ -187,8 +187,8 @@ class _Teller:
         buying = [way for way in ways if way["orders"]]
         if buying:
             yield self.words("missing", ways=self.words.any_of([*self._purchases(buying)]))
-        beyond = list(dict.fromkeys(text for way in ways for text in way["beyond"]))
-        if beyond:
+        # The first one lacks least.
+        if ways and (beyond := ways[0]["beyond"]):
             yield self.words("missing-besides" if buying else "beyond", conditions=", ".join(beyond))
 
     def _purchases(self, ways: Sequence[Document]) -> Iterator[str]:
@@ -245,6 +245,15 @@ class _Teller:
             case "boolean":
                 return self.words("yes" if value else "no")
         return str(value)
+
+
+def _written(value: Document) -> str:
+    """A condition as the rule wants it."""
+    return str(value["expression"]) if value["wanted"] else f"not {value['expression']}"
+
+
+def _is_met(value: Document) -> bool:
+    return bool(value["holds"] == value["wanted"])
 
 
 def _wrapped(text: str, first: str, more: str, tone: str = "") -> Iterator[Line]:

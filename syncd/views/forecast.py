@@ -20,7 +20,7 @@ from syncd.errors import UserError
 from syncd.history import ledger, outbox
 from syncd.lifecycle.columns import Batch
 from syncd.plan import Tags
-from syncd.plan.brake import too_many_added, too_many_removed
+from syncd.plan.brake import Excess, too_many_added, too_many_removed
 from syncd.plan.drip import TAGGED, WAITING, Drip, drip
 from syncd.plan.want import Reach
 from syncd.rules import When, standings
@@ -200,7 +200,7 @@ def _drip(context: Context, name: str, bit: int, course: Course, today: int, day
     return drip(course.stays, days, most, max(0, most - entered.get(bit, 0)))
 
 
-def _held(context: Context, name: str, drips: Mapping[str, Drip], days: int) -> dict[int, list[str]]:
+def _held(context: Context, name: str, drips: Mapping[str, Drip], days: int) -> dict[int, list[Excess]]:
     """For each day the brake's reasons to hold its plan, if those before were approved."""
     limits = context.settings.audiences[name].brake.limits
     managed = ledger.managed_members(context.history, name)
@@ -208,9 +208,9 @@ def _held(context: Context, name: str, drips: Mapping[str, Drip], days: int) -> 
         day: [
             *too_many_removed(sum(each.removals[day] for each in drips.values()), limits.removals(managed)),
             *(
-                reason
+                excess
                 for segment, each in drips.items()
-                for reason in too_many_added(segment, each.entries[day], limits.additions(managed))
+                for excess in too_many_added(segment, each.entries[day], limits.additions(managed))
             ),
         ]
         for day in range(1, days + 1)
@@ -218,11 +218,12 @@ def _held(context: Context, name: str, drips: Mapping[str, Drip], days: int) -> 
 
 
 def _day(
-    courses: Mapping[str, Course], drips: Mapping[str, Drip], held: Mapping[int, list[str]], day: int, today: int
+    courses: Mapping[str, Course], drips: Mapping[str, Drip], held: Mapping[int, list[Excess]], day: int, today: int
 ) -> dict[str, Any]:
     return {
         "date": date_of(today + day).isoformat(),
-        "held": held[day],
+        "held": [str(excess) for excess in held[day]],
+        "exceeds": [excess._asdict() for excess in held[day]],
         "segments": [
             {
                 "name": segment,

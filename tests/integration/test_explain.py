@@ -54,7 +54,7 @@ when = "lateness > usual(90) and since_last_order >= 7 days"
 fallback = "since_last_order >= 90 days"
 
 [audiences.main.lifecycle.segments.bought-1m]
-when = "orders(1 month) >= 1 and orders(14 days) == 0"
+when = "orders(1 month) >= 1 and not orders(14 days) >= 1"
 
 [audiences.main.lifecycle.segments.french]
 when = 'country == "FR" and orders(ever) >= 8'
@@ -108,9 +108,9 @@ Not in
       are 6
     ✗ since_last_order >= 90 days  6 days
   bought-1m  joins on 30 November if nothing happens
-    ✓ orders(1 month) >= 1  4, no longer from 16 December
+    ✓ orders(1 month) >= 1      4, no longer from 16 December
         4 orders, the first on 9 November; 3 older
-    ✗ orders(14 days) == 0  4, holds from 30 November
+    ✗ not orders(14 days) >= 1  4, holds from 30 November
         4 orders, the first on 9 November; 3 older
   french
     ✗ country == "FR"    ES
@@ -167,9 +167,9 @@ No está en
       pedidos y hay 6
     ✗ since_last_order >= 90 days  6 días
   bought-1m  entra el 30 de noviembre si no pasa nada
-    ✓ orders(1 month) >= 1  4, deja de cumplirse el 16 de diciembre
+    ✓ orders(1 month) >= 1      4, deja de cumplirse el 16 de diciembre
         4 pedidos, el primero el 9 de noviembre; 3 anteriores
-    ✗ orders(14 days) == 0  4, se cumple desde el 30 de noviembre
+    ✗ not orders(14 days) >= 1  4, se cumple desde el 30 de noviembre
         4 pedidos, el primero el 9 de noviembre; 3 anteriores
   french
     ✗ country == "FR"    ES

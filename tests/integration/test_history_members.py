@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from syncd.history.database import History
@@ -93,11 +94,51 @@ def test_whatever_differs_is_news_and_taken_however_old(history: History) -> Non
         {"tags": ("syncd:loyal",)},
         {"fields": {"ORDERS": 1}},
         {"open_rate": 1.0},
+        {"open_rate": 0.0},
+        {"click_rate": 0.5},
+        {"birthday": 229},
     ):
         forget_news(history)
         assert store(history, member(**{"changed_at": 1_000, **change})) == 1
         assert news_of(history) == {"ana@example.com"}
     assert rows(history, members, "status") == [("subscribed",)]
+
+
+def test_a_rate_of_nought_is_known_and_none_is_not(history: History) -> None:
+    store(history, member(open_rate=0.0, click_rate=0.0), member("bea@example.com"))
+    assert rows(history, members, "open_rate", "click_rate") == [(0.0, 0.0), (None, None)]
+
+
+def clicked_after(history: History, *rates: float | None) -> int | None:
+    """When somebody clicked last by these readings, which are an hour apart; the first is at NOW."""
+    for n, rate in enumerate(rates):
+        listed = [member(click_rate=rate)]
+        store_members(history, "main", listed, None, bits={}, field_names=[], now=NOW + n * 3_600)
+    ((clicked_at,),) = rows(history, members, "clicked_at")
+    return None if clicked_at is None else (clicked_at - NOW) // 3_600
+
+
+@pytest.mark.parametrize(
+    ("rates", "hours"),
+    [
+        ([None], None),
+        ([0.0, 0.0], None),
+        # Nobody is taken for inactive over a time of which nothing is known.
+        ([0.2], 0),
+        ([0.2, 0.2, 0.2], 0),
+        ([0.0, 0.1], 1),
+        ([None, 0.1], 1),
+        ([0.2, 0.1, 0.05], 0),
+        # Mails without a click lower the rate, and a click raises it again.
+        ([0.2, 0.1, 0.15], 2),
+        ([0.2, None, None], 0),
+        ([0.2, None, 0.2], 2),
+    ],
+)
+def test_a_click_is_as_old_as_the_reading_that_first_saw_the_rate_rise(
+    history: History, rates: list[float | None], hours: int | None
+) -> None:
+    assert clicked_after(history, *rates) == hours
 
 
 def test_what_is_wanted_is_not_touched_by_reading(history: History) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -65,6 +65,31 @@ def test_a_member_is_read_as_it_is(town: Town) -> None:
     assert ann.open_rate == 0
     assert page.expected == 1
     assert town.destination.member(" ann@shop.EXAMPLE ") == ann
+
+
+@pytest.mark.parametrize(
+    ("value", "birthday"),
+    [
+        ("11/22", 1122),
+        ("02/29", 229),
+        ("02/30", None),
+        ("13/01", None),
+        ("00/10", None),
+        ("1/2", None),
+        ("2000-11-22", None),
+        ("", None),
+        (1122, None),
+        ({"addr1": "Calle 1", "city": "Madrid"}, None),
+    ],
+)
+def test_a_birthday_is_month_and_day_and_nothing_else(town: Town, value: Any, birthday: int | None) -> None:
+    town.connect(birthday_field="BORN")
+    town.audience.add_member("ann@shop.example", "subscribed", merge_fields={"BORN": value, "BIRTHDAY": "01/01"})
+    [page, _] = town.destination.members(None)
+    assert [member.birthday for member in page.members] == [birthday]
+    again = town.destination.member("ann@shop.example")
+    assert again
+    assert again.birthday == birthday
 
 
 def test_somebody_who_never_was_a_member_is_none(town: Town) -> None:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count, product
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
+from syncd import pipeline, views
+from syncd.errors import UnsafePlan
 from syncd.history.database import open_history
 from syncd.sandbox.audience import Switches
+from syncd.sandbox.audience.members import subscriber_hash
+from syncd.sandbox.populate import LIST_ID
+from tests.integration.house import DAY
 from tests.integration.mailchimp_world import Town
-from tests.traps.mailchimp_stage import Home
+from tests.traps.mailchimp_stage import Home, empty, wiretap
 
 ANN, BOB = "ann@shop.example", "bob@shop.example"
 HOUR = 3_600
@@ -36,6 +47,11 @@ ORDERS = """
 on = "order"
 event = "thanks"
 """
+REGULARS = """
+[audiences.main.lifecycle.moments.fan]
+on = "join regular"
+event = "became a fan"
+"""
 CARTS = """
 [audiences.main.lifecycle.moments.cart]
 on = "cart"
@@ -56,8 +72,6 @@ def home(
     request: pytest.FixtureRequest, town: Town, emptied_url: Callable[[str], str], tmp_path: Path
 ) -> Iterator[Home]:
     """A syncd after its first import: Ann bought once, Bob twice; any contact may enter a journey again."""
-    from tests.traps.mailchimp_stage import empty
-
     empty(town, Switches(journeys_reenter=True))
     with open_history(emptied_url(request.param)) as history:
         home = Home(town.running, history, tmp_path, rules=SEGMENTS + JOINS + ORDERS + CARTS, shops=("acme",))
@@ -79,13 +93,22 @@ def told(home: Home) -> list[tuple[str, str]]:
     return home.entries("event")
 
 
+def moments_of(home: Home, email: str) -> list[tuple[str, str, str]]:
+    """(moment, state, why it was dropped) of a person, the latest first, as `syncd explain` shows them."""
+    today = home.context.today(home.context.settings.audiences["main"])
+    document = views.explain(home.context, "main", email, today)
+    return [(one["name"], one["state"], one["reason"]) for one in document["moments"]]
+
+
+def tally(home: Home, moment: str) -> tuple[int, int, int]:
+    """How much of it waits, and how much was sent and dropped in the last 24 hours, as `syncd status` shows it."""
+    (audience,) = views.status(home.context)["audiences"]
+    return next((m["waiting"], m["sent"], m["dropped"]) for m in audience["moments"] if m["name"] == moment)
+
+
 @on_both
-def test_a_first_import_tells_nothing(home: Home) -> None:
+def test_each_order_is_told_once_an_hour_after_it_and_a_first_import_tells_nothing(home: Home) -> None:
     assert told(home) == []
-
-
-@on_both
-def test_each_order_is_told_once_an_hour_after_it(home: Home) -> None:
     for _ in range(2):
         home.buys(ANN)
         home.cycle()
@@ -97,3 +120,472 @@ def test_each_order_is_told_once_an_hour_after_it(home: Home) -> None:
         assert told(home) == [*before, (ANN, "thanks")]
         home.cycle()
     assert told(home) == [(ANN, "became regular"), (ANN, "thanks"), (ANN, "thanks")]
+
+
+@on_both
+def test_each_stay_in_a_segment_is_told_once_when_it_begins_and_when_it_ends(home: Home) -> None:
+    for _ in range(2):
+        home.later(31 * DAY)
+        home.cycle()
+        home.cycle()
+        home.buys(BOB)
+        home.cycle()
+        home.cycle()
+    assert [event for email, event in told(home) if email == BOB and "thanks" not in event] == [
+        *("gone", "back again", "gone", "back again"),
+    ]
+    assert [event for email, event in told(home) if email == ANN] == ["gone"]
+
+
+def test_the_service_is_told_what_a_mail_needs_and_nothing_personal(home: Home) -> None:
+    home.configure(SEGMENTS + ORDERS.replace('"thanks"', '"thank you"'))
+    home.buys(ANN, "1234.50", lines=[{"title": "Black tea", "price": "1234.50"}])
+    home.cycle()
+    home.later(HOUR)
+    with wiretap() as writes:
+        home.cycle()
+    (told_of, event) = [(path, body) for _, path, body in writes][-1]
+    assert told_of == f"/lists/{LIST_ID}/members/{subscriber_hash(ANN)}/events"
+    assert event == {
+        "name": "thank you",
+        "properties": {"episode": event["properties"]["episode"], "order": "1234.50 EUR", "product": "Black tea"},
+    }
+    assert re.fullmatch("[0-9a-f]{24}", event["properties"]["episode"])
+
+
+def test_fields_and_tags_of_a_person_are_written_before_they_are_told_anything(home: Home) -> None:
+    home.configure(SEGMENTS + JOINS + '[audiences.main.lifecycle.fields.ORDERS]\nvalue = "orders(ever)"\n')
+    home.cycle()
+    home.buys(ANN)
+    with wiretap() as writes:
+        home.cycle()
+    paths = [(method, path.rpartition("/")[2]) for method, path, _ in writes]
+    assert paths == [("PATCH", subscriber_hash(ANN)), ("POST", "tags"), ("POST", "events")]
+
+
+@pytest.mark.parametrize("undo", ["refund", "cancel"])
+def test_an_order_that_was_taken_back_before_its_time_is_never_told(home: Home, undo: str) -> None:
+    order = home.buys(BOB)
+    home.cycle()
+    if undo == "refund":
+        home.call("POST", "/shops/acme/refunds", {"order_id": order.id})
+    else:
+        home.call("POST", f"/shops/acme/orders/{order.id}", {"cancelled_at": home.now})
+    home.later(HOUR)
+    home.cycle()
+    home.cycle()
+    assert told(home) == []
+    assert moments_of(home, BOB) == [("thanks", "dropped", "order-undone")]
+
+
+def test_an_order_that_comes_too_late_is_dropped_and_counted(home: Home) -> None:
+    home.buys(BOB, placed_at=home.now - 60)
+    home.later(3 * DAY)
+    home.cycle()
+    assert (told(home), tally(home, "thanks")) == ([], (0, 0, 1))
+    assert moments_of(home, BOB) == [("thanks", "dropped", "too-late")]
+
+
+def test_after_an_outage_of_days_nobody_gets_old_news_and_fresh_news_are_told(home: Home) -> None:
+    home.buys(ANN)
+    home.cycle()
+    home.strike("*", status=503, method="POST")
+    home.later(HOUR)
+    home.sync()
+    home.later(3 * DAY)
+    home.buys(BOB)
+    home.sync()
+    home.world.faults.clear()
+    home.later(HOUR)
+    for _ in range(3):
+        home.cycle()
+    assert [(email, event) for email, event in told(home) if event == "thanks"] == [(BOB, "thanks")]
+
+
+def test_who_is_not_subscribed_when_it_is_due_is_not_told_later_either(home: Home) -> None:
+    home.buys(BOB)
+    home.cycle()
+    home.acts(BOB, {"status": "unsubscribed"})
+    home.later(HOUR)
+    home.cycle()
+    home.acts(BOB, {"status": "subscribed"})
+    home.cycle()
+    assert told(home) == []
+    assert moments_of(home, BOB) == [("thanks", "dropped", "not-subscribed")]
+
+
+def test_who_becomes_a_member_by_the_order_is_thanked_for_it(home: Home) -> None:
+    field = '[audiences.main.lifecycle.fields.ORDERS]\nvalue = "orders(ever)"\n'
+    home.configure(SEGMENTS + ORDERS + 'settle = "0 minutes"\n' + field)
+    home.cycle()
+    home.buys("new@shop.example")
+    home.buys("silent@shop.example", consent="not_subscribed")
+    home.cycle()
+    home.cycle()
+    home.acts("silent@shop.example", {"status": "subscribed"})
+    home.cycle()
+    assert told(home) == [("new@shop.example", "thanks")]
+
+
+def test_the_control_group_of_a_segment_is_not_told_of_it(home: Home) -> None:
+    rules = SEGMENTS.replace('>= 2"', '>= 2"\ncontrol = 99.9')
+    home.configure(rules + JOINS + ORDERS)
+    home.cycle()
+    home.buys(ANN)
+    home.cycle()
+    home.later(HOUR)
+    home.cycle()
+    assert told(home) == [(ANN, "thanks")]
+    assert ("regular", "dropped", "control-group") in moments_of(home, ANN)
+
+
+def test_what_was_before_a_moment_came_into_use_is_never_told(home: Home) -> None:
+    home.configure(SEGMENTS + JOINS)
+    home.cycle()
+    home.buys(ANN)
+    home.cycle()
+    home.configure(SEGMENTS + JOINS + ORDERS + REGULARS)
+    home.cycle()
+    home.later(2 * HOUR)
+    home.cycle()
+    home.later(HOUR)
+    home.buys(BOB)
+    home.cycle()
+    home.later(HOUR)
+    home.cycle()
+    assert told(home) == [(ANN, "became regular"), (BOB, "thanks")]
+
+
+def test_what_waits_under_a_moment_that_is_taken_out_is_dropped(home: Home) -> None:
+    home.buys(BOB)
+    home.cycle()
+    home.configure(SEGMENTS + JOINS)
+    home.cycle()
+    home.configure(SEGMENTS + JOINS + ORDERS)
+    home.later(HOUR)
+    home.cycle()
+    assert told(home) == []
+    assert moments_of(home, BOB) == [("thanks", "dropped", "not-in-use")]
+
+
+def test_another_tag_for_a_segment_is_no_new_stay_in_it(home: Home) -> None:
+    home.configure(SEGMENTS.replace('>= 2"', '>= 2"\ntag = "fan"') + JOINS + 'settle = "0 minutes"')
+    home.cycle()
+    assert home.state()[BOB]["tags"] == ["syncd:fan"]
+    home.buys(ANN)
+    home.cycle()
+    assert told(home) == [(ANN, "became regular")]
+
+
+def test_who_leaves_again_before_it_is_due_is_not_told(home: Home) -> None:
+    home.configure(SEGMENTS + JOINS.replace('"gone"\n', '"gone"\nsettle = "2 hours"\n'))
+    home.cycle()
+    home.later(31 * DAY)
+    home.cycle()
+    home.buys(ANN)
+    home.cycle()
+    home.later(3 * HOUR)
+    home.cycle()
+    assert {one for one in told(home) if one[1] == "gone"} == {(BOB, "gone")}
+    assert ("gone", "dropped", "left-again") in moments_of(home, ANN)
+
+
+# Carts.
+
+
+def leaves(home: Home, email: str, **more: object) -> str:
+    """Somebody leaves a cart; its token."""
+    return str(home.call("POST", "/shops/acme/carts", {"email": email, "amount": "35.00", **more})["token"])
+
+
+@on_both
+def test_a_cart_is_told_once_when_its_owner_has_stayed_away(home: Home) -> None:
+    token = leaves(home, ANN)
+    home.cycle()
+    home.later(2 * HOUR)
+    leaves(home, ANN, token=token, amount="40.00")
+    home.cycle()
+    home.later(2 * HOUR)
+    home.cycle()
+    assert told(home) == []
+    home.later(HOUR)
+    with wiretap() as writes:
+        home.cycle()
+    assert writes[-1][2]["properties"]["cart"] == "40.00 EUR"
+    leaves(home, ANN, token=token, amount="50.00")
+    for _ in range(2):
+        home.later(4 * HOUR)
+        home.cycle()
+    assert told(home) == [(ANN, "cart left")]
+
+
+@pytest.mark.parametrize("bought", ["the cart", "something else"])
+def test_a_cart_of_somebody_who_bought_is_not_told(home: Home, bought: str) -> None:
+    home.configure(SEGMENTS + CARTS)
+    home.cycle()
+    token = leaves(home, ANN)
+    home.cycle()
+    home.later(HOUR)
+    if bought == "the cart":
+        leaves(home, ANN, token=token, recover=True)
+    else:
+        home.buys(ANN)
+    home.cycle()
+    home.later(3 * HOUR)
+    home.cycle()
+    assert told(home) == []
+    assert moments_of(home, ANN) == [("cart", "dropped", "cart-over")]
+
+
+# Plan, brake and budget.
+
+
+def plan_of(home: Home) -> dict[str, Any]:
+    """The plan as `syncd plan` shows it."""
+    today = home.context.today(home.context.settings.audiences["main"])
+    return pipeline.plan_only(home.context, "main", today, live=True)
+
+
+def test_the_plan_shows_whom_a_change_of_the_rules_would_tell_and_the_cycle_tells_them(home: Home) -> None:
+    home.configure(SEGMENTS.replace(">= 2", ">= 1") + JOINS)
+    assert plan_of(home)["moments"] == [{"name": "regular", "announce": 1, "waiting": 0}]
+    assert plan_of(home)["counts"]["event"] == 1
+    home.cycle()
+    assert told(home) == [(ANN, "became regular")]
+    assert plan_of(home)["moments"] == []
+
+
+def test_the_days_budget_lets_events_wait_and_the_plan_says_so(home: Home) -> None:
+    home.configure(SEGMENTS + ORDERS, max_entries_per_day=1)
+    home.cycle()
+    home.buys(ANN, placed_at=home.now - 90)
+    home.buys(BOB)
+    home.cycle()
+    home.later(HOUR)
+    home.cycle()
+    assert told(home) == [(ANN, "thanks")]
+    assert plan_of(home)["moments"] == [{"name": "thanks", "announce": 0, "waiting": 1}]
+    assert tally(home, "thanks") == (1, 1, 0)
+    home.later(DAY)
+    home.cycle()
+    assert told(home) == [(ANN, "thanks"), (BOB, "thanks")]
+
+
+def test_an_unusual_number_of_one_event_is_held_until_it_is_approved(home: Home) -> None:
+    home.configure(SEGMENTS + ORDERS, brake={"additions_min": 1, "additions_share": 0.0})
+    home.cycle()
+    for someone in (ANN, BOB):
+        home.buys(someone)
+    home.later(60)
+    home.sync()
+    home.later(HOUR)
+    (held,) = home.sync().errors
+    assert "2 people would get the event of thanks, the limit is 1" in str(held)
+    assert told(home) == []
+    assert isinstance(held, UnsafePlan)
+    pipeline.approve(home.context, held.plan_id)
+    pipeline.send_approved(home.context, "main")
+    home.cycle()
+    assert sorted(told(home)) == [(ANN, "thanks"), (BOB, "thanks")]
+
+
+# Exactly once.
+
+
+@on_both
+@pytest.mark.parametrize(("phase", "first"), [("before", 0), ("after", 1)])
+@pytest.mark.parametrize("kind", ["reset", "status"])
+def test_a_lost_answer_is_asked_for_before_anything_is_repeated(home: Home, kind: str, phase: str, first: int) -> None:
+    home.buys(BOB)
+    home.cycle()
+    home.later(HOUR)
+    home.strike("*/events", kind, phase=phase, method="POST", count=1)
+    home.cycle()
+    assert told(home) == [(BOB, "thanks")] * first
+    home.cycle()
+    home.cycle()
+    home.cycle()
+    assert told(home) == [(BOB, "thanks")]
+    assert tally(home, "thanks") == (0, 1, 0)
+    assert home.is_quiet()
+
+
+def test_what_the_service_may_not_show_yet_is_not_repeated_at_once(home: Home) -> None:
+    home.buys(BOB)
+    home.cycle()
+    home.later(HOUR)
+    home.strike("*/events", "reset", phase="before", method="POST", count=1)
+    home.sync_in_order()
+    home.later(30)
+    home.sync_in_order()
+    assert told(home) == []
+    home.later(30)
+    home.sync_in_order()
+    assert told(home) == [(BOB, "thanks")]
+
+
+def test_a_refused_event_is_looked_for_before_it_is_tried_again(home: Home) -> None:
+    home.buys(BOB)
+    home.cycle()
+    home.later(HOUR)
+    refusal = '{"status": 400, "title": "Invalid Resource", "detail": "no"}'
+    home.strike("*/events", "status", status=400, body=refusal, method="POST", count=1)
+    for _ in range(4):
+        home.cycle()
+    assert told(home) == [(BOB, "thanks")]
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+def test_a_batch_of_events_whose_answer_is_lost_is_asked_for_too(home: Home, phase: str) -> None:
+    people = [f"p{n}@shop.example" for n in range(30)]
+    for someone in people:
+        home.members.add_member(someone, "subscribed", changed_at=home.now)
+    home.cycle()
+    for someone in people:
+        home.buys(someone)
+    home.cycle()
+    home.later(HOUR)
+    home.strike("*/batches", "reset", phase=phase, method="POST", count=1)
+    home.sync()
+    for _ in range(4):
+        home.cycle()
+    assert sorted(told(home)) == [(someone, "thanks") for someone in sorted(people)]
+
+
+def test_under_a_storm_of_faults_each_episode_starts_exactly_one_journey(home: Home) -> None:
+    for kind, phase in product(("reset", "status", "empty"), ("before", "after")):
+        home.strike("*/events", kind, phase=phase, p=0.25)
+    for _ in range(8):
+        home.buys(ANN)
+        home.buys(BOB)
+        home.later(60)
+        home.sync()
+        home.later(HOUR)
+        home.sync()
+    home.world.faults.clear()
+    for _ in range(4):
+        home.cycle()
+    assert Counter(told(home)) == {(ANN, "thanks"): 8, (BOB, "thanks"): 8, (ANN, "became regular"): 1}
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+BETWEEN = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM) (news|memberships|moments|standings|plans|outbox|writes)\b")
+
+
+@contextmanager
+def dies_at(home: Home, statement: int) -> Iterator[None]:
+    """Within, the process dies before its n-th write of anything between judging and being told."""
+    writes = count(1)
+
+    def look(conn: Any, cursor: Any, sql: str, parameters: Any, context: Any, many: bool) -> None:
+        if BETWEEN.match(sql) and next(writes) == statement:
+            raise Crash
+
+    event.listen(home.history.engine, "before_cursor_execute", look)
+    try:
+        yield
+    finally:
+        event.remove(home.history.engine, "before_cursor_execute", look)
+
+
+def test_wherever_the_process_dies_each_order_and_each_stay_is_told_once(home: Home) -> None:
+    home.configure(SEGMENTS + JOINS + ORDERS + 'settle = "0 minutes"')
+    home.cycle()
+    deaths = 0
+    for statement in count(1):
+        home.later(31 * DAY)
+        home.sync_in_order()
+        home.later(60)
+        home.buys(BOB)
+        try:
+            with dies_at(home, statement):
+                home.sync()
+        except Crash:
+            deaths += 1
+        else:
+            break
+        home.configure(SEGMENTS + JOINS + ORDERS + 'settle = "0 minutes"')
+        home.cycle()
+    assert deaths > 12
+    stays = deaths + 1
+    assert Counter(event for email, event in told(home) if email == BOB) == {
+        "gone": stays,
+        "back again": stays,
+        "thanks": stays,
+    }
+
+
+# People who become somebody else.
+
+
+def moves(home: Home, email: str, new: str) -> None:
+    """The shop changes somebody's address."""
+    customer = home.world.shops["acme"].customer_of(email)
+    assert customer
+    home.call("POST", f"/shops/acme/customers/{customer.id}", {"email": new})
+
+
+@on_both
+def test_an_episode_goes_on_under_a_new_address_and_what_waits_is_told_there(home: Home) -> None:
+    home.configure(SEGMENTS + JOINS + ORDERS)
+    home.later(31 * DAY)
+    home.cycle()
+    home.cycle()
+    assert sorted(told(home)) == [(ANN, "gone"), (BOB, "gone")]
+    home.buys(BOB)
+    home.cycle()
+    moves(home, ANN, "anna@shop.example")
+    moves(home, BOB, "robert@shop.example")
+    home.cycle()
+    home.later(HOUR)
+    home.cycle()
+    home.cycle()
+    assert told(home)[2:] == [(BOB, "back again"), ("robert@shop.example", "thanks")]
+    home.buys("anna@shop.example")
+    home.cycle()
+    assert ("anna@shop.example", "back again") in told(home)
+
+
+def test_a_stay_that_has_to_settle_is_told_under_the_new_address(home: Home) -> None:
+    home.configure(SEGMENTS + JOINS.replace('"gone"\n', '"gone"\nsettle = "2 hours"\n'))
+    home.cycle()
+    home.later(31 * DAY)
+    home.cycle()
+    moves(home, ANN, "anna@shop.example")
+    home.cycle()
+    home.later(2 * HOUR)
+    home.cycle()
+    assert sorted(told(home)) == [("anna@shop.example", "gone"), (BOB, "gone")]
+
+
+def test_who_is_merged_with_another_contact_is_told_once_and_only_there(home: Home) -> None:
+    home.later(31 * DAY)
+    home.cycle()
+    home.buys(BOB)
+    home.cycle()
+    ann, bob = (home.world.shops["acme"].customer_of(email) for email in (ANN, BOB))
+    assert ann
+    assert bob
+    home.call("POST", f"/shops/acme/customers/{bob.id}/merge", {"into": ann.id})
+    home.cycle()
+    home.later(HOUR)
+    home.cycle()
+    home.cycle()
+    assert [(email, event) for email, event in told(home) if event == "thanks"] == [(ANN, "thanks")]
+    assert Counter(event for _, event in told(home))["gone"] == 2
+
+
+def test_who_was_erased_is_told_nothing_more(home: Home) -> None:
+    home.buys(BOB)
+    home.cycle()
+    bob = home.world.shops["acme"].customer_of(BOB)
+    assert bob
+    home.call("POST", f"/shops/acme/customers/{bob.id}/redact", {})
+    home.later(HOUR)
+    home.cycle()
+    home.cycle()
+    assert told(home) == []
+    assert home.state()[BOB]["status"] == "archived"

@@ -257,6 +257,20 @@ ok       audience main: Acme & Café, 48 contacts, double opt-in: new members co
         (MAIN,),
         faults=[changed("mailchimp", LIST, "double_optin", True)],
     ),
+    "a birthday field that holds none": Case(
+        """
+warning  audience main: the merge field FNAME is no birthday field, so nobody has a birthday
+         → Name a merge field of the type birthday in birthday_field, or make one in Mailchimp.
+""",
+        edit=put("[audiences.main]\n", '[audiences.main]\nbirthday_field = "FNAME"\n'),
+    ),
+    "a birthday field that there is not": Case(
+        """
+warning  audience main: the merge field BORN does not exist, so nobody has a birthday
+         → Name a merge field of the type birthday in birthday_field, or make one in Mailchimp.
+""",
+        edit=put("[audiences.main]\n", '[audiences.main]\nbirthday_field = "BORN"\n'),
+    ),
     "no room for merge fields": Case(
         """
 wrong    audience main: 5 new merge fields are wanted (SPEND6M, ORDERS, LASTORDER, FIRSTORD, SPENDYEAR),

@@ -49,6 +49,14 @@ def changed(config: Path, rules: str, **audience: str) -> Syncd:
     return command(other)
 
 
+def test_in_spanish_it_fits_80_columns_too(config: Path) -> None:
+    said = in_terminal([sys.executable, "-m", "syncd", "forecast", "--days", "366", "--language", "es"], config)
+    assert max(map(len, said.splitlines())) <= 80
+    assert said.startswith("Audiencia main, del lun 23 nov 2026 al ")
+    assert re.search(r" lapsed +entran +\+", said)
+    assert "El día con más: " in said
+
+
 @pytest.mark.parametrize(("days", "columns"), [(30, 5), (35, 5), (36, 3), (140, 5), (366, 5)])
 def test_its_table_fits_80_columns_however_far_it_looks(config: Path, days: int, columns: int) -> None:
     said = in_terminal([sys.executable, "-m", "syncd", "forecast", "--days", str(days)], config)
@@ -76,7 +84,17 @@ def test_it_says_where_the_limit_and_the_brake_would_act(config: Path) -> None:
     held = "the plan of Mon 23 Nov 2026 would wait for approval: 5 people would get the tag of silent, the limit is 3"
     assert f"Brake: {held} (and 2 more). The same on 10 of the days after." in said
     assert "Budget: 5 a day get a tag (max_entries_per_day); waiting: always 47 on 23 Nov, silent 33 on 23 Nov" in said
-    assert "Means, percentiles and what is usual stay here as they are on 2026-11-22." in said
+    assert "Means, percentiles and what is usual stay here as they are on 22 November 2026." in said
+
+
+def test_in_spanish_it_says_where_the_limit_and_the_brake_would_act(config: Path) -> None:
+    limits = "{ additions_min = 3, additions_share = 0.0 }"
+    spanish = changed(config, EVERYBODY_AT_ONCE, max_entries_per_day="5", brake=limits)
+    said = " ".join(spanish("forecast", "--language", "es").stdout.split())
+    reason = "5 personas recibirían la etiqueta de silent y el límite es 3 (y 2 más)"
+    assert f"Freno: el plan del lun 23 nov 2026 esperaría aprobación: {reason}." in said
+    assert "en espera: always 47 el 23 nov, silent 33 el 23 nov" in said
+    assert "se mantienen aquí como están el 22 de noviembre de 2026." in said
 
 
 def test_where_nothing_moves_it_says_so(config: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from random import Random
+from typing import Any
 
 from tests.unit import reference
 
@@ -20,8 +21,16 @@ COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 PERCENTS = ("0", "25", "50", "90", "99.5", "100")
 NUMBERS = ("0", "1", "2", "3", "10", "33.33", "50", "99.99", "100", "250.00")
 AMOUNTS_MINOR = (1, 1000, 3333, 5000, 9999, 10000, 25000)
-SINCE = ("since_first_order", "since_last_order", "since_signup")
+SINCE = ("since_first_order", "since_last_order", "since_signup", "since_click")
+DATES = ("first_order", "last_order", "next_order", "birthday", "anniversary")
+NAMES_OF_PRODUCTS = ("last_product", "favourite_product", "favourite_category", "wished_product")
 PLACES = ("", "ES", "FR", "San Juan")
+TITLES = ("", "Tea", "tea", "Cup", "STRASSE")
+CATEGORIES = ("", "Drinks", "Straße")
+SKUS = ("", "T-1", "7")
+BIRTHDAYS = (None, (2, 29), (2, 28), (3, 31), (12, 31), (1, 1), (7, 15))
+HOURS = (0, 1, 3, 48, 90 * 24)
+RATES = (None, 0.0, 0.25, 1.0)
 TODAYS = (
     date(2024, 2, 29),
     date(2025, 2, 28),
@@ -49,11 +58,16 @@ class Author:
     def today(self) -> date:
         return self.one_of(TODAYS)
 
+    def instant(self, today: date) -> int:
+        """Within that day, in UTC."""
+        return (today - date(1970, 1, 1)).days * reference.DAY_SECONDS + self.one_of((0, 10_800, 41_234, 86_399))
+
     def people(self, today: date, segments: Sequence[str]) -> list[reference.Person]:
         days = _edges(today)
         return [self._person(days, segments) for _ in range(self.random.randint(1, 5))]
 
     def _person(self, days: Sequence[date], segments: Sequence[str]) -> reference.Person:
+        orders = [(self.one_of(days), self.one_of(AMOUNTS_MINOR)) for _ in range(self.one_of((0, 1, 2, 3, 5, 8)))]
         return {
             "signup": self.one_of([None, *days]),
             "subscribed": self.chance(0.5),
@@ -61,9 +75,32 @@ class Author:
             "country": self.one_of(PLACES),
             "city": self.one_of(PLACES),
             "language": self.one_of(PLACES),
-            "orders": [(self.one_of(days), self.one_of(AMOUNTS_MINOR)) for _ in range(self.one_of((0, 1, 2, 3, 5, 8)))],
+            "orders": orders,
+            "lines": [[self._line() for _ in range(self.one_of((0, 1, 1, 2, 3)))] for _ in orders],
+            "cart": self.one_of([None, self._cart(days)]),
+            "open_rate": self.one_of(RATES),
+            "click_rate": self.one_of(RATES),
+            "clicked": self.one_of([None, *days]),
+            "birthday": self.one_of(BIRTHDAYS),
+            "tags": [tag for tag in ("VIP", "Straße") if self.chance(0.4)],
+            "wishes": [self.one_of(TITLES) for _ in range(self.one_of((0, 0, 1, 2)))],
             "was_in": {name for name in segments if self.chance(0.5)},
         }
+
+    def _line(self) -> dict[str, Any]:
+        return {
+            "product": self.one_of(("7", "8", "tea")),
+            "title": self.one_of(TITLES),
+            "category": self.one_of(CATEGORIES),
+            "sku": self.one_of(SKUS),
+            "quantity": self.one_of((1, 1, 2, 3)),
+            "price": self.one_of((0, 100, 200, 300)),
+        }
+
+    def _cart(self, days: Sequence[date]) -> tuple[int, int | None]:
+        """Begun around the time at which some hours, some days or its life are over."""
+        begun = self.instant(self.one_of(days)) - self.one_of(HOURS) * 3_600 + self.one_of((-1, 0, 1))
+        return begun, self.one_of((None, *AMOUNTS_MINOR))
 
     # Rules.
 
@@ -81,7 +118,13 @@ class Author:
         if known and self.chance(0.3):
             return f"in({self.one_of(known)})"
         if self.chance(0.1):
-            return "subscribed"
+            return self.one_of(("subscribed", "wholesale", 'shop_tag("vip")', 'shop_tag("STRASSE")'))
+        if self.chance(0.12):
+            return self._of_products()
+        if self.chance(0.12):
+            return f"{self._wrapped(self.date(1))} within {self.one_of(WINDOWS)}"
+        if self.chance(0.1):
+            return self._compared(lambda: "since_cart", lambda: self.one_of(("0 hours", "1 hour", "3 hours", "2 days")))
         if self.chance(0.1):
             right = self.one_of(("country", "city", '"ES"', '"FR"', '"San Juan"'))
             return f"{self.one_of(('country', 'city', 'language'))} {self.one_of(('==', '!='))} {right}"
@@ -91,6 +134,15 @@ class Author:
             return self._compared(lambda: "lateness", lambda: f"usual({self.one_of(PERCENTS)})")
         write = self.one_of((self.number, self.amount, self.days, self.date))
         return self._compared(write, write)
+
+    def _of_products(self) -> str:
+        if self.chance(0.5):
+            thing = self.one_of(
+                ('category "drinks"', 'category "STRASSE"', 'product "TEA"', 'product "7"', 'sku "t-1"')
+            )
+            return f"bought({thing}, {self.one_of(WINDOWS)})"
+        name, text = self.one_of(NAMES_OF_PRODUCTS), self.one_of(('"Tea"', '"Cup"', '"Drinks"', *NAMES_OF_PRODUCTS))
+        return f"{name} {self.one_of(('==', '!='))} {text}"
 
     def _compared(self, left: Callable[[], str], right: Callable[[], str]) -> str:
         if self.chance(0.2):
@@ -110,13 +162,22 @@ class Author:
             return self._figure(f"orders({self.one_of(WINDOWS)})")
         if self.chance(0.2):
             return self.one_of(("lateness", f"usual({self.one_of(PERCENTS)})", self._figure("lateness")))
-        return self.one_of((f"orders({self.one_of(WINDOWS)})", self.one_of(NUMBERS)))
+        if depth and self.chance(0.15):
+            return self._smaller_or_larger(lambda: self.number(depth - 1))
+        if self.chance(0.3):
+            return self.one_of(("wishes", "open_rate", "click_rate", "months_left", self._figure("click_rate")))
+        name = self.one_of(("orders", "orders", "units"))
+        return self.one_of((f"{name}({self.one_of(WINDOWS)})", self.one_of(NUMBERS)))
 
     def amount(self, depth: int = 2) -> str:
         if depth and self.chance(0.2):
             return self._joined(lambda: self.amount(depth - 1), "*/", lambda: self.one_of(NUMBERS))
         if depth and self.chance(0.3):
             return self._joined(lambda: self.amount(depth - 1), "+-", lambda: self.amount(depth - 1))
+        if depth and self.chance(0.1):
+            return self._smaller_or_larger(lambda: self.amount(depth - 1))
+        if self.chance(0.1):
+            return "cart_value"
         return self.one_of((self._money(0), self._money(0), self._figure(self._money(0)), self.one_of(NUMBERS)))
 
     def _money(self, depth: int) -> str:
@@ -131,16 +192,21 @@ class Author:
             return self._joined(lambda: self.days(depth - 1), "*/", lambda: self.one_of(NUMBERS))
         if self.chance(0.1):
             return f"({self.date(0)} - {self.date(0)})"
+        if depth and self.chance(0.1):
+            return self._smaller_or_larger(lambda: self.days(depth - 1))
         measured = self.one_of((*SINCE, "order_gap"))
         return self.one_of((measured, self.one_of(DAY_SPANS), self._figure(measured)))
 
     def date(self, depth: int = 2) -> str:
         if depth and self.chance(0.3):
             return f"{self.date(depth - 1)} {self.one_of('+-')} {self._wrapped(self.days(0))}"
-        return self.one_of(("first_order", "last_order", "next_order", self.one_of(TODAYS).isoformat()))
+        return self.one_of((*DATES, self.one_of(TODAYS).isoformat()))
 
     def place(self) -> str:
-        return self.one_of(("country", "city", "language", '"San Juan"'))
+        return self.one_of(("country", "city", "language", '"San Juan"', *NAMES_OF_PRODUCTS))
+
+    def _smaller_or_larger(self, write: Callable[[], str]) -> str:
+        return f"{self.one_of(('min', 'max'))}({write()}, {write()})"
 
     def _figure(self, measured: str) -> str:
         p = self.one_of(PERCENTS)

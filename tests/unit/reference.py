@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
@@ -17,11 +17,14 @@ from itertools import pairwise
 from typing import Any
 
 # A customer: id, signup (date or None), subscribed, wholesale, country, city, language,
-# orders [(date, minor units)], was_in {names}.
+# orders [(date, minor units)], was_in {names}; and where a rule asks for it
+# lines [those of each order: {product, title, category, sku, quantity, price}], cart (UTC seconds, minor units or
+# None), open_rate, click_rate, clicked (date or None), birthday (month, day), tags, wishes [titles].
 Person = dict[str, Any]
 
 WORDS = re.compile(r'\d{4}-\d\d-\d\d|\d+(?:\.\d+)?|"[^"]*"|[a-z_]+|[<>=!]=|[-+*/()<>,]')
-UNITS = ("day", "week", "month", "year")
+UNITS = ("hour", "day", "week", "month", "year")
+DAY_SECONDS = 86_400
 
 
 @dataclass
@@ -33,8 +36,14 @@ class World:
     people: Sequence[Person]
     segments: dict[str, tuple[str, str | None, str | None]] = field(default_factory=dict)  # when, stay_while, fallback
     figures: dict[Any, float | None] = field(default_factory=dict)  # known so far
+    inside: dict[tuple[str, int], bool] = field(default_factory=dict)  # known so far
     enough_gaps: int = 200
     enough_days: int = 180
+    now: int | None = None  # UTC seconds; the beginning of today in UTC where none is given
+
+    @property
+    def instant(self) -> int:
+        return (self.today - date(1970, 1, 1)).days * DAY_SECONDS if self.now is None else self.now
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,15 @@ def value(expression: str, person: Person, world: World) -> Any:
 
 
 def is_in(name: str, person: Person, world: World) -> bool:
-    """Whether the person is in the segment: by its rule, or still in by its weaker one; or by its fallback."""
+    """Whether the person is in the segment."""
+    key = name, id(person)
+    if key not in world.inside:
+        world.inside[key] = _is_in(name, person, world)
+    return world.inside[key]
+
+
+def _is_in(name: str, person: Person, world: World) -> bool:
+    """By its rule, or still in by its weaker one; or by its fallback."""
     when, stay_while, fallback = world.segments[name]
     if fallback is not None and "usual" in f"{when} {stay_while}" and usual(50, world) is None:
         return holds(fallback, person, world)
@@ -102,6 +119,56 @@ def lies_in(day: date, window: Any, today: date) -> bool:
         "this month": (day.year, day.month) == month,
         "last month": (day.year, day.month) == before,
     }[window]
+
+
+def covers(window: Any, day: date | None, today: date) -> bool:
+    """Whether a date lies in the window, the days to come of this month and this year among them."""
+    if day is None:
+        return False
+    if window == "this month":
+        return (day.year, day.month) == (today.year, today.month)
+    if window == "this year":
+        return day.year == today.year
+    return window == "ever" or (day <= today and lies_in(day, window, today))
+
+
+def baskets(window: Any, person: Person, today: date) -> list[list[dict[str, Any]]]:
+    """The lines of each order in the window, the latest order last."""
+    every = sorted(zip(person["orders"], person["lines"], strict=True), key=lambda sale: sale[0][0])
+    return [lines for (day, _), lines in every if day <= today and lies_in(day, window, today)]
+
+
+def last_product(person: Person, today: date) -> str | None:
+    """The title of what was worth most in the last order."""
+    every = baskets("ever", person, today)
+    titled = [line for line in every[-1] if line["title"]] if every else []
+    return max(titled, key=lambda line: line["price"] * line["quantity"])["title"] if titled else None
+
+
+def favourite(sort: str, person: Person, today: date) -> str | None:
+    """What is in the most orders; of equals what was bought later, then what comes first in the alphabet."""
+    orders = [{line[sort] for line in lines if line[sort]} for lines in baskets("ever", person, today)]
+
+    def rank(text: str) -> tuple[int, int, str]:
+        holding = [at for at, texts in enumerate(orders) if text in texts]
+        return -len(holding), -holding[-1], text
+
+    return min(set().union(*orders), key=rank, default=None)
+
+
+def is_bought(sort: str, text: str, window: Any, person: Person, today: date) -> bool:
+    """Whether an order in the window has such a line; capitals do not matter."""
+    keys = ("title", "product") if sort == "product" else (sort,)
+    sold = (line[key] for lines in baskets(window, person, today) for line in lines for key in keys)
+    return text.casefold() in {one.casefold() for one in sold}
+
+
+def in_year(month: int, day: int, year: int) -> date:
+    """This day of a year; where there is no 29 February it is the 28th."""
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return date(year, month, 28)
 
 
 def gaps_of(person: Person, today: date) -> list[int]:
@@ -181,6 +248,13 @@ def figure(name: str, expression: str, p: float | None, world: World) -> float |
 
 
 @dataclass(frozen=True)
+class Elapsed:
+    """How long ago an instant was."""
+
+    seconds: int
+
+
+@dataclass(frozen=True)
 class Since:
     """How long ago something was: days, which months can be held against."""
 
@@ -249,6 +323,9 @@ class Reader:
             assert self.take("and")
             high = self.sum()
             return compare(left, ">=", low) and compare(left, "<=", high)
+        if self.take("within"):
+            window = self.bare_window()
+            return left is not None and all(covers(window, day, self.world.today) for day in dates_around(left))
         if self.next_is("==", "!=", "<", "<=", ">", ">="):
             operator = self.words.pop(0)
             return compare(left, operator, self.sum())
@@ -292,13 +369,15 @@ class Reader:
 
     def window(self) -> Any:
         assert self.take("(")
-        word = self.words.pop(0)
-        if word[0].isdigit():
-            window: Any = self.length(word)
-        else:
-            window = word if word == "ever" else f"{word} {self.words.pop(0)}"
+        window = self.bare_window()
         assert self.take(")")
         return window
+
+    def bare_window(self) -> Any:
+        word = self.words.pop(0)
+        if word[0].isdigit():
+            return self.length(word)
+        return word if word == "ever" else f"{word} {self.words.pop(0)}"
 
     def name(self, word: str) -> Any:
         person, today = self.person, self.world.today
@@ -327,9 +406,45 @@ class Reader:
             return Since(person["signup"], today) if known else None
         if word == "in":
             return self.membership()
+        if word in ("min", "max"):
+            return self.smaller_or_larger(word)
+        if word in PRODUCTS:
+            return self.product_name(word)
+        if word in RECORDS:
+            return RECORDS[word](person, self.world)
+        if word == "shop_tag":
+            assert self.take("(")
+            tag = self.words.pop(0)[1:-1]
+            assert self.take(")")
+            return tag.casefold() in {one.casefold() for one in person["tags"]}
         if word in ("mean", "percentile"):
             return self.figure(word)
-        return person[word] if word == "subscribed" else person[word] or None
+        return person[word] if word in ("subscribed", "wholesale") else person[word] or None
+
+    def smaller_or_larger(self, word: str) -> float | None:
+        assert self.take("(")
+        one = self.sum()
+        assert self.take(",")
+        other = self.sum()
+        assert self.take(")")
+        if one is None or other is None:
+            return None
+        return (min if word == "min" else max)(plain(one), plain(other))
+
+    def product_name(self, word: str) -> Any:
+        person, today = self.person, self.world.today
+        if word == "units":
+            return float(sum(line["quantity"] for lines in baskets(self.window(), person, today) for line in lines))
+        if word == "bought":
+            assert self.take("(")
+            sort, text = self.words.pop(0), self.words.pop(0)[1:-1]
+            assert self.take(",")
+            window = self.bare_window()
+            assert self.take(")")
+            return is_bought(sort, text, window, person, today)
+        if word == "last_product":
+            return last_product(person, today)
+        return favourite("title" if word == "favourite_product" else "category", person, today)
 
     def rhythm(self, word: str) -> float | date | None:
         days = [day for day, _ in orders_in("ever", self.person, self.world.today)]
@@ -363,10 +478,68 @@ class Reader:
         return once(key, self.world, lambda: figure(*key, self.world))
 
 
+PRODUCTS = ("units", "bought", "last_product", "favourite_product", "favourite_category")
+
+
+def open_cart(person: Person, world: World) -> tuple[int, int | None] | None:
+    """The cart, if it is begun and not yet 90 days old."""
+    cart: tuple[int, int | None] | None = person["cart"]
+    return cart if cart and 0 <= world.instant - cart[0] < 90 * DAY_SECONDS else None
+
+
+def cart_value(person: Person, world: World) -> float | None:
+    cart = open_cart(person, world)
+    return None if cart is None or cart[1] is None else float(Fraction(cart[1], 10**world.exponent))
+
+
+def since_cart(person: Person, world: World) -> Elapsed | None:
+    cart = open_cart(person, world)
+    return Elapsed(world.instant - cart[0]) if cart else None
+
+
+def since_click(person: Person, world: World) -> Since | None:
+    day = person["clicked"]
+    return Since(day, world.today) if day and day <= world.today else None
+
+
+def anniversary(person: Person, world: World) -> date | None:
+    first = min((day for day, _ in orders_in("ever", person, world.today)), default=world.today)
+    return in_year(first.month, first.day, world.today.year) if first.year < world.today.year else None
+
+
+def birthday(person: Person, world: World) -> date | None:
+    return in_year(*person["birthday"], world.today.year) if person["birthday"] else None
+
+
+# What is told of a person, or of the calendar.
+RECORDS: dict[str, Callable[[Person, World], Any]] = {
+    "cart_value": cart_value,
+    "since_cart": since_cart,
+    "since_click": since_click,
+    "anniversary": anniversary,
+    "birthday": birthday,
+    "open_rate": lambda person, world: person["open_rate"],
+    "click_rate": lambda person, world: person["click_rate"],
+    "wishes": lambda person, world: float(len(person["wishes"])),
+    "wished_product": lambda person, world: next((title for title in person["wishes"] if title), None),
+    "months_left": lambda person, world: float(12 - world.today.month + 1),
+}
+
+
+def dates_around(one: Any) -> list[date | None]:
+    """The date itself; of a calculated one the days before and after it, None where calendars do not reach."""
+    number, epoch = plain(one), date(1970, 1, 1)
+    low, high = ((date(year, 1, 1) - epoch).days for year in (1900, 9000))
+    near = (math.floor(number), math.ceil(number))
+    return [epoch + timedelta(days=day) if low <= day <= high else None for day in near]
+
+
 def compare(left: Any, operator: str, right: Any) -> bool:
     """False wherever a value is missing."""
     if left is None or right is None:
         return False
+    if isinstance(left, Elapsed) or isinstance(right, Elapsed):
+        left, right = seconds(left), seconds(right)
     if isinstance(left, Since) and isinstance(right, Length) and right.unit in ("month", "year"):
         return left.compare(operator, right)
     if isinstance(right, Since) and isinstance(left, Length) and left.unit in ("month", "year"):
@@ -377,6 +550,15 @@ def compare(left: Any, operator: str, right: Any) -> bool:
         return (left == right) == (operator == "==")
     a, b = plain(left), plain(right)
     return {"==": a == b, "!=": a != b, "<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[operator]
+
+
+def seconds(one: Any) -> float:
+    """A length of time in seconds; a plain one is in days."""
+    if isinstance(one, Elapsed):
+        return one.seconds
+    if isinstance(one, Length) and one.unit == "hour":
+        return one.count * 3_600
+    return plain(one) * DAY_SECONDS
 
 
 def plain(one: Any) -> float:

@@ -232,6 +232,36 @@ def test_a_cart_is_due_to_the_second() -> None:
     assert in_cart("cart_value >= 10", NO_INSTANT) == (False, None)
 
 
+def test_nobody_joins_by_an_order_that_has_not_settled() -> None:
+    day = day_of(date(2026, 11, 22))
+    buyer = replace(one("2026-11-20", "2026-11-22"), last_order_at=np.array([NOON]))
+    playbook = Playbook.load({"vip": SegmentSpec("orders(30 days) >= 2", settle=HOUR)}, currency="EUR")
+
+    def found(batch: Batch, now: int) -> tuple[int, int]:
+        judgement = judge(playbook, batch, day, {}, {"vip": 0}, now)
+        return int(judgement.segments[0]), int(due_times(playbook, judgement).earliest[0])
+
+    leaves = midnight(day_of(date(2026, 12, 20)), MADRID)
+    assert found(buyer, NOON + 60) == (0, NOON + HOUR)
+    assert found(buyer, NOON + HOUR) == (1, leaves)
+    assert found(replace(buyer, was_in=np.array([1])), NOON + 60) == (1, leaves)
+    # The order was cancelled.
+    assert found(replace(one("2026-11-20"), last_order_at=np.array([NOON - 2 * 86_400])), NOON + 120) == (0, leaves)
+    # A day before it: it is not there.
+    first = Playbook.load({"vip": SegmentSpec("orders(30 days) >= 1", settle=HOUR)}, currency="EUR")
+    assert judge(first, buyer, day - 1, {}, {"vip": 0}).segments.tolist() == [1]
+
+
+def test_who_stays_by_a_weaker_rule_stays_whatever_has_not_settled() -> None:
+    playbook = Playbook.load(
+        {"s": SegmentSpec("orders(1 day) >= 2", stay_while="orders(5 days) >= 1", settle=HOUR)}, currency="EUR"
+    )
+    buyer = replace(one("2026-11-20"), last_order_at=np.array([NOON - 1]), was_in=np.array([1]))
+    judgement = judge(playbook, buyer, day_of(date(2026, 11, 22)), {}, {"s": 0}, NOON)
+    assert judgement.segments.tolist() == [1]
+    assert due_times(playbook, judgement).earliest.tolist() == [midnight(day_of(date(2026, 11, 25)), MADRID)]
+
+
 CALENDAR = (
     "since_cart >= 3 hours",
     "since_cart between 1 hour and 36 hours",

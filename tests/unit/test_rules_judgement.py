@@ -113,7 +113,7 @@ def explained(batch: Batch, **segments: SegmentSpec) -> list[dict[str, Any]]:
 
 def measured(segment: dict[str, Any]) -> list[dict[str, Any]]:
     """What is told of each condition, without what is to come."""
-    later = {"kind", "windows", "changes_at"}
+    later = {"kind", "windows", "changes_at", "wanted"}
     return [{key: value[key] for key in value if key not in later} for value in segment["values"]]
 
 
@@ -131,6 +131,7 @@ def test_an_explanation_shows_the_value_behind_each_condition_as_written() -> No
         {"expression": 'country != "FR"', "value": "ES", "holds": True},
         {"expression": "6 months > since_signup", "value": None, "holds": False},
     ]
+    assert [value["wanted"] for value in segment["values"]] == [False, True, True, True, True]
     assert [value["kind"] for value in segment["values"]] == ["money", "date", "boolean", "text", "age"]
 
 

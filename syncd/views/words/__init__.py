@@ -40,8 +40,9 @@ class Words:
     view: str
 
     def __call__(self, key: str, **given: object) -> str:
-        """The text of this key, with these figures in it."""
-        return texts(self.language)[self.view][key].format(**given)
+        """The text of this key, with these figures in it: that of the view, or the one that the views share."""
+        known = texts(self.language)
+        return (known[self.view] if key in known[self.view] else known["shared"])[key].format(**given)
 
     def sentence(self, key: str, **given: object) -> str:
         """The same, beginning with a capital, whatever it begins with: Spanish writes months small."""
@@ -83,6 +84,10 @@ class Words:
         """`22 Nov 2026`; without the year where it is that of `as_of`."""
         pattern = "d MMM" if iso[:4] == as_of[:4] else "d MMM y"
         return str(format_date(date.fromisoformat(iso), pattern, locale=_LOCALE[self.language]))
+
+    def weekday(self, iso: str) -> str:
+        """`Sun 22 Nov 2026`"""
+        return str(format_date(date.fromisoformat(iso), "EEE d MMM y", locale=_LOCALE[self.language]))
 
     def decimal(self, value: float) -> str:
         """`1,234.5`, with two decimals at most."""
