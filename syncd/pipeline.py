@@ -1,4 +1,5 @@
-"""The way of an order, all steps in order: pull → read members → depart → judge → plan → brake → push.
+"""The way of an order, all steps in order:
+pull → read members → depart → judge → ripen → plan → brake → push.
 
 This is the only file that names every step. Each step commits its own work, so a cycle may be cut off
 anywhere, and the next one goes on.

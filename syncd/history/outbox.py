@@ -111,12 +111,8 @@ def _supersede(db: Connection, audience: str, now: int) -> None:
 
 
 def drop_approved(history: History, audience: str, now: int) -> None:
-    """An approved plan of the audience is not sent after all; the next cycle makes a new one.
-
-    What was being told is not told again: whether it was, nobody can tell who reads another account.
-    """
+    """An approved plan of the audience is not sent after all; the next cycle makes a new one."""
     with history.begin() as db:
-        telling.give_up(db, audience, now)
         db.execute(delete(outbox).where(outbox.c.audience == audience))
         db.execute(
             update(plans)

@@ -21,8 +21,6 @@ from syncd.money import to_major
 # The service may take a while to show an event that it took; only after that its absence is believed.
 ECHO_SECONDS = 60
 PRODUCT_LENGTH = 100
-# Why what was being sent is dropped: nobody can tell any more whether it was.
-ACCOUNT_CHANGED = "account-changed"
 
 
 class Told(NamedTuple):
@@ -60,6 +58,13 @@ def confirm(db: Connection, episodes: Collection[str], now: int) -> None:
         db.execute(update(moments).where(among(db, moments.c.episode, episodes)).values(state="sent", settled_at=now))
 
 
+def doubt(history: History, episodes: Collection[str], now: int) -> None:
+    """Those of these that were not confirmed may have reached the service as late as now."""
+    with history.begin() as db:
+        sending = (among(db, moments.c.episode, episodes), moments.c.state == "sending")
+        db.execute(update(moments).where(*sending).values(settled_at=now))
+
+
 def unsettled(history: History, audience: str, now: int) -> dict[str, list[str]]:
     """The occasions that were being sent when an answer stayed out, so long ago that the service must show them:
     {episode: the addresses under which its member may be found}.
@@ -83,12 +88,6 @@ def settle(history: History, shown: Collection[str], missing: Collection[str], n
         confirm(db, shown, now)
         again = update(moments).where(among(db, moments.c.episode, missing), moments.c.state == "sending")
         db.execute(again.values(state="waiting", settled_at=None))
-
-
-def give_up(db: Connection, audience: str, now: int) -> None:
-    """What was being sent is never sent again: the account that could tell whether it was is another one now."""
-    sending = (moments.c.audience == audience, moments.c.state == "sending")
-    db.execute(update(moments).where(*sending).values(state="dropped", reason=ACCOUNT_CHANGED, settled_at=now))
 
 
 def details(history: History, told: Iterable[Told], on: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -114,6 +114,8 @@ def _send(
     finally:
         # Also when the rest failed: what the service confirmed is known.
         commit()
+        if events:
+            telling.doubt(context.history, events.keys(), context.clock.now())
 
 
 def _events(context: Context, name: str, rows: list[Waiting]) -> dict[str, Event]:

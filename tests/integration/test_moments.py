@@ -424,6 +424,23 @@ def test_what_the_service_may_not_show_yet_is_not_repeated_at_once(home: Home) -
     assert told(home) == [(BOB, "thanks")]
 
 
+def test_how_long_the_service_has_to_show_an_event_counts_from_the_end_of_the_push(home: Home) -> None:
+    for someone in (ANN, BOB):
+        home.buys(someone)
+    home.cycle()
+    home.later(HOUR)
+    home.strike("*/events", "reset", phase="before", method="POST", after=1, count=1)
+    home.context.progress = lambda task, advance, expected: home.later(45) if "pushing" in task else None
+    home.sync_in_order()
+    assert told(home) == [(ANN, "became regular"), (ANN, "thanks")]
+    home.later(30)
+    home.sync_in_order()
+    assert (BOB, "thanks") not in told(home)
+    home.later(30)
+    home.sync_in_order()
+    assert (BOB, "thanks") in told(home)
+
+
 def test_a_refused_event_is_looked_for_before_it_is_tried_again(home: Home) -> None:
     home.buys(BOB)
     home.cycle()
