@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from syncd.lifecycle.companions import Companion
 
 from syncd import views
 from syncd.calendar import day_of
 from syncd.checks import findings
 from syncd.history import companions, ledger
 from syncd.history.database import open_history
+from syncd.lifecycle.companions import Companion
 from syncd.sandbox.serve import Running
 from syncd.steps.judge import columns_of
 from tests.integration.house import DAY, House
