@@ -23,7 +23,7 @@ NUMBERS = ("0", "1", "2", "3", "10", "33.33", "50", "99.99", "100", "250.00")
 AMOUNTS_MINOR = (1, 1000, 3333, 5000, 9999, 10000, 25000)
 SINCE = ("since_first_order", "since_last_order", "since_signup", "since_click")
 DATES = ("first_order", "last_order", "next_order", "birthday", "anniversary")
-NAMES_OF_PRODUCTS = ("last_product", "favourite_product", "favourite_category", "wished_product")
+NAMES_OF_PRODUCTS = ("last_product", "matching_product", "favourite_product", "favourite_category", "wished_product")
 PLACES = ("", "ES", "FR", "San Juan")
 TITLES = ("", "Tea", "tea", "Cup", "STRASSE")
 CATEGORIES = ("", "Drinks", "Straße")
@@ -161,13 +161,19 @@ class Author:
         if self.chance(0.15):
             return self._figure(f"orders({self.one_of(WINDOWS)})")
         if self.chance(0.2):
-            return self.one_of(("lateness", f"usual({self.one_of(PERCENTS)})", self._figure("lateness")))
+            return self.one_of(
+                ("lateness", f"usual({self.one_of(PERCENTS)})", self._figure("lateness"), self._chance())
+            )
         if depth and self.chance(0.15):
             return self._smaller_or_larger(lambda: self.number(depth - 1))
         if self.chance(0.3):
             return self.one_of(("wishes", "open_rate", "click_rate", "months_left", self._figure("click_rate")))
         name = self.one_of(("orders", "orders", "units"))
         return self.one_of((f"{name}({self.one_of(WINDOWS)})", self.one_of(NUMBERS)))
+
+    def _chance(self) -> str:
+        chance = f"buy_chance({self.one_of(DAY_SPANS)})"
+        return self.one_of((chance, self._figure(chance)))
 
     def amount(self, depth: int = 2) -> str:
         if depth and self.chance(0.2):

@@ -25,6 +25,12 @@ Person = dict[str, Any]
 WORDS = re.compile(r'\d{4}-\d\d-\d\d|\d+(?:\.\d+)?|"[^"]*"|[a-z_]+|[<>=!]=|[-+*/()<>,]')
 UNITS = ("hour", "day", "week", "month", "year")
 DAY_SECONDS = 86_400
+# What is bought together with what.
+COMPANIONS = {"Tea": "Cup", "tea": "Tea", "Cup": "STRASSE"}
+# The fitted model of buying, its day, and how far off it would have been for each length.
+MODEL = {"r": 0.6, "alpha": 60.0, "a": 0.8, "b": 1.2}
+MODEL_DAY = date(2024, 2, 1)
+MODEL_ERRORS = {"30 days": 0.03, "2 weeks": 0.1, "7 days": 0.11, "1 day": None}
 
 
 @dataclass
@@ -143,6 +149,26 @@ def last_product(person: Person, today: date) -> str | None:
     every = baskets("ever", person, today)
     titled = [line for line in every[-1] if line["title"]] if every else []
     return max(titled, key=lambda line: line["price"] * line["quantity"])["title"] if titled else None
+
+
+def matching_product(person: Person, today: date) -> str | None:
+    """What goes with the last product, unless it was bought."""
+    companion = COMPANIONS.get(last_product(person, today) or "")
+    sold = {line["title"] for lines in baskets("ever", person, today) for line in lines}
+    return None if companion in sold else companion
+
+
+def buy_chance(within: Length, person: Person, today: date) -> float | None:
+    """The chance to be there still, times that of an order in that time, in whole per cents."""
+    days = sorted({day for day, _ in orders_in("ever", person, today)})
+    error = MODEL_ERRORS[f"{within.count} {within.unit}{'s' if within.count > 1 else ''}"]
+    if not days or error is None or error > 0.1:
+        return None
+    r, alpha, a, b = MODEL.values()
+    x, last, age = len(days) - 1, (days[-1] - days[0]).days, (max(MODEL_DAY, days[-1]) - days[0]).days
+    there = 1 / (1 + a / (b + x) * ((alpha + age) / (alpha + last)) ** (r + x))
+    ahead = (today - within.before(today)).days
+    return round(there * (1 - ((alpha + age) / (alpha + age + ahead)) ** (r + x)), 2)
 
 
 def favourite(sort: str, person: Person, today: date) -> str | None:
@@ -410,6 +436,8 @@ class Reader:
             return self.smaller_or_larger(word)
         if word in PRODUCTS:
             return self.product_name(word)
+        if word == "buy_chance":
+            return buy_chance(self.window(), person, today)
         if word in RECORDS:
             return RECORDS[word](person, self.world)
         if word == "shop_tag":
@@ -444,6 +472,8 @@ class Reader:
             return is_bought(sort, text, window, person, today)
         if word == "last_product":
             return last_product(person, today)
+        if word == "matching_product":
+            return matching_product(person, today)
         return favourite("title" if word == "favourite_product" else "category", person, today)
 
     def rhythm(self, word: str) -> float | date | None:
@@ -478,7 +508,7 @@ class Reader:
         return once(key, self.world, lambda: figure(*key, self.world))
 
 
-PRODUCTS = ("units", "bought", "last_product", "favourite_product", "favourite_category")
+PRODUCTS = ("units", "bought", "last_product", "matching_product", "favourite_product", "favourite_category")
 
 
 def open_cart(person: Person, world: World) -> tuple[int, int | None] | None:

@@ -109,6 +109,7 @@ def particulars(people: Sequence[reference.Person]) -> dict[str, Any]:
         "shop_tags": tuples(tuple(tag.casefold() for tag in person["tags"]) for person in people),
         "wishes": tuples(tuple(person["wishes"]) for person in people),
         "items": items(people),
+        "companions": reference.COMPANIONS,
     }
 
 
@@ -134,6 +135,15 @@ def tuples(rows: Iterable[tuple[str, ...]]) -> NDArray[Any]:
     return np.fromiter(rows, object)
 
 
+def monthly(batches: Sequence[Batch], playbook: Playbook, today: int, enough: Enough) -> dict[str, float | None]:
+    """The figures that are worked out once a month; the model of buying is that of the reference."""
+    model = {f"model {name}": value for name, value in reference.MODEL.items()} | {
+        "model day": day_of(reference.MODEL_DAY)
+    }
+    errors = {f"buy_chance({length})": error for length, error in reference.MODEL_ERRORS.items()}
+    return rhythm_of(playbook.usual or (), lambda: batches, today, enough) | model | errors
+
+
 def judged(case: Case) -> tuple[list[set[str]], dict[str, list[Any]]]:
     """What syncd says: the segments of each person, and the fields. The figures come from two batches."""
     people, exponent, today = case.world.people, case.world.exponent, day_of(case.world.today)
@@ -142,7 +152,7 @@ def judged(case: Case) -> tuple[list[set[str]], dict[str, list[Any]]]:
     cut = len(people) // 2
     halves = [columns(half, exponent) for half in (people[:cut], people[cut:])]
     enough = Enough(case.world.enough_gaps, case.world.enough_days)
-    rhythm = rhythm_of(playbook.usual or (), lambda: halves, today, enough)
+    rhythm = monthly(halves, playbook, today, enough)
     figures = rhythm | {
         figure.text: figure_of(figure, [figure_values(figure, half, today, rhythm) for half in halves])
         for figure in playbook.figures

@@ -24,10 +24,10 @@ from syncd.rules import (
     figure_values,
     judge,
     next_changes,
-    rhythm_of,
 )
 from syncd.rules.names import NAMES
-from tests.unit.test_rules_agreement import BITS, case_of, columns
+from syncd.rules.rhythm import ENOUGH
+from tests.unit.test_rules_agreement import BITS, case_of, columns, monthly
 
 ZONES = ("UTC", "Europe/Madrid", "America/Santiago", "Australia/Sydney", "Asia/Kathmandu")
 DAYS = 400
@@ -56,7 +56,7 @@ class Course:
 
 
 def figures_of(playbook: Playbook, batch: Batch, today: int) -> dict[str, float | None]:
-    rhythm = rhythm_of(playbook.usual or (), lambda: [batch], today)
+    rhythm = monthly([batch], playbook, today, ENOUGH)
     return rhythm | {f.text: figure_of(f, [figure_values(f, batch, today, rhythm)]) for f in playbook.figures}
 
 
