@@ -81,15 +81,35 @@ def sync(context: Context, only: Collection[str] | None = None) -> Cycle:
         else:
             cycle.errors.append(pulled)
     for name, audience in context.settings.audiences.items():
-        unconcerned = only is not None and not {*audience.shops} & {*shops}
-        if unconcerned or context.rests(f"audiences.{name}"):
-            continue
-        try:
-            _serve(context, name, cycle)
-        except SyncdError as err:
-            _audience_stopped(context, name, err)
-            cycle.errors.append(err)
+        if only is None or {*audience.shops} & {*shops}:
+            _try_to_serve(context, name, cycle)
     return cycle
+
+
+def sync_due(context: Context) -> Cycle:
+    """One cycle over the audiences in which the calendar may have moved somebody by now; no shop is asked."""
+    cycle, now = Cycle(), context.clock.now()
+    for name in context.settings.audiences:
+        if ledger.due(context.history, name, now):
+            _try_to_serve(context, name, cycle)
+    return cycle
+
+
+def next_due(context: Context, after: int) -> int | None:
+    """The first instant after `after` at which the calendar may move somebody in any audience."""
+    found = (ledger.next_due(context.history, name, after) for name in context.settings.audiences)
+    return min((instant for instant in found if instant is not None), default=None)
+
+
+def _try_to_serve(context: Context, name: str, cycle: Cycle) -> None:
+    """One audience, unless it rests; its error stops no other."""
+    if context.rests(f"audiences.{name}"):
+        return
+    try:
+        _serve(context, name, cycle)
+    except SyncdError as err:
+        _audience_stopped(context, name, err)
+        cycle.errors.append(err)
 
 
 def _serve(context: Context, name: str, cycle: Cycle) -> None:

@@ -88,16 +88,18 @@ def _shown(value: Node, scope: Scope) -> Instants:
 
 
 def _unheard(scope: Scope) -> Instants:
-    """When an order or a signup of a later day begins to count; a shop's clock may be ahead."""
+    """When a fact of a later day begins to count; somebody's clock may be ahead."""
     batch = scope.batch
-    signup = until.on_day(scope, batch.signup_day)
+    first = until.on_day(scope, batch.signup_day)
+    if batch.clicked_day is not None:
+        first = np.minimum(first, until.on_day(scope, batch.clicked_day))
     if not np.any(batch.order_day > scope.today):
-        return signup
+        return first
     nearest = scope.behind(scope.today)
     comes = nearest < batch.starts[1:]
     days = np.full(len(batch), scope.today, np.int64)
     days[comes] = batch.order_day[nearest[comes]]
-    return np.minimum(signup, until.on_day(scope, days))
+    return np.minimum(first, until.on_day(scope, days))
 
 
 def course(node: Node, scope: Scope) -> Course:

@@ -1,6 +1,7 @@
 """`syncd run`: a cycle each poll interval, until SIGTERM; SIGHUP reads the configuration again.
 
-In between, a hint has the shop that it is about looked at at once; the polls come as if there were none.
+In between, a hint has the shop that it is about looked at at once, and who is due by the calendar is judged on
+time; the polls come as if there were none.
 
 Start-up and shutdown are readable here in one screen. A cycle commits its own work step by step, so
 stopping between two pages or two changes leaves everything in order.
@@ -10,8 +11,9 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from threading import Event
 from types import FrameType
 
@@ -22,7 +24,7 @@ from syncd.errors import TransientError, UserError
 from syncd.history.database import open_history
 from syncd.history.people import redact
 from syncd.history.writer import only_writer
-from syncd.pipeline import sync
+from syncd.pipeline import Cycle, next_due, sync, sync_due
 from syncd.service.hints import Hints
 from syncd.service.notify import notify
 from syncd.service.webhooks import Receiver, receiving
@@ -34,8 +36,8 @@ log = structlog.get_logger()
 
 # The longest time between two signs of life; the unit's WatchdogSec is a multiple of it.
 HEARTBEAT_SECONDS = 20
-# After a hint was followed the next ones wait so long, and are followed together.
-HINTS_REST_SECONDS = 5.0
+# After a hint or the calendar was followed the next ones wait so long, and are followed together.
+REST_SECONDS = 5.0
 
 
 class Signals:
@@ -84,15 +86,16 @@ def run(load: Callable[[], Settings]) -> None:
                 context = _reloaded(context, load, signals, receiver)
             began_at = context.clock.now()
             hints.take()  # every shop is looked at now
-            _cycle(context, began_at)
-            _pause(context, signals, hints, began_at + context.settings.poll_every)
+            _cycle(context, sync)
+            _pause(context, signals, hints, began_at)
     notify("STOPPING=1")
     log.info("stopped")
 
 
-def _cycle(context: Context, began_at: int, only: Collection[str] | None = None) -> None:
+def _cycle(context: Context, run: Callable[[Context], Cycle]) -> None:
     try:
-        cycle = sync(context, only)
+        began_at = context.clock.now()
+        cycle = run(context)
     except Stopped:
         return
     except TransientError as err:
@@ -104,17 +107,35 @@ def _cycle(context: Context, began_at: int, only: Collection[str] | None = None)
     notify("WATCHDOG=1", f"STATUS=cycle of {began}: {state}")
 
 
-def _pause(context: Context, signals: Signals, hints: Hints, until: int) -> None:
-    """Waits for the next poll, with a sign of life now and then; hints are followed meanwhile."""
-    while not signals.asked and (now := context.clock.now()) < until:
+def _pause(context: Context, signals: Signals, hints: Hints, began_at: int) -> None:
+    """Waits for the next poll, with a sign of life now and then; hints and the calendar are followed meanwhile."""
+    looked_at, poll_at = began_at, began_at + context.settings.poll_every
+    while not signals.asked and (now := context.clock.now()) < poll_at:
         notify("WATCHDOG=1")
-        context.clock.wait_until(min(until, now + HEARTBEAT_SECONDS), signals.wake)
+        # Only what comes due from now on: who waits for a shop's news is due all the time.
+        due_at = _next_due(context, looked_at) or poll_at
+        context.clock.wait_until(min(poll_at, due_at, now + HEARTBEAT_SECONDS), signals.wake)
         signals.wake.clear()
-        if not signals.asked and (shops := hints.take()):
+        if signals.asked:
+            return
+        if shops := hints.take():
             log.info("hint", shops=sorted(shops))
-            _cycle(context, context.clock.now(), shops)
-            # What comes in now belongs together: a flood of hints is no more than a look now and then.
-            signals.stop.wait(HINTS_REST_SECONDS)
+            _cycle(context, partial(sync, only=shops))
+        elif due_at <= context.clock.now() < poll_at:
+            looked_at = due_at
+            _cycle(context, sync_due)
+        else:
+            continue
+        # What comes in now belongs together: a flood is no more than a look now and then.
+        signals.stop.wait(REST_SECONDS)
+
+
+def _next_due(context: Context, after: int) -> int | None:
+    try:
+        return next_due(context, after)
+    except TransientError:
+        # The database was away for a moment; the next poll says so if it still is.
+        return None
 
 
 def _reloaded(context: Context, load: Callable[[], Settings], signals: Signals, receiver: Receiver | None) -> Context:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from syncd.calendar import date_of, midnight
+from syncd.calendar import date_of
 from syncd.errors import UserError
 from syncd.history import ledger
 from syncd.history.people import emails_of
+from syncd.lifecycle.columns import FOREVER, Batch
 from syncd.plan import Tags
+from syncd.rules import Judgement, Playbook, due_times
 from syncd.steps.context import Context
 from syncd.steps.judge import figures_on, judgements
 from syncd.views.common import iso, tags_of
@@ -19,9 +22,10 @@ DAY_SECONDS = 86_400
 
 
 def segments(context: Context, name: str, today: int) -> dict[str, Any]:
-    """Each segment with its size, its members, and who moved in the last 24 hours."""
+    """Each segment with its size, its members, who moved in the last 24 hours, and when the first may move next."""
     audience, tags = context.settings.audiences[name], tags_of(context, name)
-    ids, bits = _standing(context, name, tags, today)
+    parts = [(b.customer, j.segments, _first_due(audience.playbook, j)) for b, j in _judged(context, name, tags, today)]
+    ids, bits = _together(part[:2] for part in parts)
     tagged = ledger.tagged(context.history, name)
     known = np.array([tagged.get(id_, 0) for id_ in ids.tolist()], np.int64)
     moves = ledger.moves_since(context.history, name, context.clock.now() - DAY_SECONDS)
@@ -29,6 +33,7 @@ def segments(context: Context, name: str, today: int) -> dict[str, Any]:
     for segment in audience.playbook.segments:
         bit = tags.bits[segment.name]
         joined, left = moves.get(bit, (0, 0))
+        due = min((part[2][segment.name] for part in parts), default=FOREVER)
         rows.append(
             {
                 "name": segment.name,
@@ -39,8 +44,7 @@ def segments(context: Context, name: str, today: int) -> dict[str, Any]:
                 "members": int(np.count_nonzero((bits & known) >> bit & 1)),
                 "joined": joined,
                 "left": left,
-                # Every rule speaks in local days, so the next midnight is the next time anybody can move.
-                "next_due": iso(midnight(today + 1, audience.timezone)),
+                "next_due": iso(None if due == FOREVER else due),
             }
         )
     return {"as_of": date_of(today).isoformat(), "audience": name, "segments": rows}
@@ -55,7 +59,7 @@ def members(context: Context, name: str, segment: str, today: int) -> dict[str, 
     if segment not in tags.bits:
         raise UserError(f"no segment {segment!r} in audience {name}; there are: {', '.join(tags.bits)}")
     bit = tags.bits[segment]
-    ids, bits = _standing(context, name, tags, today)
+    ids, bits = _together((b.customer, j.segments) for b, j in _judged(context, name, tags, today))
     inside = ids[(bits >> bit & 1).astype(bool)].tolist()
     emails = emails_of(context.history, inside)
     tagged = ledger.tagged(context.history, name)
@@ -68,10 +72,19 @@ def members(context: Context, name: str, segment: str, today: int) -> dict[str, 
     }
 
 
-def _standing(context: Context, name: str, tags: Tags, today: int) -> tuple[np.ndarray, np.ndarray]:
-    """Everybody's id and bit set of segments on a local day."""
-    figures = figures_on(context, name, today)
-    found = [(b.customer, j.segments) for b, j in judgements(context, name, tags, today, figures, None)]
+def _judged(context: Context, name: str, tags: Tags, today: int) -> Iterator[tuple[Batch, Judgement]]:
+    """Everybody, judged on a local day."""
+    return judgements(context, name, tags, today, figures_on(context, name, today), None)
+
+
+def _together(found: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Everybody's id and bit set of segments, of all batches."""
     nobody = np.zeros(0, np.int64)
-    ids, bits = zip(*found, strict=True) if found else ((nobody,), (nobody,))
+    ids, bits = zip((nobody, nobody), *found, strict=True)
     return np.concatenate(ids), np.concatenate(bits)
+
+
+def _first_due(playbook: Playbook, judgement: Judgement) -> dict[str, int]:
+    """The first instant at which somebody of a batch may join or leave each segment by the calendar alone."""
+    due = due_times(playbook, judgement).segments
+    return {segment: int(instants.min(initial=FOREVER)) for segment, instants in due.items()}

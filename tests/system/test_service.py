@@ -33,6 +33,41 @@ def test_an_order_becomes_a_tag_within_one_poll(syncd: Syncd, sandbox: Running, 
     assert service.events()[-1] == "stopped"
 
 
+def test_who_is_due_between_two_polls_is_judged_on_time_and_no_order_is_read(
+    syncd: Syncd, config: Path, sandbox: Running, run: Callable[[], Service]
+) -> None:
+    text = config.read_text().replace('"orders(ever) >= 2"', '"orders(ever) >= 2"\nsettle = "60 minutes"')
+    config.write_text(text.replace("[syncd]", '[syncd]\npoll_every = "3 hours"'))
+    syncd("backfill", "--yes")
+    service = run()
+    service.message("STATUS=cycle of")
+    audience = sandbox.world.audiences[LIST_ID]
+    someone = min(m["email"] for m in audience.state() if "syncd:first-time" in m["tags"])
+
+    def tags() -> set[str]:
+        (member,) = [m for m in audience.state() if m["email"] == someone]
+        return set(member["tags"])
+
+    wait(sandbox, 170 * 60)
+    url = f"{sandbox.urls['control']}/shops/acme/orders"
+    requests.post(url, json={"email": someone, "amount": "25.00"}, timeout=10).raise_for_status()
+    service.message(f"STATUS=cycle of {wait(sandbox, 10 * 60)}")
+    assert "syncd:first-time" not in tags()
+    assert "syncd:repeat" not in tags()
+    before = len(sandbox.world.log)
+    service.message(f"STATUS=cycle of {wait(sandbox, 51 * 60)}")
+    assert "syncd:repeat" in tags()
+    # The brake counts the shops' customers; nothing else is asked.
+    assert not [each.path for each in sandbox.world.log.since(before) if "orders" in each.path]
+
+
+def wait(sandbox: Running, seconds: int) -> str:
+    """So much later it is then; returns the new time."""
+    later = datetime.fromtimestamp(sandbox.world.clock.now() + seconds, UTC).isoformat()
+    requests.post(f"{sandbox.urls['control']}/clock", json={"now": later}, timeout=10).raise_for_status()
+    return later
+
+
 def test_the_service_stops_within_ten_seconds_in_the_middle_of_its_work(
     syncd: Syncd, sandbox: Running, run: Callable[[], Service]
 ) -> None:

@@ -21,7 +21,7 @@ import requests
 from syncd.history.database import open_history
 from syncd.sandbox.populate import LIST_ID
 from syncd.sandbox.serve import Running
-from syncd.service.daemon import HINTS_REST_SECONDS
+from syncd.service.daemon import REST_SECONDS
 from tests.system.conftest import Service, command, configured, starting
 
 
@@ -131,8 +131,8 @@ def test_trap_23_ten_thousand_hints_are_a_few_looks(listening: Service, sandbox:
         statuses = set(pool.map(lambda number: hint(place, number), range(10_000)))
     assert statuses == {200}
     # What is still waiting is followed once.
-    time.sleep(HINTS_REST_SECONDS)
-    assert 1 <= pulls(sandbox, before) <= (time.monotonic() - began) / HINTS_REST_SECONDS + 1
+    time.sleep(REST_SECONDS)
+    assert 1 <= pulls(sandbox, before) <= (time.monotonic() - began) / REST_SECONDS + 1
 
 
 def test_trap_23_forged_and_slow_senders_keep_nothing_from_its_poll(listening: Service, sandbox: Running) -> None:
