@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -56,6 +57,7 @@ class Play:
         self.email = f"person.{name}@example.com"
         self.tags = tags_of(history, name, audience.playbook, audience.tag_prefix)
         self.paid_minor = 0
+        self.listed: dict[str, Any] = {}
         if others := self.others():
             self.sell(*others)
 
@@ -103,6 +105,10 @@ class Play:
         match event.what.split():
             case ["subscribes"]:
                 self.join(at, opted_in_at=at)
+            case ["clicks"]:
+                self.join(at, click_rate=self.listed.get("click_rate", 0.0) + 0.1)
+            case ["tells", "the", "birthday", day]:
+                self.join(at, birthday=int(day.replace("-", "")))
             case ["buys", "for", "wholesale"]:
                 self.show(at, wholesale=True)
             case ["buys", amount, *of]:
@@ -126,9 +132,10 @@ class Play:
         record = customer(self.email, self.email, created_at=at, updated_at=at, **given)
         take(self.history, record, **self.page(at, "customers"))
 
-    def join(self, at: int, **given: object) -> None:
-        """The person is in the audience, as it shows them at this instant."""
-        listed = member(self.email, changed_at=at, **given)
+    def join(self, at: int, **more: Any) -> None:
+        """The person is in the audience, which shows this of them as well."""
+        self.listed |= more
+        listed = member(self.email, changed_at=at, **self.listed)
         store_members(self.history, self.name, [listed], None, bits={}, field_names=[], now=at)
 
     def give_back(self, at: int, minor: int) -> None:
