@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,14 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
+class Why:
+    """What speaks for a number: which reason it is, and the figures that belong to it."""
+
+    reason: Literal["loyal", "vip", "usual-days", "rhythm", "own-days"]
+    figures: Mapping[str, int | float | Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A rule, the rule in plain days that stands in for it ("" where none is needed), and why this number.
 
@@ -54,7 +63,7 @@ class Candidate:
     """
 
     rule: str
-    why: str
+    why: Why
     fallback: str = ""
     preferred: bool = False
     amount: float | None = None
@@ -102,11 +111,10 @@ def _loyal(known: Buyers, above: int) -> Candidate | None:
         return None
     orders = max(_LEAST_ORDERS, int(np.percentile(known.orders, above, method="higher")) + 1)
     by_spend, by_orders = known.spend >= float(spend), known.orders >= orders
-    return Candidate(
-        f"spend(6 months) >= {spend:f} or orders({known.weeks} weeks) >= {orders}",
-        f"{_percent(by_spend)} of your {len(known.spend):,} repeat buyers of the last six months spent {spend:,f} "
-        f"or more in them; {_percent(by_orders)} ordered {orders} times or more in {known.weeks} weeks.",
-    )
+    figures: dict[str, int | float | Decimal]
+    figures = {"by_spend": _percent(by_spend), "people": len(known.spend), "spend": spend}
+    figures |= {"by_orders": _percent(by_orders), "orders": orders, "weeks": known.weeks}
+    return Candidate(f"spend(6 months) >= {spend:f} or orders({known.weeks} weeks) >= {orders}", Why("loyal", figures))
 
 
 def vip_rules() -> list[str]:
@@ -118,12 +126,12 @@ def vip(known: Buyers, amounts: Sequence[float | None]) -> list[Candidate]:
     """Those candidates, with the `amounts` beyond which they lie today; none from too few buyers."""
     if known.count < LEAST_PEOPLE:
         return []
-    decimals = known.currency_exponent
+    least = Decimal(1).scaleb(-known.currency_exponent)
     return [
         Candidate(
             rule,
-            f"The top {top} % of your buyers: today that is more than {amount:,.{decimals}f} in all.",
-            amount=round(amount, decimals),
+            Why("vip", {"top": top, "amount": Decimal(amount).quantize(least)}),
+            amount=round(amount, known.currency_exponent),
         )
         for top, rule, amount in zip(_VIP_TOP, vip_rules(), amounts, strict=True)
         if amount is not None
@@ -152,13 +160,10 @@ def late(tally: Tally, usual: Mapping[int, float | None], typical: float | None)
     plain = {"at-risk": _between(soon, gone), "lapsed": f"since_last_order >= {gone} days"}
     by_days = {} if own is None else _by_days(tally, own)
     if young:
-        found = {name: [Candidate(rule, _USUALLY, preferred=True)] for name, rule in plain.items()}
+        found = {name: [Candidate(rule, Why("usual-days"), preferred=True)] for name, rule in plain.items()}
     else:
         found = _by_rhythm(usual, typical or 0, plain)
     return {name: _each_once([*found[name], *by_days.get(name, ())]) for name in plain}
-
-
-_USUALLY = "What shops begin with, until your own history can tell."
 
 
 def _by_rhythm(
@@ -176,11 +181,9 @@ def _by_rhythm(
     }
 
 
-def _why_late(p: int, usual: float, typical: float) -> str:
-    return (
-        f"{p} % of the times that a customer came back, it was within {usual:.1f} of their usual gaps: "
-        f"{usual * typical:.0f} days for one who orders every {typical:.0f} days."
-    )
+def _why_late(p: int, usual: float, typical: float) -> Why:
+    gaps = Decimal(usual).quantize(Decimal("0.1"))
+    return Why("rhythm", {"p": p, "gaps": gaps, "days": round(usual * typical), "typical": round(typical)})
 
 
 def _own_days(tally: Tally) -> tuple[int, int] | None:
@@ -200,9 +203,9 @@ def _by_days(tally: Tally, days: tuple[int, int]) -> dict[str, list[Candidate]]:
     }
 
 
-def _why_days(tally: Tally, days: int) -> str:
+def _why_days(tally: Tally, days: int) -> Why:
     over = tally.lengths[: days + 1].sum()
-    return f"{math.floor(100 * over / tally.gaps)} % of the gaps between two orders were over within {days} days."
+    return Why("own-days", {"share": math.floor(100 * over / tally.gaps), "days": days})
 
 
 def _between(soon: int, gone: int) -> str:
@@ -240,6 +243,7 @@ def round_days(value: float) -> int:
     return max(7, math.ceil(value / step) * step)
 
 
-def _percent(who: NDArray[np.bool_]) -> str:
+def _percent(who: NDArray[np.bool_]) -> float:
+    """Their share in per cent: a whole number, or one decimal where it is below 1."""
     share = 100 * float(who.mean())
-    return f"{share:.0f} %" if share >= 1 or not share else f"{share:.1f} %"
+    return round(share) if share >= 1 else round(share, 1)

@@ -220,9 +220,7 @@ class _Teller:
         return self.words(f"standing-{self.document['standing'].replace(' ', '-')}")
 
     def _lack(self) -> str:
-        lack = self.document["usual_lacks"]
-        have, needed = self.words.number(lack["have"]), self.words.number(lack["needed"])
-        return self.words(f"lacks-{lack['what'].replace(' ', '-')}", needed=needed, have=have)
+        return self.words.lack(**self.document["usual_lacks"])
 
     def _amount(self, order: Document) -> str:
         return self.words.money(order["amount"], order["currency"])

@@ -14,22 +14,18 @@ from syncd.calendar import Span, date_of
 from syncd.lifecycle import gaps, metrics, suggest
 from syncd.lifecycle.columns import Batch
 from syncd.lifecycle.suggest import Candidate
-from syncd.rules import Node, evaluate, judge, parse_rule, why_unknown
+from syncd.rules import Node, evaluate, judge, lacking, parse_rule
 from syncd.rules.rhythm import COMPLETED_GAPS, HISTORY_DAYS
 from syncd.rules.scope import TYPICAL_GAP
 from syncd.steps.context import Context
 from syncd.steps.judge import columns_of, figures_for, figures_on, moment_in
 from syncd.views.common import tags_of
+from syncd.views.words import Words
 
 Flags = NDArray[np.bool_]
 Figures = Mapping[str, float | None]
 A_YEAR = Span(12, "months")
-CRITERIA = {
-    "loyal": "the smallest group that brought at least half of the revenue of the last 12 months, else the largest",
-    "vip": "the smallest group that brought at least half of all revenue, else the largest",
-    "at-risk": "later than 80 % of those who came back, by their own rhythm; plain days in a young shop",
-    "lapsed": "later than 90 % of those who came back, by their own rhythm; plain days in a young shop",
-}
+ENGLISH = Words("en", "suggest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +38,11 @@ class Shop:
     rules: Mapping[str, str]
 
 
-def suggest_thresholds(context: Context, name: str, today: int) -> dict[str, Any]:
-    """Candidates for loyal, vip, at-risk and lapsed, what each would select, and which one is recommended."""
+def suggest_thresholds(context: Context, name: str, today: int, language: str = "en") -> dict[str, Any]:
+    """Candidates for loyal, vip, at-risk and lapsed, what each would select, and which one is recommended.
+
+    `language`: of the reasons.
+    """
     audience, bits = context.settings.audiences[name], tags_of(context, name).bits
     playbook, now = audience.playbook.only(suggest.SEGMENTS), moment_in(context, audience, today)
     # Everybody is looked at again and again, and reading them takes far longer than looking.
@@ -56,16 +55,17 @@ def suggest_thresholds(context: Context, name: str, today: int) -> dict[str, Any
         rules={segment.name: str(segment.when) for segment in playbook.segments},
     )
     head = {"audience": name, "as_of": date_of(today).isoformat(), "currency": audience.currency}
-    return head | suggested(shop, today)
+    return head | suggested(shop, today, Words(language, "suggest"))
 
 
-def suggested(shop: Shop, today: int) -> dict[str, Any]:
+def suggested(shop: Shop, today: int, words: Words = ENGLISH) -> dict[str, Any]:
     """The same of any shop."""
     figures = shop.figures([parse_rule(rule) for rule in (*suggest.usual_rules(), *suggest.vip_rules())])
     candidates = _candidates(shop, today, figures)
     found = _Found.of(shop, today, figures, [each.rule for some in candidates.values() for each in some])
     measured = found.measured()
-    segments = [_segment(name, some, measured, found, shop.rules.get(name)) for name, some in candidates.items()]
+    segments = [_segment(name, some, measured, found, shop.rules.get(name), words) for name, some in candidates.items()]
+    lack = lacking(figures)
     return {
         "customers": len(found.money),
         "buyers": int(found.buyer.sum()),
@@ -73,7 +73,7 @@ def suggested(shop: Shop, today: int) -> dict[str, Any]:
         "completed_gaps": int(figures[COMPLETED_GAPS] or 0),
         "days_of_history": int(figures[HISTORY_DAYS] or 0),
         "typical_gap_days": figures[TYPICAL_GAP] and round(figures[TYPICAL_GAP] or 0, 2),
-        "too_young": why_unknown(figures),
+        "too_young": words.lack(*lack) if lack else "",
         "segments": segments,
         "toml": _toml(segments),
     }
@@ -143,29 +143,34 @@ class _Found:
 
 
 def _segment(
-    name: str, candidates: Sequence[Candidate], measured: Mapping[str, dict[str, Any]], found: _Found, rule: str | None
+    name: str,
+    candidates: Sequence[Candidate],
+    measured: Mapping[str, dict[str, Any]],
+    found: _Found,
+    rule: str | None,
+    words: Words,
 ) -> dict[str, Any]:
     now = found.now.get(name)
     chosen = _recommended(name, candidates, measured)
     return {
         "name": name,
         "now": None if now is None else {"rule": rule, "customers": int(now.sum())},
-        "criterion": CRITERIA[name],
-        "missing": "" if candidates else _MISSING[name],
+        "criterion": words(f"criterion-{name}"),
+        "missing": "" if candidates else words(f"missing-{name}", n=suggest.LEAST_PEOPLE),
         "candidates": [
             {"rule": each.rule, "fallback": each.fallback or None}
             | measured[each.rule]
             | {"in_it_now": None if now is None else int((now & found.selected[each.rule]).sum())}
-            | {"amount": each.amount, "why": each.why, "recommended": each is chosen}
+            | {"amount": each.amount, "why": why(each, words), "recommended": each is chosen}
             for each in candidates
         ],
     }
 
 
-_MISSING = {
-    "loyal": f"needs {suggest.LEAST_PEOPLE} customers with two orders or more, one of them in the last six months",
-    "vip": f"needs {suggest.LEAST_PEOPLE} customers who have ordered",
-}
+def why(candidate: Candidate, words: Words) -> str:
+    """What speaks for its number, in words."""
+    figures = {name: words.exact(value) for name, value in candidate.why.figures.items()}
+    return words(f"why-{candidate.why.reason}", **figures)
 
 
 def _recommended(

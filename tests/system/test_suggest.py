@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from syncd.sandbox.serve import Running
+from syncd.views.words import LANGUAGES
 from tests.system.conftest import Syncd, command, configured
 from tests.system.test_retention import in_terminal
 
@@ -32,12 +33,13 @@ def syncd(config: Path) -> Syncd:
     return command(config)
 
 
-def test_its_tables_fit_80_columns_and_nothing_is_cut(config: Path) -> None:
-    lines = in_terminal([sys.executable, "-m", "syncd", "suggest"], config).splitlines()
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_its_tables_fit_80_columns_and_nothing_is_cut(config: Path, language: str) -> None:
+    lines = in_terminal([sys.executable, "-m", "syncd", "suggest", "--language", language], config).splitlines()
     rows = [line for line in lines if re.match(r"[→ ] \d +\d", line)]
     assert len(rows) >= 8
     assert max(map(len, rows)) <= 80
-    assert max(len(line) for line in lines if "customers: " in line) <= 80
+    assert max(len(line) for line in lines if re.search("(customers|clientes): ", line)) <= 80
     assert "…" not in "".join(lines)
     assert "█" in "".join(rows)
 
@@ -50,6 +52,15 @@ def test_it_ends_with_rules_to_paste_and_one_to_try(syncd: Syncd) -> None:
     program, *arguments = shlex.split(said.rpartition("Try one: ")[2])
     assert program == "syncd"
     assert "customers" in syncd(*arguments).stdout
+
+
+def test_in_spanish_its_reasons_are_too_and_its_rules_stay(syncd: Syncd) -> None:
+    said = syncd("suggest", "--language", "es").stdout
+    assert said.startswith("¿Qué cifras convienen a la audiencia main, a 22 de noviembre de 2026?\n")
+    reasons = [line for line in said.splitlines() if line.startswith("# ")]
+    assert any("de sus clientes que más gasta" in line for line in reasons)
+    pasted = said.partition("cada una sustituye al segmento")[2].partition("\n\n")[2].partition("Pruebe una: ")[0]
+    assert tomllib.loads(pasted) == tomllib.loads(json.loads(syncd("suggest", "--json").stdout)["toml"])
 
 
 def test_as_of_a_day_without_history_it_says_what_is_missing(syncd: Syncd) -> None:

@@ -22,7 +22,7 @@ from syncd.lifecycle.gaps import Tally
 from syncd.rules import Enough, Node, evaluate, figures_in, figures_over, parse_rule, rhythm_of, usual_in
 from syncd.sandbox.fill import cdnow
 from syncd.settings.lifecycle import read_playbook
-from syncd.views.suggest import Shop, suggested
+from syncd.views.suggest import ENGLISH, Shop, suggested, why
 from tests.unit import reference
 from tests.unit.test_gaps import END_OF_1997, real
 from tests.unit.test_rules_agreement import columns
@@ -138,7 +138,7 @@ def test_a_young_shop_begins_with_plain_days_and_sees_its_own_beside_them() -> N
     ]
     assert [each.rule for each in found["lapsed"]] == ["since_last_order >= 180 days", "since_last_order >= 35 days"]
     assert [each.preferred for each in found["lapsed"]] == [True, False]
-    assert found["lapsed"][1].why == "91 % of the gaps between two orders were over within 35 days."
+    assert why(found["lapsed"][1], ENGLISH) == "91 % of the gaps between two orders were over within 35 days."
 
 
 def test_the_real_purchases_of_1997() -> None:
@@ -167,7 +167,7 @@ def test_loyal_is_told_from_those_who_came_back_in_half_a_year() -> None:
         "spend(6 months) >= 75 or orders(12 weeks) >= 4",
         "spend(6 months) >= 50 or orders(12 weeks) >= 3",
     ]
-    assert suggest.loyal(known)[1].why == (
+    assert why(suggest.loyal(known)[1], ENGLISH) == (
         "26 % of your 100 repeat buyers of the last six months spent 75 or more in them; "
         "10 % ordered 4 times or more in 12 weeks."
     )

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -52,6 +53,17 @@ class Words:
     def number(self, value: int) -> str:
         """`12,345`"""
         return str(format_decimal(value, locale=_LOCALE[self.language]))
+
+    def exact(self, value: float | Decimal) -> str:
+        """`1,234.50`: a decimal with all the decimals that it has."""
+        decimals = -int(value.as_tuple().exponent) if isinstance(value, Decimal) else 0
+        pattern = f"#,##0.{'0' * decimals}" if decimals > 0 else "#,##0.#"
+        return str(format_decimal(value, pattern, locale=_LOCALE[self.language]))
+
+    def lack(self, what: str, needed: int, have: int) -> str:
+        """Why `usual()` is not known: see `rules.Lack`."""
+        key = f"lacks-{what.replace(' ', '-')}"
+        return self(key, needed=self.number(needed), have=self.number(have))
 
     def share(self, value: float | None, pattern: str = "0.0") -> str:
         """A share in per cent, `12.3%`; a dash where there is none."""
