@@ -36,6 +36,7 @@ class MailchimpStage:
             currency="EUR",
             timezone="Europe/Madrid",
             tag_prefix="",
+            birthday_field="",
         )
         return connect("main", settings, self._world.clock.now)  # type: ignore[arg-type]
 
