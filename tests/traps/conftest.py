@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from sqlalchemy import delete
@@ -14,8 +15,12 @@ from syncd.history.database import History, open_history
 from syncd.history.schema import metadata
 from syncd.sandbox.audience import Switches
 from tests.integration.mailchimp_world import Town
+from tests.traps.ecwid_stage import Cafe
 from tests.traps.mailchimp_stage import CONFIGURATIONS, Home, empty
-from tests.traps.shopify_stage import ANN, RULES, Acme
+from tests.traps.shop_stage import ANN, OneShop
+from tests.traps.shopify_stage import Acme
+
+Shop = TypeVar("Shop", bound=OneShop)
 
 
 @pytest.fixture(scope="session")
@@ -67,9 +72,19 @@ def home(town: Town, switches: Switches, histories: Callable[[str], History], tm
 @pytest.fixture
 def acme(mailchimp_town: Town, emptied_url: Callable[[str], str], tmp_path: Path) -> Iterator[Acme]:
     """A whole syncd with an empty Shopify shop and an audience; Ann is known to both."""
-    empty(mailchimp_town, Switches())
-    with open_history(emptied_url("sqlite")) as history:
-        house = Acme(mailchimp_town.running, history, tmp_path, rules=RULES)
+    yield from _opened(Acme, mailchimp_town, emptied_url("sqlite"), tmp_path)
+
+
+@pytest.fixture
+def cafe(mailchimp_town: Town, emptied_url: Callable[[str], str], tmp_path: Path) -> Iterator[Cafe]:
+    """A whole syncd with an empty Ecwid store and an audience; Ann is known to both."""
+    yield from _opened(Cafe, mailchimp_town, emptied_url("sqlite"), tmp_path)
+
+
+def _opened(kind: type[Shop], town: Town, url: str, directory: Path) -> Iterator[Shop]:
+    empty(town, Switches())
+    with open_history(url) as history:
+        house = kind(town.running, history, directory)
         house.person(ANN)
         yield house
-    mailchimp_town.world.throttle.enforce = False
+    town.world.throttle.enforce = False

@@ -1,110 +1,23 @@
-"""A syncd between one Shopify shop and an audience, both empty at first, where Shopify's traps are set."""
+"""Where Shopify's traps are set."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass
 
-from sqlalchemy import func, select
-
-from syncd.checks import findings
-from syncd.history.schema import orders, quarantine
-from syncd.sandbox.shop import Order
-from syncd.settings import load
-from syncd.steps.context import Context
-from tests.integration.house import DAY
-from tests.traps.mailchimp_stage import Home, Impatient
-
-ANN, BOB, ZOE = (f"{name}@shop.example" for name in ("ann", "bob", "zoe"))
-RULES = """
-[audiences.main.lifecycle.segments.buyer]
-when = "orders(ever) >= 1"
-[audiences.main.lifecycle.fields.ORDERS]
-value = "orders(ever)"
-[audiences.main.lifecycle.fields.SPENT]
-value = "spend(ever)"
-[audiences.main.lifecycle.fields.LASTORDER]
-value = "last_order"
-"""
+from tests.traps.shop_stage import OneShop
 
 
-class Acme(Home):
+@dataclass
+class Acme(OneShop):
     """A syncd between one Shopify shop and an audience, both empty at first."""
 
-    @property
-    def shop(self) -> Any:
-        return self.world.shops["acme"]
-
-    def order(self, email: str | None, minor: int = 20_00, **more: Any) -> Order:  # type: ignore[override]
-        """An order of this moment, of the shop's customer with this address, or of a guest."""
-        known = self.shop.customer_of(email) if email else None
-        made: Order = self.shop.add_order(
-            **{"email": email, "customer_id": known.id if known else None, "total_minor": minor, **more}
-        )
-        return made
-
-    def person(self, email: str) -> int:
-        """A customer of the shop who is in the audience, too; their id."""
-        self.joins(email)
-        made: int = self.shop.add_customer(email=email).id
-        return made
-
-    def figures(self, email: str) -> tuple[float, float]:
-        """Orders and spend of a member, as the e-mail service has them."""
-        fields = self.fields(email)
-        return fields.get("ORDERS", 0), fields.get("SPENT", 0)
-
-    def known_orders(self) -> int:
-        """How many orders of the shop are in the history."""
-        with self.history.read() as db:
-            return int(db.execute(select(func.count()).where(orders.c.shop == "acme", ~orders.c.deleted)).scalar() or 0)
-
-    def quarantined(self) -> list[str]:
-        """Why records were set aside."""
-        with self.history.read() as db:
-            return [row[0] for row in db.execute(select(quarantine.c.reason))]
-
-    def shopify(self, ending: str = "") -> list[Any]:
-        """The calls to Shopify so far whose path ends so."""
-        self.call("GET", "/clock")
-        return [each for each in self.world.log if each.service == "shopify" and each.path.endswith(ending)]
-
-    def spread(self, count: int, email: str = ANN, *, apart: int = 600) -> None:
-        """So many orders of one person over 1.00, the last of them a day ago."""
-        end = self.now - DAY
-        for n in range(count):
-            at = end - (count - n) * apart
-            self.order(email, 1_00, placed_at=at, created_at=at, updated_at=at)
+    shops: tuple[str, ...] = ("acme",)
 
     def between_pages(self, act: Callable[[], object]) -> None:
         """Afterwards `act` happens after each page of orders that is read."""
         self.context.progress = lambda task, advance, expected: act() and None if task == "acme: orders" else None
 
-    def warnings(self) -> list[str]:
-        """What `syncd check` says of the shop beyond that all is well."""
-        found = [finding for finding in findings(self.context.settings) if finding.mark != "ok"]
-        return [f"{each.text} → {each.hint}" for each in found if each.text.startswith("shop acme")]
-
     def by_client_credentials(self) -> None:
         """Afterwards tokens are granted for client id and secret."""
-        self._rewrite((r'(?m)^token = "(.*)"$', r'client_id = "app"\nclient_secret = "\1"'))
-
-    def configure(self, rules: str = "", **audience: object) -> None:
-        """As the sandbox offers it, without the other shop."""
-        super().configure(rules, **audience)
-        self._rewrite((r"(?s)\[shops\.cafe\].*?\n(?=\[)", ""), (r"(?m)^shops = .*$", 'shops = ["acme"]'))
-
-    def _rewrite(self, *changes: tuple[str, str]) -> None:
-        path = self.directory / "syncd.toml"
-        text = path.read_text("utf-8")
-        for pattern, replacement in changes:
-            text = re.sub(pattern, replacement, text)
-        path.write_text(text, "utf-8")
-        self.context = Context(load(path), self.history, self.context.clock, Impatient())
-
-
-def at(text: str) -> int:
-    """The instant in UTC seconds."""
-    return int(datetime.fromisoformat(text).timestamp())
+        self.rewrite(r'(?m)^token = "(.*)"$', r'client_id = "app"\nclient_secret = "\1"')

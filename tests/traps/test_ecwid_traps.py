@@ -6,152 +6,29 @@ The numbers are those of the reference's list of traps. What a signature covers 
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from threading import Event
-from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-import requests
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from syncd.checks import findings
 from syncd.errors import ConnectionBlocked, TransientError
-from syncd.history.database import open_history
-from syncd.history.schema import identities, orders, quarantine
+from syncd.history.schema import identities
 from syncd.history.shops import cursors_of
 from syncd.pipeline import REST_SECONDS
-from syncd.sandbox.audience import Switches
 from syncd.sandbox.carts import begin
 from syncd.sandbox.ecwid.answers import ERRORS
 from syncd.sandbox.ecwid.limit import BAD_CALLS_PER_MINUTE
-from syncd.sandbox.faults import Fault
-from syncd.sandbox.shop import Order, Wish
-from syncd.sandbox.witness import Exchange, listening
-from syncd.settings import load
+from syncd.sandbox.shop import Wish
 from syncd.sources._ecwid_api import PAGE_ROWS, REFUSED_SECONDS
 from syncd.sources._walk import OVERLAP_SECONDS
-from syncd.steps.context import Context
-from tests.integration.house import DAY, House
-from tests.integration.mailchimp_world import Town
-from tests.traps.mailchimp_stage import Home, Impatient, empty
-
-ANN, BOB, EVE, ZOE = (f"{name}@shop.example" for name in ("ann", "bob", "eve", "zoe"))
-RULES = """
-[audiences.main.lifecycle.segments.buyer]
-when = "orders(ever) >= 1"
-[audiences.main.lifecycle.fields.ORDERS]
-value = "orders(ever)"
-[audiences.main.lifecycle.fields.SPENT]
-value = "spend(ever)"
-[audiences.main.lifecycle.fields.LASTORDER]
-value = "last_order"
-[audiences.main.lifecycle.fields.CITY]
-value = "city"
-"""
-API = "/api/v3/1003"
-
-
-class Cafe(Home):
-    """A syncd between one Ecwid store and an audience, both empty at first."""
-
-    @property
-    def shop(self) -> Any:
-        return self.world.shops["cafe"]
-
-    def order(self, email: str | None, minor: int = 20_00, **more: Any) -> Order:  # type: ignore[override]
-        """An order of this moment, of the store's customer with this address, or of a guest."""
-        known = self.shop.customer_of(email) if email else None
-        fields = {"email": email, "customer_id": known.id if known else None, "total_minor": minor, **more}
-        made: Order = self.shop.add_order(**fields)
-        return made
-
-    def person(self, email: str, **more: Any) -> int:
-        """A customer of the store who is in the audience, too; their id."""
-        self.joins(email)
-        made: int = self.shop.add_customer(email=email, **more).id
-        return made
-
-    def figures(self, email: str) -> tuple[float, float]:
-        """Orders and spend of a member, as the e-mail service has them."""
-        fields = self.fields(email)
-        return fields.get("ORDERS", 0), fields.get("SPENT", 0)
-
-    def known_orders(self) -> int:
-        """How many orders of the store are in the history."""
-        query = select(func.count()).where(orders.c.shop == "cafe", ~orders.c.deleted)
-        with self.history.read() as db:
-            return int(db.execute(query).scalar() or 0)
-
-    def quarantined(self) -> list[str]:
-        """Why records were set aside."""
-        with self.history.read() as db:
-            return [row[0] for row in db.execute(select(quarantine.c.reason))]
-
-    def ecwid(self, ending: str = "") -> list[Any]:
-        """The calls to Ecwid so far whose path ends so."""
-        self.call("GET", "/clock")
-        return [each for each in self.world.log if each.service == "ecwid" and each.path.endswith(ending)]
-
-    def spread(self, count: int, email: str = ANN, *, apart: int = 600) -> None:
-        """So many orders of one person over 1.00, the last of them a day ago."""
-        end = self.now - DAY
-        for n in range(count):
-            at = end - (count - n) * apart
-            self.order(email, 1_00, placed_at=at, created_at=at, updated_at=at)
-
-    def fails(self, path: str, kind: str = "status", **more: Any) -> None:
-        """Afterwards calls to the store on this path fail so."""
-        self.world.faults.add(Fault(kind=kind, service="ecwid", path=f"*{path}", **more))  # type: ignore[arg-type]
-
-    def stopped(self) -> str:
-        """What stopped the store in the next cycle."""
-        self.later(60)
-        (error,) = self.sync().errors
-        return str(error)
-
-    def warnings(self) -> list[str]:
-        """What `syncd check` says of the store beyond that all is well. Its clock is the real one."""
-        found = [finding.text for finding in findings(self.context.settings) if finding.mark != "ok"]
-        return [text for text in found if text.startswith("shop cafe") and "clock" not in text]
-
-    def careless(self, path: str, **params: Any) -> Any:
-        """What a client gets that asks without looking twice."""
-        url = f"{self.sandbox.urls['ecwid']}{API}/{path}"
-        return requests.get(url, params=params, headers={"Authorization": "Bearer sandbox"}, timeout=10).json()
-
-    def configure(self, rules: str = "", **audience: object) -> None:
-        """As the sandbox offers it, without the other shop."""
-        House.configure(self, rules or self.rules, **audience, shops=["cafe"])
-        self._rewrite(r"(?s)\[shops\.acme\].*?\n(?=\[)", "")
-
-    def with_token(self, token: str) -> None:
-        """Afterwards syncd has this token."""
-        self._rewrite(r'(?m)^token = ".*"$', f'token = "{token}"')
-
-    def _rewrite(self, pattern: str, text: str) -> None:
-        path = self.directory / "syncd.toml"
-        path.write_text(re.sub(pattern, text, path.read_text("utf-8")), "utf-8")
-        self.context = Context(load(path), self.history, self.context.clock, Impatient())
-
-
-@pytest.fixture
-def cafe(mailchimp_town: Town, emptied_url: Callable[[str], str], tmp_path: Path) -> Iterator[Cafe]:
-    empty(mailchimp_town, Switches())
-    with open_history(emptied_url("sqlite")) as history:
-        house = Cafe(mailchimp_town.running, history, tmp_path, rules=RULES)
-        house.person(ANN)
-        yield house
-    mailchimp_town.world.throttle.enforce = False
-
-
-def at(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp())
+from tests.integration.house import DAY
+from tests.traps.ecwid_stage import API, Cafe, after_pages, page_of
+from tests.traps.mailchimp_stage import Impatient
+from tests.traps.shop_stage import ANN, BOB, EVE, RULES, ZOE, at
 
 
 def test_trap_24_customers_come_by_ten_where_no_limit_is_named_and_all_are_read(cafe: Cafe) -> None:
@@ -244,20 +121,20 @@ def test_trap_24_a_bad_token_is_tried_once_and_after_half_a_day_again(cafe: Cafe
     cafe.backfill()
     cafe.world.throttle.enforce = True
     cafe.shop.token = "another"
-    before = len(cafe.ecwid())
+    before = len(cafe.calls())
     assert "does not accept the token" in cafe.stopped()
     # The cycle leaves a blocked shop alone for an hour, the connection its token for longer.
     for _ in range(10):
         cafe.later(REST_SECONDS + 1)
         cafe.sync()
-    assert len(cafe.ecwid()) == before + 1
+    assert len(cafe.calls()) == before + 1
     # It was good all the time, only not over there.
     cafe.shop.token = "sandbox"
     cafe.order(ANN, 7_00)
     cafe.later(REFUSED_SECONDS)
     cafe.sync_in_order()
     assert cafe.figures(ANN) == (1, 7)
-    assert Counter(each.status for each in cafe.ecwid()[before:])[429] == 0
+    assert Counter(each.status for each in cafe.calls()[before:])[429] == 0
 
 
 def test_trap_24_a_token_that_dies_during_a_backfill_is_not_tried_by_all_workers_for_long(cafe: Cafe) -> None:
@@ -270,7 +147,7 @@ def test_trap_24_a_token_that_dies_during_a_backfill_is_not_tried_by_all_workers
 
     with after_pages(revoke), pytest.raises(ConnectionBlocked, match="does not accept the token"):
         cafe.backfill()
-    refused = [each for each in cafe.ecwid() if each.status == 403]
+    refused = [each for each in cafe.calls() if each.status == 403]
     assert 1 <= len(refused) <= BAD_CALLS_PER_MINUTE
 
 
@@ -309,9 +186,9 @@ def test_trap_24_a_quiet_store_costs_one_call_and_two_for_deletions(cafe: Cafe) 
     cafe.backfill()
     cafe.later(DAY)
     cafe.sync_in_order()
-    before = len(cafe.ecwid())
+    before = len(cafe.calls())
     cafe.cycle()
-    paths = [each.path.removeprefix(API) for each in cafe.ecwid()[before:]]
+    paths = [each.path.removeprefix(API) for each in cafe.calls()[before:]]
     assert paths == ["/latest-stats", "/orders/deleted", "/customers/deleted"]
 
 
@@ -333,10 +210,10 @@ def test_trap_24_a_refusal_stops_the_store_with_its_reason_and_costs_nobody_anyt
     body = f'{{"errorMessage": "x", "errorCode": "{code}"}}'
     cafe.fails("/latest-stats", status=ERRORS[code][0], body=body)
     assert says in cafe.stopped()
-    calls = len(cafe.ecwid())
+    calls = len(cafe.calls())
     cafe.later(60)
     cafe.sync()
-    assert len(cafe.ecwid()) == calls
+    assert len(cafe.calls()) == calls
     assert cafe.figures(ANN) == (1, 20)
     assert cafe.tags(ANN) == {"buyer"}
 
@@ -492,10 +369,10 @@ def test_trap_17_a_limit_that_others_have_used_up_is_waited_for(cafe: Cafe, head
     cafe.order(ANN, 1_00)
     cafe.fails("/orders", status=429, headers=headers, count=1)
     cafe.context.stop = Event()
-    before = len(cafe.ecwid("/orders"))
+    before = len(cafe.calls("/orders"))
     cafe.cycle()
     assert cafe.figures(ANN) == (351, 351)
-    assert [each.status for each in cafe.ecwid("/orders")[before:]].count(429) == 1
+    assert [each.status for each in cafe.calls("/orders")[before:]].count(429) == 1
 
 
 @pytest.mark.parametrize("kind", ["truncate", "reset", "empty", "html200"])
@@ -516,12 +393,12 @@ def test_trap_19_a_store_that_takes_too_long_over_a_page_is_asked_for_less_and_l
     cafe.shop.switches.heavy_above = 30
     cafe.backfill()
     assert cafe.figures(ANN) == (350, 350)
-    assert Counter(each.status for each in cafe.ecwid("/orders"))[408] <= 4
+    assert Counter(each.status for each in cafe.calls("/orders"))[408] <= 4
     cafe.shop.switches.heavy_above = None
     for _ in range(3):
         cafe.order(ANN, 1_00)
         cafe.cycle()
-    asked = parse_qs([each for each in cafe.ecwid("/orders") if "offset" in each.query][-1].query)
+    asked = parse_qs([each for each in cafe.calls("/orders") if "offset" in each.query][-1].query)
     assert asked["limit"] == [str(PAGE_ROWS)]
 
 
@@ -571,20 +448,3 @@ def test_trap_25_money_without_decimals_is_not_a_hundredth_of_itself(cafe: Cafe)
     cafe.order(ANN, 1_500)
     cafe.backfill()
     assert cafe.figures(ANN) == (1, 1_500)
-
-
-@contextmanager
-def after_pages(act: Callable[[], object]) -> Iterator[None]:
-    """Within, `act` happens after each page of orders that the store shows, before syncd has it."""
-
-    def hear(exchange: Exchange) -> None:
-        if exchange.service == "ecwid" and exchange.path.endswith("/orders") and "offset" in exchange.query:
-            act()
-
-    with listening(hear):
-        yield
-
-
-def page_of(*rows: dict[str, Any]) -> str:
-    """A page that holds these rows."""
-    return json.dumps({"total": len(rows), "count": len(rows), "offset": 0, "limit": 100, "items": rows})

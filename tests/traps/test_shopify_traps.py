@@ -21,7 +21,8 @@ from syncd.sources._walk import OVERLAP_SECONDS
 from syncd.steps.context import Stopped
 from tests.integration.house import DAY
 from tests.traps.mailchimp_stage import NOBODY
-from tests.traps.shopify_stage import ANN, BOB, Acme, at
+from tests.traps.shop_stage import ANN, BOB, at
+from tests.traps.shopify_stage import Acme
 
 
 def test_trap_01_closed_and_cancelled_orders_are_read_too(acme: Acme) -> None:
@@ -42,7 +43,7 @@ def test_trap_02_a_page_is_asked_for_by_its_link_and_nothing_beside_it(acme: Acm
     acme.spread(600)
     acme.backfill()
     assert acme.figures(ANN) == (600, 600)
-    calls = acme.shopify("/orders.json")
+    calls = acme.calls("/orders.json")
     linked = [parse_qs(each.query).keys() for each in calls if "page_info" in each.query]
     assert len(linked) >= 2
     assert all(keys == {"page_info", "limit"} for keys in linked)
@@ -182,10 +183,10 @@ def test_trap_17_a_bucket_that_others_have_filled_is_waited_for(acme: Acme, tell
     acme.world.throttle.enforce = True
     acme.call("POST", "/shops/acme/calls", {"count": 10_000})
     acme.order(ANN, 1_00)
-    before = len(acme.shopify())
+    before = len(acme.calls())
     acme.cycle()
     assert acme.figures(ANN) == (301, 301)
-    answers = Counter(each.status for each in acme.shopify()[before:])
+    answers = Counter(each.status for each in acme.calls()[before:])
     assert 1 <= answers[429] <= 6
 
 
@@ -198,7 +199,7 @@ def test_trap_19_pages_that_are_too_heavy_come_in_halves_and_grow_again(acme: Ac
     acme.shop.switches.heavy_above = None
     for _ in range(10):
         acme.sync_in_order()
-    assert parse_qs(acme.shopify("/orders.json")[-1].query)["limit"] == ["250"]
+    assert parse_qs(acme.calls("/orders.json")[-1].query)["limit"] == ["250"]
 
 
 def test_trap_20_a_token_that_ends_during_a_backfill_is_renewed_once_for_all(acme: Acme) -> None:
@@ -208,7 +209,7 @@ def test_trap_20_a_token_that_ends_during_a_backfill_is_renewed_once_for_all(acm
     acme.between_pages(lambda: next(ends, False) and acme.shop.granted.clear())
     acme.backfill()
     assert acme.figures(ANN) == (4_500, 4_500)
-    assert len(acme.shopify("/access_token")) == 2
+    assert len(acme.calls("/access_token")) == 2
 
 
 def test_trap_20_a_secret_that_is_wrong_stops_the_shop_without_a_loop(acme: Acme) -> None:
@@ -217,16 +218,16 @@ def test_trap_20_a_secret_that_is_wrong_stops_the_shop_without_a_loop(acme: Acme
     acme.backfill()
     acme.shop.granted.clear()
     acme.shop.token = "another secret"
-    asked = len(acme.shopify("/access_token"))
+    asked = len(acme.calls("/access_token"))
     acme.later(60)
     (error,) = acme.sync().errors
     assert isinstance(error, ConnectionBlocked)
     assert "client_id and client_secret" in str(error)
-    calls = len(acme.shopify())
+    calls = len(acme.calls())
     acme.later(60)
     acme.sync()
-    assert len(acme.shopify("/access_token")) == asked + 1
-    assert len(acme.shopify()) == calls
+    assert len(acme.calls("/access_token")) == asked + 1
+    assert len(acme.calls()) == calls
 
 
 def test_trap_25_ids_that_no_float_can_tell_apart_are_different_orders(acme: Acme) -> None:

@@ -17,7 +17,8 @@ from syncd.errors import UserError
 from syncd.history.schema import orders
 from syncd.sources._walk import OVERLAP_SECONDS
 from tests.integration.house import DAY
-from tests.traps.shopify_stage import ANN, BOB, RULES, ZOE, Acme, at
+from tests.traps.shop_stage import ANN, BOB, RULES, ZOE, at
+from tests.traps.shopify_stage import Acme
 
 SPEND = {
     # financial_status      plain        cancelled  test
@@ -207,7 +208,7 @@ def test_trap_15_times_are_compared_as_instants_not_as_they_are_written(new_york
     for _ in range(2):
         new_york.later(2 * OVERLAP_SECONDS)
         new_york.cycle()
-    asked = parse_qs(new_york.shopify("/orders.json")[-1].query)["updated_at_min"]
+    asked = parse_qs(new_york.calls("/orders.json")[-1].query)["updated_at_min"]
     assert asked == ["2027-11-07T06:10:00Z"]
 
 

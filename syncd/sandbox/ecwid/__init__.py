@@ -82,7 +82,7 @@ class _Ecwid:
 
     def __init__(self, shop: ShopState) -> None:
         self.shop = shop
-        self._found: dict[tuple[Any, ...], tuple[tuple[int, ...], list[Any]]] = {}
+        self._found: dict[tuple[Any, ...], tuple[tuple[Any, ...], list[Any]]] = {}
 
     def guarded(self, scope: str, endpoint: Endpoint) -> Endpoint:
         """`endpoint` behind the token, the store's number, its standing and the scope."""
@@ -148,7 +148,8 @@ class _Ecwid:
         key = (name, *sorted(asked.items()))
         shop = self.shop
         all_records: tuple[Records[Any], ...] = (shop.orders, shop.customers, shop.carts, shop.products)
-        versions = tuple(records.version for records in all_records)
+        # The records themselves, too: an emptied store counts its versions from nought again.
+        versions = tuple((records, records.version) for records in all_records)
         known, found = self._found.get(key, ((), []))
         if known != versions or shop.switches.index_lag_seconds:
             if len(self._found) > KEPT_SEARCHES:
