@@ -15,10 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 import numpy as np
 
-from syncd.lifecycle.columns import Batch
+from syncd.calendar import midnight
+from syncd.lifecycle.columns import NO_DAY, NO_INSTANT, Batch, Items
 from syncd.rules import Playbook, figure_of, figure_values, judge, rhythm_of
 from syncd.settings.document import read
 from syncd.settings.lifecycle import read_playbook
@@ -31,6 +33,7 @@ RHYTHM = {
 TODAY = 20_000  # a local day number, in 2024
 BATCH = 50_000
 ORDERS_PER_CUSTOMER = 11
+PRODUCTS = 500
 
 Seconds = defaultdict[str, float]
 
@@ -62,7 +65,43 @@ def batch(random: np.random.Generator, ids: np.ndarray) -> Batch:
         order_day=days[np.lexsort((days, owner))],
         order_minor=random.integers(100, 20_000, starts[-1]),
         currency_exponent=2,
+        **particulars(random, count, starts[-1]),
     )
+
+
+def particulars(random: np.random.Generator, count: int, orders: int) -> dict[str, Any]:
+    """The columns that only some rules read: one customer in fifty has a cart, every order has a line or two."""
+    starts = np.concatenate([[0], np.cumsum(random.integers(1, 3, orders))])
+    titles, categories = (
+        random.integers(1, PRODUCTS + 1, starts[-1]),
+        random.integers(PRODUCTS + 1, PRODUCTS + 21, starts[-1]),
+    )
+    texts = np.array(
+        ["", *(f"Product {at}" for at in range(PRODUCTS)), *(f"Category {at}" for at in range(20))], object
+    )
+    clicked = random.integers(TODAY - 365, TODAY, count)
+    return {
+        "cart_at": np.where(random.random(count) < 0.02, midnight(TODAY, "UTC") - 10_000, NO_INSTANT),
+        "cart_minor": random.integers(100, 20_000, count),
+        "open_rate": random.random(count),
+        "click_rate": random.random(count),
+        "clicked_day": np.where(random.random(count) < 0.3, clicked, NO_DAY),
+        "birthday": 100 * random.integers(1, 13, count) + random.integers(1, 29, count),
+        "shop_tags": np.fromiter([("vip",), ()] * (count // 2) + [()] * (count % 2), object),
+        "wishes": np.fromiter([("Product 1",), ()] * (count // 2) + [()] * (count % 2), object),
+        "items": Items(
+            starts=starts,
+            product_id=titles,
+            title=titles,
+            category=categories,
+            sku=titles,
+            quantity=np.ones(starts[-1], np.int64),
+            price_minor=random.integers(100, 10_000, starts[-1]),
+            texts=np.array(texts, object),
+        ),
+        "last_order_at": np.full(count, midnight(TODAY, "UTC") - 100_000),
+        "companions": {f"Product {at}": f"Product {at + 1}" for at in range(0, PRODUCTS - 1, 2)},
+    }
 
 
 @contextmanager

@@ -68,14 +68,18 @@ def favourite(batch: Batch, codes: Codes, today: int) -> Codes:
     order = _order_of_lines(items)
     lines = np.flatnonzero((codes > 0) & (batch.order_day[order] <= today))
     # One order tells once, however many of its lines say the same.
-    order, code = np.divmod(np.unique(order[lines] * len(items.texts) + codes[lines]), len(items.texts))
-    owner = np.repeat(np.arange(len(batch)), np.diff(batch.starts))[order]
-    pairs, at, times = np.unique(owner * len(items.texts) + code, return_inverse=True, return_counts=True)
-    latest = np.zeros(len(pairs), np.int64)
-    latest[at] = order  # ascending, and of several the last one stays
-    owner, code = np.divmod(pairs, len(items.texts))
-    best = np.lexsort((_alphabet(items)[code], -latest, -times, owner))
-    return _first_of_each(batch, owner[best], code[best])
+    told = np.sort(order[lines] * len(items.texts) + codes[lines])
+    order, code = np.divmod(told[_begins(told)], len(items.texts))
+    pairs = np.repeat(np.arange(len(batch)), np.diff(batch.starts))[order] * len(items.texts) + code
+    at = np.argsort(pairs, kind="stable")  # of each pair the latest order is the last
+    begins = _begins(pairs[at])
+    ends = np.append(begins, len(at))[1:]
+    owner, code = np.divmod(pairs[at[begins]], len(items.texts))
+    merits = np.stack((ends - begins, order[at[ends - 1]], -_alphabet(items)[code]))
+    for rank in range(len(merits)):
+        best = _largest_of_each(owner, merits[rank])
+        owner, code, merits = owner[best], code[best], merits[:, best]
+    return _first_of_each(batch, owner, code)
 
 
 def items_of(batch: Batch) -> Items:
@@ -102,9 +106,21 @@ def _alphabet(items: Items) -> NDArray[np.int64]:
     return places
 
 
+def _begins(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each value begins; equal ones stand together, and none is below 0."""
+    return np.flatnonzero(np.diff(values, prepend=-1))
+
+
+def _largest_of_each(owner: NDArray[np.int64], values: NDArray[np.int64]) -> Flags:
+    """Which values are as large as any of the same owner."""
+    begins = _begins(owner)
+    largest: Flags = values == np.repeat(np.maximum.reduceat(values, begins), np.diff(np.append(begins, len(owner))))
+    return largest
+
+
 def _first_of_each(batch: Batch, owner: NDArray[np.int64], codes: Codes) -> Codes:
     """For each customer of the batch the first of their codes, which stand together; else 0."""
     found = np.zeros(len(batch), np.int64)
-    whose, first = np.unique(owner, return_index=True)
-    found[whose] = codes[first]
+    first = _begins(owner)
+    found[owner[first]] = codes[first]
     return found
