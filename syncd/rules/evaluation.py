@@ -7,7 +7,7 @@ comparison with it is false. What is not finite (a division by zero) is missing 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 from typing import cast
 
 import numpy as np
@@ -16,7 +16,7 @@ from syncd.calendar import Span, Window, whole_days
 from syncd.lifecycle.columns import Need
 from syncd.rules.names import NAMES
 from syncd.rules.scope import Column, Flags, Scope
-from syncd.rules.tree import MINUS, Literal, Node, Operation, calls
+from syncd.rules.tree import MINUS, Literal, Node, Operation, calls, children
 
 
 def needs_of(*trees: Node) -> frozenset[Need]:
@@ -41,8 +41,9 @@ def _value(node: Node, scope: Scope) -> Column:
     if name.of_audience:
         return np.array(scope.figure(str(node)))
     assert name.value is not None, "what is not of the audience is of each customer"
-    arguments = (_value(each, scope) if isinstance(each, Node) else each for each in node.arguments)
-    return name.value(scope, *arguments)
+    if not children(node):
+        return scope.once((node.name, *node.arguments), partial(name.value, scope, *node.arguments))
+    return name.value(scope, *(_value(each, scope) if isinstance(each, Node) else each for each in node.arguments))
 
 
 def operated(operator: str, *operands: Column) -> Column:

@@ -87,7 +87,7 @@ class Scope:
 
     def order_gap(self) -> Column:
         """The usual gap between two orders, in days; missing for who never ordered."""
-        return self._once("order gap", lambda: gaps.order_gap(self.batch, self.today, self.figure(TYPICAL_GAP)))
+        return self.once("order gap", lambda: gaps.order_gap(self.batch, self.today, self.figure(TYPICAL_GAP)))
 
     def bought(self, sort: str, text: str, window: Window) -> Flags:
         """Whether each customer bought this category, product or sku in the window."""
@@ -191,7 +191,7 @@ class Scope:
 
     def behind(self, day: int) -> NDArray[np.int64]:
         """For each customer the position just behind their last order on or before `day`."""
-        return self._once(("behind", day), lambda: metrics.behind(self.batch, day))
+        return self.once(("behind", day), lambda: metrics.behind(self.batch, day))
 
     def figure(self, text: str) -> float:
         """The audience's figure of this canonical text; KeyError where it was not handed in."""
@@ -199,12 +199,13 @@ class Scope:
         return np.nan if value is None else value
 
     def _measured(self, metric: Callable[[Batch, Window, int], NDArray[np.int64]], window: Window) -> NDArray[np.int64]:
-        return self._once((metric, window), lambda: metric(self.batch, window, self.today))
+        return self.once((metric, window), lambda: metric(self.batch, window, self.today))
 
     def _titled(self, name: str, codes: Callable[[], NDArray[np.int64]]) -> Column:
-        return self._once(name, lambda: products.items_of(self.batch).texts[codes()])
+        return self.once(name, lambda: products.items_of(self.batch).texts[codes()])
 
-    def _once(self, key: Hashable, work_out: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    def once(self, key: Hashable, work_out: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """What is found under the key, worked out the first time."""
         if key not in self._found:
             self._found[key] = work_out()
         return self._found[key]
