@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 import requests
 
+from syncd import model
 from syncd.errors import ConnectionBlocked, RecordError, TransientError, UserError
 from syncd.model import Cart
 from syncd.sandbox.carts import begin, change, recover
@@ -333,6 +334,27 @@ def test_a_cart_that_makes_no_sense_is_set_aside_and_can_be_tried_again(stage: S
     cart = stage.connect().parse("carts", mended)
     assert isinstance(cart, Cart)
     assert cart.id == bad.token
+
+
+FIRST_PRODUCT = {
+    "shopify": ("*/products.json", "products.0.updated_at", '"1969-12-31T23:59:55Z"', b'"2026-01-01T00:00:00Z"'),
+    "ecwid": ("*/products", "items.0.updateTimestamp", "-5", b"1767222000"),
+}
+
+
+def test_a_product_that_makes_no_sense_is_set_aside_and_can_be_tried_again(stage: Stage) -> None:
+    path, field, bad, good = FIRST_PRODUCT[stage.platform]
+    stage.world.faults.add(Fault(kind="mutate", service=stage.platform, path=path, field=field, value=bad))
+    pulled = Pulled(stage.connect().pull({}))
+    rejected = pulled.rejected[0]
+    product = stage.shop.products[int(rejected.record_id)]
+    assert product.title not in pulled.categories
+    assert len(pulled.categories) >= len(stage.shop.products) - len(pulled.rejected)
+    with pytest.raises(RecordError, match="not between 1970 and 2100"):
+        stage.connect().parse("products", rejected.raw)
+    mended = stage.connect().parse("products", rejected.raw.replace(bad.encode(), good))
+    assert isinstance(mended, model.Product)
+    assert (mended.title, mended.category) == (product.title, product.category)
 
 
 @pytest.mark.parametrize("status", [404, 403])
