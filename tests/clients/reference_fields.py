@@ -48,7 +48,11 @@ MERGE_FIELDS: Table = {
         lists(
             "get_list_merge_fields",
             fields=["merge_fields.tag"],
-            gives={"merge_fields": [{"tag": each} for each in ("FNAME", "LNAME", "ADDRESS", "PHONE", "LTV", "SIZE")]},
+            gives={
+                "merge_fields": [
+                    {"tag": each} for each in ("FNAME", "LNAME", "ADDRESS", "PHONE", "BIRTHDAY", "LTV", "SIZE")
+                ]
+            },
         )
     ],
     "the type of a field never changes": [
@@ -129,7 +133,7 @@ MERGE_FIELDS: Table = {
         lists("get_list_merge_field", "{SITE.merge_id}", gives=NOT_FOUND),
     ],
     "the thirty-first field is refused": [
-        *(field(f"F{number:02}", "text") for number in range(22)),
+        *(field(f"F{number:02}", "text") for number in range(21)),
         lists(
             "add_list_merge_field",
             {"name": "x", "tag": "MORE", "type": "text"},
