@@ -122,10 +122,12 @@ def status(as_json: bool, config: str | None) -> None:
         for segment, waiting in entry["dripping"].items():
             click.echo(f"{entry['name']}: {waiting:,} more enter {segment} on the next days (max_entries_per_day)")
         for moment in entry["moments"]:
-            click.echo(
-                f"{entry['name']}: moment {moment['name']}: {moment['waiting']:,} waiting; in the last 24 hours "
-                f"{moment['sent']:,} sent, {moment['dropped']:,} dropped"
-            )
+            waiting, sent, dropped = (moment[state] for state in ("waiting", "sent", "dropped"))
+            if waiting or sent or dropped:
+                click.echo(
+                    f"{entry['name']}: moment {moment['name']}: {waiting:,} waiting; in the last 24 hours "
+                    f"{sent:,} sent, {dropped:,} dropped"
+                )
     return None
 
 

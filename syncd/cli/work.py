@@ -141,13 +141,15 @@ def _show_plan(summary: Mapping[str, Any]) -> None:
         click.echo(f"Nothing to do: audience {summary['audience']} has what it shall have.")
         return
     click.echo(f"Plan {summary['id']} for audience {summary['audience']}" + (", muted" if summary["muted"] else ""))
-    print_table(["segment", "add", "remove"], [[s["name"], s["add"], s["remove"]] for s in summary["segments"]])
+    if summary["segments"]:
+        print_table(["segment", "add", "remove"], [[s["name"], s["add"], s["remove"]] for s in summary["segments"]])
     click.echo(
         f"{counts['tag_add']:,} tags to add, {counts['tag_remove']:,} to remove; fields of {counts['field_set']:,} "
         f"members to set; {counts['member_create']:,} members to create (all with consent)."
     )
-    for moment in summary["moments"]:
-        click.echo(f"{moment['announce']:,} events of {moment['name']} to send.")
+    if counts["event"]:
+        told = (f"{m['name']} {m['announce']:,}" for m in summary["moments"] if m["announce"])
+        click.echo(f"Events to send: {', '.join(told)}.")
     later = summary["waiting"] | {m["name"]: m["waiting"] for m in summary["moments"] if m["waiting"]}
     for name, waiting in later.items():
         click.echo(f"{waiting:,} more enter {name} on the next days (max_entries_per_day).")

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import event
 
 from syncd import pipeline, views
+from syncd.cli import group
 from syncd.errors import UnsafePlan
 from syncd.history.database import open_history
 from syncd.sandbox.audience import Switches
@@ -176,6 +178,33 @@ def test_an_order_that_was_taken_back_before_its_time_is_never_told(home: Home, 
     home.cycle()
     assert told(home) == []
     assert moments_of(home, BOB) == [("thanks", "dropped", "order-undone")]
+
+
+def test_what_was_told_what_was_not_and_why_is_said_by_status_plan_and_explain(home: Home) -> None:
+    order = home.buys(BOB)
+    home.cycle()
+    home.call("POST", "/shops/acme/refunds", {"order_id": order.id})
+    home.later(HOUR)
+    home.cycle()
+    home.buys(BOB)
+    home.cycle()
+    home.later(HOUR)
+    assert "Events to send: thanks 1." in says(home, "plan")
+    home.cycle()
+    said = says(home, "status")
+    assert "main: moment thanks: 0 waiting; in the last 24 hours 1 sent, 1 dropped" in said
+    assert "moment gone" not in said
+    assert "thanks: dropped (the order was cancelled or refunded)" in says(home, "explain", BOB)
+    assert "thanks: descartada (el pedido se canceló o se reembolsó)" in says(home, "explain", BOB, "--language", "es")
+
+
+def says(home: Home, *command: str) -> str:
+    """What a command prints that is given the same configuration and history."""
+    config = home.directory / "asked.toml"
+    url = home.history.engine.url.render_as_string(False)
+    text = (home.directory / "syncd.toml").read_text("utf-8")
+    config.write_text(text.replace("sqlite:///syncd.db", url), "utf-8")
+    return CliRunner().invoke(group, ["--config", str(config), *command], catch_exceptions=False).output
 
 
 def test_an_order_that_comes_too_late_is_dropped_and_counted(home: Home) -> None:
