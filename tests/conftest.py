@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 from sqlalchemy import make_url
@@ -24,6 +25,10 @@ from tests.contract.judging import Judging
 START = 1_795_341_600
 
 DATABASES = ["sqlite", "postgresql"]
+
+# How long an example takes says how busy the machine is. Speed is measured in benchmarks.
+hypothesis.settings.register_profile("syncd", deadline=None)
+hypothesis.settings.load_profile("syncd")
 
 _numbers = count()
 
