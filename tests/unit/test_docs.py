@@ -136,6 +136,18 @@ def test_every_rule_in_the_marketers_page_can_be_read() -> None:
     assert len(Playbook.load(specs, currency="EUR").segments) == len(rules) + len(named) >= 12
 
 
+def test_every_word_of_the_language_is_in_the_marketers_page_with_an_example() -> None:
+    from syncd.rules import parse_rule
+    from syncd.rules.names import NAMES
+    from syncd.rules.tree import calls
+
+    tables = (ROOT / "docs/marketer.md").read_text().partition("## Write a rule")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.*`) \|.*\| `(.*)` \|$", tables, re.M)
+    explained = [(set(re.findall(r"`(\w+)", words)), parse_rule(rule, ["loyal"])) for words, rule in rows]
+    assert set().union(*(words for words, _ in explained)) == set(NAMES)
+    assert [str(rule) for words, rule in explained if words.isdisjoint(call.name for call in calls(rule))] == []
+
+
 def test_the_marketers_page_lists_the_shipped_segments_in_their_order() -> None:
     shipped = tomllib.loads((ROOT / "config/lifecycle.toml").read_text())["segments"]
     listed = (ROOT / "docs/marketer.md").read_text().partition("## The shipped segments")[2].partition("\n## ")[0]
