@@ -151,7 +151,7 @@ NAMES: dict[str, Name] = {
     ),
     "anniversary": Name(Kind.DATE, value=lambda scope: scope.anniversary(), until=until.next_year),
     "last_product": _fact(Kind.TEXT, lambda scope: scope.last_product(), "items"),
-    "matching_product": _fact(Kind.TEXT, lambda scope: scope.matching_product(), "items", "companions"),
+    "matching_product": _state(Kind.TEXT, lambda scope: scope.matching_product(), "items", "companions"),
     "favourite_product": _fact(Kind.TEXT, lambda scope: scope.favourite_product(), "items"),
     "favourite_category": _fact(Kind.TEXT, lambda scope: scope.favourite_category(), "items"),
     "wishes": _state(Kind.NUMBER, lambda scope: scope.wishes(), "wishes"),

@@ -6,6 +6,7 @@ import pytest
 
 from syncd.errors import UserError
 from syncd.rules import FieldSpec, MomentSpec, Playbook, SegmentSpec
+from syncd.rules.names import NAMES
 
 YES = SegmentSpec("subscribed")
 
@@ -56,6 +57,19 @@ def test_a_part_of_it_has_the_segments_that_they_ask_for_and_their_figures_and_n
     assert (part.fields, part.moments, part.usual) == ((), (), None)
     assert [figure.text for figure in part.figures] == ["mean(spend(ever))"]
     assert [figure.text for figure in playbook.only(["late"]).usual or ()] == ["usual(80)"]
+
+
+def test_it_tells_which_of_its_names_are_only_known_as_of_now() -> None:
+    playbook = load(
+        tagged=SegmentSpec('shop_tag("vip") and orders(ever) > 0', stay_while='country == "ES" and wishes > 1'),
+        born=SegmentSpec("birthday within this month and units(ever) > 3"),
+    )
+    assert playbook.of_now == ("country", "shop_tag", "wishes")
+    assert playbook.only(["born"]).of_now == ()
+
+
+def test_a_name_that_reads_what_is_no_order_and_no_birthday_is_known_as_of_now() -> None:
+    assert [name for name, each in NAMES.items() if each.needs - {"items", "birthday"} and not each.of_now] == []
 
 
 def test_a_segment_has_its_rules_as_trees_and_as_written() -> None:
