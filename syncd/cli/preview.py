@@ -2,79 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import fill
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.cli.common import Asked, about_audience, print_json, print_table
+from syncd.cli.common import Asked, about_audience, language_option, print_json
 
-BAR_WIDTH = 36
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from syncd.views.words import Words
+
+BAR_WIDTH = 32
 
 Document = Mapping[str, Any]
 
 
 @click.command()
 @click.argument("rule")
+@language_option
 @about_audience
-def preview(asked: Asked, rule: str) -> None:
+def preview(asked: Asked, rule: str, language: str) -> None:
     """Try out RULE: how many it holds for, their share of revenue, the overlap with each segment, the last year."""
     from syncd import views
+    from syncd.views.words import Words
 
-    document = views.preview(asked.context, asked.audience, rule, asked.today)
+    document, words = views.preview(asked.context, asked.audience, rule, asked.today), Words(language, "preview")
     if asked.as_json:
         return print_json(document)
-    click.echo(
-        _folded(
-            f"{document['customers']:,} of {document['everybody']:,} customers ({document['share']:.1%}), "
-            f"{document['subscribed']:,} of them subscribed; {document['revenue_share']:.1%} of all revenue"
-        )
-    )
+    figures = {key: words.number(document[key]) for key in ("customers", "everybody", "subscribed")}
+    shares = {key: words.share(document[key]) for key in ("share", "revenue_share")}
+    click.echo(_folded(words("size", **figures, **shares)))
     if len(document["parts"]) > 1:
-        print_table(["part of the rule", "customers"], [[p["rule"], p["customers"]] for p in document["parts"]])
-    print_table(
-        ["segment", "also in it", "of the segment"],
-        [[o["name"], o["customers"], f"{o['share']:.0%}"] for o in document["overlap"]],
+        parts = ((each["rule"], words.number(each["customers"])) for each in document["parts"])
+        _print_table([words("part"), words("customers")], parts)
+    overlap = (
+        (each["name"], words.number(each["customers"]), words.share(each["share"], "0")) for each in document["overlap"]
     )
-    _print_history(document["history"])
-    for line in _sentences(document):
+    _print_table([words("segment"), words("also-in-it"), words("of-the-segment")], overlap)
+    _print_table([words("months"), words("customers"), "", words("joined")], _history(document["history"], words))
+    for line in _sentences(document, words):
         click.echo(_folded(line))
     return None
 
 
-def _folded(line: str) -> str:
-    return fill(line, 80, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-
-
-def _print_history(history: list[Document]) -> None:
-    """How many the rule held for after each month, and how many joined in it."""
-    from rich import box
+def _history(history: Sequence[Document], words: Words) -> Iterable[Sequence[RenderableType]]:
+    """How many the rule held for after each month, and how many joined in it; before the first nobody looked."""
     from rich.bar import Bar
-    from rich.console import Console
-    from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("the last 12 months", "customers", "", "joined"):
-        table.add_column(heading, justify="right" if heading in ("customers", "joined") else "left", no_wrap=True)
     most = max(1, *(each["customers"] for each in history))
     for at, each in enumerate(history):
+        joined = f"+{words.number(each['entries'])}" if at else ""
         bar = Bar(most, 0, each["customers"], width=BAR_WIDTH, color="cyan")
-        table.add_row(each["date"], f"{each['customers']:,}", bar, f"+{each['entries']:,}" if at else "")
+        yield words.short_day(each["date"]), words.number(each["customers"]), bar, joined
+
+
+def _print_table(columns: Sequence[str], rows: Iterable[Sequence[RenderableType]]) -> None:
+    """The first column gives way when space is short; what has a heading is otherwise a number."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for at, name in enumerate(columns):
+        table.add_column(name, justify="right" if at and name else "left", no_wrap=at > 0, overflow="fold")
+    for row in rows:
+        # Text, not markup: a rule may hold brackets.
+        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=80)
     console.print(table)
 
 
-def _sentences(document: Document) -> list[str]:
+def _sentences(document: Document, words: Words) -> list[str]:
     """What a tag on the rule would have meant in those months."""
     joined, subscribed, flaps = (document[key] for key in ("entries", "entries_subscribed", "flaps"))
-    volume = f"each e-mail of a journey would have been sent about {subscribed / 12:,.0f} times a month"
-    lines = [
-        f"Day by day, people joined {joined:,} times, those who are subscribed now {subscribed:,} times: {volume}.",
-        f"{flaps:,} people joined more than once." + (" A weaker stay_while would keep people in." if flaps else ""),
-    ]
+    told = {"joined": joined, "subscribed": subscribed, "monthly": round(subscribed / 12)}
+    lines = [words("volume", **{key: words.number(count) for key, count in told.items()})]
+    lines.append(words.count("flaps", flaps) + (f" {words('steadier')}" if flaps else ""))
     if document["not_replayed"]:
-        lines.append(f"Not replayed, because only known as of now: {', '.join(document['not_replayed'])}.")
+        lines.append(words("not-replayed", names=", ".join(document["not_replayed"])))
     return lines
+
+
+def _folded(line: str) -> str:
+    return fill(line, 80, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)

@@ -146,9 +146,12 @@ def test_preview_shows_size_parts_revenue_and_overlap(syncd: Syncd) -> None:
     assert sum(month["entries"] for month in shown["history"]) == shown["entries"] >= shown["entries_subscribed"]
     lines = syncd("preview", "spend(6 months) >= 100 and subscribed").stdout.splitlines()
     assert max(map(len, lines)) <= 80
-    assert len([line for line in lines if re.match(r" 20\d\d-\d\d-\d\d ", line)]) == 13
+    assert len([line for line in lines if re.match(r" \d\d? \w+ 20\d\d ", line)]) == 13
     assert any("██" in line for line in lines)
     assert lines[-1] == "Not replayed, because only known as of now: subscribed."
+    spanish = syncd("preview", "spend(6 months) >= 100 and subscribed", "--language", "es").stdout.splitlines()
+    assert max(map(len, spanish)) <= 80
+    assert any("los últimos 12 meses" in line for line in spanish)
     told = syncd("preview", "order(ever) >= 2", code=2).stderr
     assert "^" in told
     assert "did you mean 'orders'" in told
