@@ -25,7 +25,8 @@ from syncd.plan.drip import TAGGED, WAITING, Drip, drip
 from syncd.plan.want import Reach
 from syncd.rules import When, standings
 from syncd.steps.context import Context
-from syncd.steps.judge import columns_of, figures_on, moment_in, reached_in
+from syncd.steps.figures import columns_of, figures_on, moment_in
+from syncd.steps.judge import reached_in
 from syncd.views.common import tags_of
 
 MAX_DAYS = 366

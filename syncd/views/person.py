@@ -21,7 +21,7 @@ from syncd.rules import TYPICAL_GAP, lacking, metrics_of, next_changes
 from syncd.rules import explain as explain_rules
 from syncd.settings import Audience
 from syncd.steps.context import Context
-from syncd.steps.judge import columns_of, figures_on, moment_in
+from syncd.steps.figures import columns_of, figures_on, moment_in
 from syncd.views.common import iso, tags_of
 from syncd.views.occasions import last_moments
 

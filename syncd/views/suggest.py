@@ -18,7 +18,7 @@ from syncd.rules import Node, evaluate, judge, lacking, parse_rule
 from syncd.rules.rhythm import COMPLETED_GAPS, HISTORY_DAYS
 from syncd.rules.scope import TYPICAL_GAP
 from syncd.steps.context import Context
-from syncd.steps.judge import columns_of, figures_for, figures_on, moment_in
+from syncd.steps.figures import columns_of, figures_for, figures_on, moment_in
 from syncd.views.common import tags_of
 from syncd.views.words import Words
 

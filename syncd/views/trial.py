@@ -12,7 +12,7 @@ from syncd.errors import UserError
 from syncd.lifecycle import metrics
 from syncd.rules import When, evaluate, judge, needs_of, parse_rule, parts
 from syncd.steps.context import Context
-from syncd.steps.judge import columns_of, figures_for, figures_on, moment_in
+from syncd.steps.figures import columns_of, figures_for, figures_on, moment_in
 from syncd.views.common import tags_of
 from syncd.views.replay import replay
 

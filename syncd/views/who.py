@@ -15,7 +15,8 @@ from syncd.lifecycle.columns import FOREVER, Batch
 from syncd.plan import Tags
 from syncd.rules import Judgement, Playbook, due_times
 from syncd.steps.context import Context
-from syncd.steps.judge import figures_on, judgements
+from syncd.steps.figures import figures_on
+from syncd.steps.judge import judgements
 from syncd.views.common import iso, tags_of
 
 DAY_SECONDS = 86_400

@@ -16,7 +16,7 @@ from syncd.history import companions, ledger
 from syncd.history.database import open_history
 from syncd.lifecycle.companions import Companion
 from syncd.sandbox.serve import Running
-from syncd.steps.judge import columns_of
+from syncd.steps.figures import columns_of
 from tests.integration.house import DAY, House
 
 RULES = """

@@ -18,7 +18,7 @@ from syncd.history.database import History, open_history
 from syncd.rules import parse_rule
 from syncd.rules.scope import MODEL, MODEL_DAY
 from syncd.sandbox.serve import Running
-from syncd.steps.judge import figures_for
+from syncd.steps.figures import figures_for
 from tests.integration.house import DAY, House
 
 RULES = """

@@ -29,7 +29,7 @@ from syncd.lifecycle.second_order import MARKS, second_order
 from syncd.money import to_major
 from syncd.plan import Tags
 from syncd.steps.context import Context
-from syncd.steps.judge import NOTHING, columns_of
+from syncd.steps.figures import NOTHING, columns_of
 from syncd.views.common import tags_of
 from syncd.views.retention.ladders import ladders
 
