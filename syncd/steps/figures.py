@@ -119,7 +119,7 @@ def figures_of(
     keep: bool = True,
     held: Held = None,
 ) -> Figures:
-    """The figures of a local day: worked out where `fresh` or not frozen yet, and then frozen where they shall `keep`."""
+    """The figures of a local day: worked out where `fresh` or not frozen yet, and frozen where they shall `keep`."""
     rhythm = _rhythm(context, name, playbook.usual, day, keep=keep, held=held)
     if not fresh:
         frozen = ledger.figures_of(context.history, name, day)
