@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -97,11 +97,3 @@ def _rows(text: str) -> Iterator[Example]:
         ends = [None if each == "–" else Time.read(each) for each in until.split("; ")]
         stays = [Stay(Time.read(begin), end) for begin, end in zip(since.split("; "), ends, strict=True)]
         yield Example(segment.strip("`"), shop, tuple(map(Event.read, story.split("; "))), tuple(stays))
-
-
-def last_instant(example: Example, zone: str) -> int:
-    """A week after all that the row tells of: long enough to see that nothing more comes of it."""
-    ends = [time for stay in example.stays for time in (stay.since, stay.until) if time]
-    return max([*(event.at(zone) for event in example.events), *(time.at(zone) for time in ends)]) + int(
-        timedelta(weeks=1).total_seconds()
-    )
