@@ -238,6 +238,10 @@ class _Teller:
                 return self.words.decimal(value)
             case "days" | "age":
                 return self.words.count("day", value)
+            case "elapsed":
+                # It comes in hours, of which nobody counts many.
+                days = int(value / 24)
+                return self.words.count("day", days) if days > 1 else self.words("hours", n=self.words.decimal(value))
             case "date":
                 return self.words.short_day(value)
             case "boolean":

@@ -14,10 +14,12 @@ from syncd.history.carts import store as store_carts
 from syncd.history.database import History
 from syncd.history.members import store_members
 from syncd.history.people import customer_of
-from syncd.history.schema import members
+from syncd.history.schema import carts, members
 from syncd.model import Cart, Item, Order, Product, Refund
 from syncd.sandbox.serve import Running
 from syncd.steps.judge import judge
+from syncd.views.explained import lines
+from syncd.views.words import Words
 from tests.integration.history_records import customer, member, order, take
 from tests.integration.house import House
 
@@ -115,6 +117,17 @@ def test_every_word_holds_for_whom_it_should(house: House) -> None:
     }
     # The cart is three days old by then, December has no such birthday, and the year is not over.
     assert [foreseen[f"s-{at}"] for at, rule in enumerate(WORDS) if rule in CHANGING] == [1, 0, 1, 0]
+
+
+@pytest.mark.parametrize(("hours", "shown"), [(0.5, "0.5 h"), (47.9, "47.9 h"), (48, "2 days")])
+def test_the_age_of_a_cart_is_told_in_hours_and_then_in_days(house: House, hours: float, shown: str) -> None:
+    begun = int(house.context.clock.now() - hours * 3_600)
+    with house.history.begin() as db:
+        store_carts(db, "acme", [Cart("k", begun, begun, "USD", 40_00, email=ANA)])
+        db.execute(carts.update().values(updated_at=begun))
+    document = views.explain(house.context, "main", ANA, day_of(house.today()))
+    told = "\n".join(line.text for line in lines(document, Words("en", "explain")))
+    assert f"since_cart >= 3 hours  {shown}" in told.replace("\N{NO-BREAK SPACE}", " ")
 
 
 CHANGING = ("since_cart >= 3 hours", "birthday within this month", "birthday == 2026-11-30", "months_left == 2")
