@@ -55,11 +55,11 @@ def explain(
     A value is that of a condition as written (`expression`): what was measured (`value`, of a `kind`), what it
     was compared with where that is measured too (`against`), over which `windows`, whether the condition `holds`,
     whether the rule wants it to (`wanted`; behind `not` it does not), and when it changes if nothing happens
-    (`changes_at`). What is measured by order gaps has its `gap_days`
-    and `last_order_days`, and a `note` with both. What the audience's figures lack for it is `unknown`, and the
-    `note` says why. Where only `stay_while` keeps the customer in, its conditions follow and `stays` is true.
-    Where the fallback of a segment is in force, the values are its own and `fallback` says why; else None. The
-    `ways` are those of `missing.ways_into`, for who is not in.
+    (`changes_at`). What is measured by order gaps has its `gap_days` and `last_order_days`, and a `note` with both.
+    What the audience's figures lack for it is `unknown`, and the `note` says why. Where only `stay_while` keeps the
+    customer in, its conditions follow and `stays` is true; `settling` where the rule holds and only `settle` is
+    waited for. Where the fallback of a segment is in force, the values are its own and `fallback` says why; else
+    None. The `ways` are those of `missing.ways_into`, for who is not in.
     """
     scope = Scope(batch, today, figures, now=now)
     rules = rules_in_force(playbook, scope, bits)
@@ -81,13 +81,15 @@ def _segment(segment: Segment, scope: Scope, bit: int, rules: Mapping[str, Node]
     when, stay_while = in_force(segment, scope)
     falls_back = when is segment.fallback
     told = [(when, segment.fallback_text if falls_back else segment.when_text)]
-    stays = inside and not value_of(when, scope)[0]
+    holds = bool(value_of(when, scope)[0])
+    stays = inside and not holds
     if stays and stay_while:
         told.append((stay_while, segment.stay_while_text))
     return {
         "name": segment.name,
         "in": inside,
         "stays": stays,
+        "settling": holds and not inside,
         "fallback": why_unknown(scope.figures) if falls_back else None,
         "values": [
             {"expression": text[slice(*node.span)], **_condition(node, scope), "wanted": wanted}
@@ -95,7 +97,7 @@ def _segment(segment: Segment, scope: Scope, bit: int, rules: Mapping[str, Node]
             for rule, text in told
             for node, wanted in conditions(rule)
         ],
-        "ways": [] if inside else [_way(each) for each in ways_into(rules[segment.name], person)],
+        "ways": [] if inside or holds else [_way(each) for each in ways_into(rules[segment.name], person)],
     }
 
 

@@ -6,8 +6,8 @@ cannot differ from the judgement that follows. Figures of the audience stay as t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice, product
 from typing import NamedTuple
 
@@ -85,19 +85,37 @@ class Missing:
     beyond: Way
 
 
+class Span(NamedTuple):
+    """How long a condition stays as it is."""
+
+    begin: int
+    until: int
+    holds: bool
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Person:
-    """The only customer of `batch`, as they are now and would be later."""
+    """The only customer of `batch`, as they are now and would be later. What was found out is remembered."""
 
     batch: Batch
     now: int
     figures: Mapping[str, float | None]
+    _courses: dict[tuple[Node, Purchase, bool], list[Span]] = field(default_factory=dict)
+    _orders: dict[Condition, int | None] = field(default_factory=dict)
 
     def fulfils(self, way: Iterable[Condition], bought: Purchase = NOTHING) -> bool:
         """Whether all these conditions are as wanted if this is bought now."""
-        batch = self._after(bought, self.now)
-        scope = Scope(batch, local_day(self.now, batch.zone), self.figures, now=self.now)
+        scope = self._scope(self.now, bought, self.now)
         return all(bool(value_of(node, scope)[0]) == wanted for node, wanted, _ in way)
+
+    def orders_for(self, condition: Condition) -> int | None:
+        """How many orders fulfil a condition now, be they worth little or much; None where none do."""
+        if condition not in self._orders:
+            self._orders[condition] = _least(
+                lambda orders: any(self.fulfils([condition], Purchase(orders, each)) for each in (0, MOST_MINOR)),
+                MOST_ORDERS,
+            )
+        return self._orders[condition]
 
     def changes(self, condition: Condition) -> int | None:
         """When a condition begins or ceases to hold if nothing happens; None where it never does."""
@@ -114,36 +132,45 @@ class Person:
     def _first(
         self, way: Iterable[Condition], fulfilled: bool, bought: Purchase = NOTHING, *, anew: bool = False
     ) -> int | None:
-        return next((at for at, found in self.moments(way, bought, anew=anew) if found is fulfilled), None)
+        """The first instant from now on at which it is so that all these conditions are as wanted, or is not so.
 
-    def moments(
-        self, way: Iterable[Condition], bought: Purchase = NOTHING, *, anew: bool = False
-    ) -> Iterator[tuple[int, bool]]:
-        """Now, and each later instant at which it may change: whether all these conditions are as wanted.
-
-        What is bought is bought now; with `anew` at each of these instants instead of now.
+        What is bought is bought now; with `anew` at that instant.
         """
-        way, now, end = tuple(way), self.now, self.now + AHEAD_SECONDS
-        batch = self._after(bought, now)
-        while now < end:
-            scope = Scope(batch, local_day(now, batch.zone), self.figures, now=now)
-            courses = [course(each.node, scope) for each in way]
-            yield now, all(bool(np.ravel(c.value)[0]) == each.wanted for c, each in zip(courses, way, strict=True))
-            now = min((int(np.ravel(c.until)[0]) for c in courses), default=FOREVER)
-            batch = self._after(bought, now) if anew and now < end else batch
+        way, now = tuple(way), self.now
+        while now < self.now + AHEAD_SECONDS:
+            spans = [self._span(node, now, bought, anew) for node, _, _ in way]
+            if all(span.holds == each.wanted for span, each in zip(spans, way, strict=True)) is fulfilled:
+                return now
+            now = min((span.until for span in spans), default=FOREVER)
+        return None
+
+    def _span(self, node: Node, at: int, bought: Purchase, anew: bool) -> Span:
+        """How a condition stands at an instant, and until when."""
+        known = self._courses.setdefault((node, bought, anew), [])
+        while not known or known[-1].until <= at:
+            begin = known[-1].until if known else self.now
+            found = course(node, self._scope(begin, bought, begin if anew else self.now))
+            known.append(Span(begin, int(np.ravel(found.until)[0]), bool(np.ravel(found.value)[0])))
+        return next(span for span in reversed(known) if span.begin <= at)
+
+    def _scope(self, at: int, bought: Purchase, bought_at: int) -> Scope:
+        return Scope(self._after(bought, bought_at), local_day(at, self.batch.zone), self.figures, now=at)
 
     def _after(self, bought: Purchase, at: int) -> Batch:
-        """Their orders with these behind them; what was in these nobody knows."""
-        batch, items = self.batch, self.batch.items
+        """Their orders with these among them; what was in these nobody knows."""
+        batch, items, day = self.batch, self.batch.items, local_day(at, self.batch.zone)
         if not bought.orders:
             return batch
+        place = int(np.searchsorted(batch.order_day, day, side="right"))
+        if items is not None:
+            items = replace(items, starts=np.insert(items.starts, place, [items.starts[place]] * bought.orders))
         return replace(
             batch,
             starts=np.array([0, len(batch.order_day) + bought.orders]),
-            order_day=np.append(batch.order_day, np.full(bought.orders, local_day(at, batch.zone))),
-            order_minor=np.append(batch.order_minor, np.array(bought.amounts, np.int64)),
-            last_order_at=None if batch.last_order_at is None else np.array([at]),
-            items=items and replace(items, starts=np.append(items.starts, [items.starts[-1]] * bought.orders)),
+            order_day=np.insert(batch.order_day, place, [day] * bought.orders),
+            order_minor=np.insert(batch.order_minor, place, bought.amounts),
+            last_order_at=None if batch.last_order_at is None else np.maximum(batch.last_order_at, at),
+            items=items,
         )
 
 
@@ -245,7 +272,7 @@ def _missing(way: Way, person: Person) -> Missing:
 
 def _purchase(unmet: Way, person: Person) -> Purchase:
     """The least that fulfils today what orders can fulfil of it."""
-    needed = {each: orders for each in unmet if (orders := _orders_for(each, person))}
+    needed = {each: orders for each in unmet if (orders := person.orders_for(each))}
     if not needed:
         return NOTHING
     orders = max(needed.values())
@@ -253,16 +280,6 @@ def _purchase(unmet: Way, person: Person) -> Purchase:
         return Purchase(orders)
     amount = _least(lambda minor: person.fulfils(needed, Purchase(orders, minor)), MOST_MINOR)
     return Purchase(orders, amount or 0)
-
-
-def _orders_for(condition: Condition, person: Person) -> int | None:
-    """How many orders fulfil a condition today, be they worth little or much; None where none do."""
-
-    def enough(orders: int) -> bool:
-        bought = (Purchase(orders), Purchase(orders, MOST_MINOR))
-        return any(person.fulfils([condition], each) for each in bought)
-
-    return _least(enough, MOST_ORDERS)
 
 
 def _least(enough: Callable[[int], bool], most: int) -> int | None:

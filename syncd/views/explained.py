@@ -124,8 +124,9 @@ class _Teller:
         yield from _wrapped(", ".join(self._course(entry)), f"  {entry['name']}  ", "    ", "name")
         if entry["fallback"]:
             yield from _wrapped(self.words("fallback", reason=self._lack()), "    ", "      ", "aside")
-        if entry["stays"]:
-            yield Line("    " + self.words("stays"), "aside")
+        for state in ("stays", "settling"):
+            if entry[state]:
+                yield from _wrapped(self.words(state), "    ", "      ", "aside")
         width = min(max(len(_written(value)) for value in entry["values"]), EXPRESSION_WIDTH)
         alone = len(entry["values"]) == 1
         for value in entry["values"]:

@@ -67,6 +67,7 @@ def explain(context: Context, name: str, email: str, today: int) -> dict[str, An
                 "name": entry["name"],
                 "in": entry["in"],
                 "stays": entry["stays"],
+                "settling": entry["settling"],
                 **_since(since.get(tags.bits[entry["name"]]) if entry["in"] else None, audience),
                 "when": segment.when_text,
                 "fallback": entry["fallback"],

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from syncd.calendar import DAY_SECONDS, date_of, day_of, local_day, midnight
 from syncd.lifecycle.columns import Batch
-from syncd.rules import Playbook, SegmentSpec, evaluate, judge, parse_rule
+from syncd.rules import Enough, Playbook, SegmentSpec, evaluate, figure_of, figure_values, judge, parse_rule
 from syncd.rules.missing import Missing, Person, Purchase, rules_in_force, ways_into
 from syncd.rules.scope import Scope
 from tests.unit.test_metrics import batch_of
+from tests.unit.test_rules_agreement import BITS, case_of, columns, monthly
 
 TODAY = day_of(date(2026, 11, 22))
 FIGURES = {"typical gap": 30.0, "usual(80)": 2.0, "mean(spend(ever))": 300.0, "percentile(spend(ever), 90)": 280.5}
@@ -141,7 +142,7 @@ def holds(rule: str, batch: Batch, day: int) -> bool:
     return bool(evaluate(parse_rule(rule), batch, day, FIGURES)[0])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(histories, windows, st.integers(1, 60_000), st.sampled_from([">=", ">"]))
 def test_an_order_of_the_missing_amount_is_enough_and_of_one_less_is_not(
     orders: list[tuple[int, int]], window: str, minor: int, compares: str
@@ -169,7 +170,7 @@ rules = st.lists(
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(histories, rules, st.sampled_from(["and", "or"]), st.data())
 def test_what_is_told_is_what_then_happens(
     orders: list[tuple[int, int]], parts: list[str], joined: str, data: st.DataObject
@@ -193,8 +194,33 @@ def test_what_is_told_is_what_then_happens(
                 assert not holds(rule, after(orders, end, way.purchase), end)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(histories, rules)
 def test_no_way_is_harder_than_another_in_all(orders: list[tuple[int, int]], parts: list[str]) -> None:
     for easier, harder in pairwise(ways(" or ".join(parts), orders)):
         assert easier.purchase != harder.purchase or easier.from_at != harder.from_at or easier.beyond != harder.beyond
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_of_any_rule_what_is_told_is_what_then_happens(seed: int) -> None:
+    case = case_of(seed)
+    world, today = case.world, day_of(case.world.today)
+    playbook = Playbook.load(case.segments, currency="EUR")
+    everybody = columns(world.people, world.exponent)
+    rhythm = monthly([everybody], playbook, today, Enough(world.enough_gaps, world.enough_days))
+    figures = rhythm | {f.text: figure_of(f, [figure_values(f, everybody, today, rhythm)]) for f in playbook.figures}
+    one = world.people[0]
+    batch = columns([one], world.exponent)
+    rules = rules_in_force(playbook, Scope(batch, today, figures, now=world.now), BITS)
+    inside = judge(playbook, batch, today, figures, BITS, world.now).inside
+    for name, rule in rules.items():
+        assert evaluate(rule, batch, today, figures, now=world.now)[0] == inside[name][0]
+        for way in [] if inside[name][0] else ways_into(rule, Person(batch, world.now, figures)):
+            if way.from_at is None or way.beyond:
+                continue
+            amounts = way.purchase.amounts if way.purchase.orders else []
+            orders = [*one["orders"], *((world.today, minor) for minor in amounts)]
+            bought = columns(
+                [one | {"orders": orders, "lines": [*one["lines"], *([] for _ in amounts)]}], world.exponent
+            )
+            assert evaluate(rule, bought, local_day(way.from_at, "UTC"), figures, now=way.from_at)[0]
