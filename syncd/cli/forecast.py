@@ -125,8 +125,6 @@ def _brake(document: Document, words: Words) -> list[str]:
 
 def _reason(exceeded: Document, words: Words) -> str:
     n, limit = words.number(exceeded["number"]), words.number(exceeded["limit"])
-    if exceeded["segment"] is None:
-        return words("too-many-removed", n=n, limit=limit)
     return words("too-many-added", n=n, segment=exceeded["segment"], limit=limit)
 
 

@@ -35,7 +35,8 @@ class Surroundings:
 
     `managed`: members who may bear our tags. `shops`: for each shop how many customers we know and
     how many it shows now (None: it does not say). `fingerprints`: a sentence for each account that is
-    no longer what it was. `contacts`: those that the service bills now.
+    no longer what it was. `contacts`: those that the service bills now. `run_out`: how many of the removals are
+    only because of the date, and no accident.
     """
 
     managed: int
@@ -44,6 +45,7 @@ class Surroundings:
     first_push: bool = False
     contacts: int = 0
     contact_limit: int | None = None
+    run_out: int = 0
 
 
 def reasons_to_hold(plan: Plan, around: Surroundings, limits: Limits) -> tuple[str, ...]:
@@ -64,20 +66,19 @@ def reasons_to_hold(plan: Plan, around: Surroundings, limits: Limits) -> tuple[s
 
 
 class Excess(NamedTuple):
-    """More than a plan may do unasked: so many people would get the tag of `segment`; None: tags would be removed."""
+    """More than a plan may do unasked: so many people would get the tag of `segment`."""
 
-    segment: str | None
+    segment: str
     number: int
     limit: int
 
     def __str__(self) -> str:
-        what = f"people would get the tag of {self.segment}" if self.segment is not None else "tags would be removed"
-        return f"{self.number:,} {what}, the limit is {self.limit:,}"
+        return f"{self.number:,} people would get the tag of {self.segment}, the limit is {self.limit:,}"
 
 
-def too_many_removed(removed: int, limit: int) -> list[Excess]:
-    """The reason to hold a plan that removes so many tags; none within the limit."""
-    return [Excess(None, removed, limit)] if removed > limit else []
+def too_many_removed(plan: Plan, managed: int, limits: Limits) -> bool:
+    """Whether the plan removes more tags than is ordinary, for whatever reason."""
+    return plan.counts["tag_remove"] > limits.removals(managed)
 
 
 def too_many_added(segment: str, added: int, limit: int) -> list[Excess]:
@@ -100,7 +101,11 @@ def _shop_reasons(around: Surroundings, limits: Limits) -> list[str]:
 def _removal_reasons(plan: Plan, around: Surroundings, limits: Limits) -> list[str]:
     limit = limits.removals(around.managed)
     moves = plan.counts["member_rename"] + plan.counts["member_archive"]
-    reasons = [str(excess) for excess in too_many_removed(plan.counts["tag_remove"], limit)]
+    removed = plan.counts["tag_remove"] - around.run_out
+    reasons = []
+    if removed > limit:
+        besides = f" besides the {around.run_out:,} whose time is over" if around.run_out else ""
+        reasons.append(f"{removed:,} tags would be removed{besides}, the limit is {limit:,}")
     if moves > limit:
         reasons.append(f"{moves:,} contacts would be renamed or archived, the limit is {limit:,}")
     return reasons

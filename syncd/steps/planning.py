@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from syncd.calendar import midnight
 from syncd.destinations import AudienceProfile
 from syncd.errors import SyncdError
 from syncd.history import ledger, moments, outbox, telling
 from syncd.history.shops import customers_held
+from syncd.lifecycle import metrics
 from syncd.plan import Occasion, Plan, Standing, Surroundings, Tags, make_plan, reasons_to_hold
+from syncd.plan.brake import too_many_removed
 from syncd.settings import Audience
 from syncd.steps.context import Context
-from syncd.steps.judge import verdicts_as_of
+from syncd.steps.figures import figures_on
+from syncd.steps.judge import judgements, verdicts_as_of
 from syncd.steps.moments import foreseen, watch_of
 
 Shown = Mapping[str, int | None]
@@ -102,15 +107,36 @@ def hold_reasons(context: Context, plan: Plan, profile: AudienceProfile | None, 
     """
     audience, row = _audience(context, plan.audience), ledger.audience_row(context.history, plan.audience)
     moved = profile is not None and row["fingerprint"] not in ("", profile.fingerprint)
+    managed = ledger.managed_members(context.history, plan.audience)
     around = Surroundings(
-        managed=ledger.managed_members(context.history, plan.audience),
+        managed=managed,
         shops={shop: (customers_held(context.history, shop), shown.get(shop)) for shop in audience.shops},
         fingerprints=("this is another account or audience than the one written to before",) if moved else (),
         first_push=plan.muted,
         contacts=profile.contacts if profile else 0,
         contact_limit=audience.contact_limit if profile else None,
+        run_out=_run_out(context, plan) if too_many_removed(plan, managed, audience.brake.limits) else 0,
     )
     return reasons_to_hold(plan, around, audience.brake.limits)
+
+
+def _run_out(context: Context, plan: Plan) -> int:
+    """How many of the plan's removals are only because a day is over: of people who have not ordered since, and who
+    on the day before would have been in the segment by all that is known now.
+    """
+    name, audience = plan.audience, _audience(context, plan.audience)
+    tags = ledger.tags_of(context.history, name, audience.playbook, audience.tag_prefix, write=False)
+    figures = figures_on(context, name, plan.day)
+    removed = {step.customer_id: step.remove for step in plan.steps if step.remove}
+    left: dict[int, int] = {}
+    for batch, judgement in judgements(context, name, tags, plan.day, figures, removed):
+        stands = np.where(metrics.last_day(batch, plan.day) == plan.day, -1, judgement.segments)
+        left |= {id_: removed[id_] & ~bits for id_, bits in zip(batch.customer.tolist(), stands.tolist(), strict=True)}
+    return sum(
+        (left.get(id_, 0) & bits).bit_count()
+        for batch, judgement in judgements(context, name, tags, plan.day - 1, figures, left)
+        for id_, bits in zip(batch.customer.tolist(), judgement.segments.tolist(), strict=True)
+    )
 
 
 def foreign_tags(audience: Audience, tags: Iterable[str], profile: AudienceProfile) -> list[str]:

@@ -20,7 +20,7 @@ from syncd.errors import UserError
 from syncd.history import ledger, outbox
 from syncd.lifecycle.columns import Batch
 from syncd.plan import Tags
-from syncd.plan.brake import Excess, too_many_added, too_many_removed
+from syncd.plan.brake import Excess, too_many_added
 from syncd.plan.drip import TAGGED, WAITING, Drip, drip
 from syncd.plan.want import Reach
 from syncd.rules import When, standings
@@ -202,17 +202,17 @@ def _drip(context: Context, name: str, bit: int, course: Course, today: int, day
 
 
 def _held(context: Context, name: str, drips: Mapping[str, Drip], days: int) -> dict[int, list[Excess]]:
-    """For each day the brake's reasons to hold its plan, if those before were approved."""
+    """For each day the brake's reasons to hold its plan, if those before were approved.
+
+    What is removed because of the date alone it does not hold, and nothing else is foreseen.
+    """
     limits = context.settings.audiences[name].brake.limits
     managed = ledger.managed_members(context.history, name)
     return {
         day: [
-            *too_many_removed(sum(each.removals[day] for each in drips.values()), limits.removals(managed)),
-            *(
-                excess
-                for segment, each in drips.items()
-                for excess in too_many_added(segment, each.entries[day], limits.additions(managed))
-            ),
+            excess
+            for segment, each in drips.items()
+            for excess in too_many_added(segment, each.entries[day], limits.additions(managed))
         ]
         for day in range(1, days + 1)
     }
