@@ -3,8 +3,8 @@ The second table is of the same playbook with two segments and a field that go b
 
     python benchmarks/bench_judge.py [CUSTOMERS ...]
 
-Prints for each size the CPU seconds, what a customer costs against the first size (it should stay
-near 1), and how often one plain pass over the same orders would fit into the time.
+Prints for each size the CPU seconds, those of them that the due times take, what a customer costs against the
+first size (it should stay near 1), and how often one plain pass over the same orders would fit into the time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 
 from syncd.calendar import midnight
 from syncd.lifecycle.columns import NO_DAY, NO_INSTANT, Batch, Items
-from syncd.rules import Playbook, figure_of, figure_values, judge, rhythm_of
+from syncd.rules import Playbook, due_times, figure_of, figure_values, judge, rhythm_of
 from syncd.settings.document import read
 from syncd.settings.lifecycle import read_playbook
 
@@ -113,7 +113,9 @@ def watched(seconds: Seconds, what: str) -> Iterator[None]:
 
 
 def measure(playbook: Playbook, customers: int) -> Seconds:
-    """CPU seconds for the audience's figures, for judging everybody, and for one running total of all orders."""
+    """CPU seconds for the audience's figures, for judging everybody, for their due times, and for one running total of
+    all orders.
+    """
     seconds: Seconds = defaultdict(float)
     bits = {segment.name: bit for bit, segment in enumerate(playbook.segments)}
     values: dict[str, list[np.ndarray]] = {figure.text: [] for figure in playbook.figures}
@@ -128,7 +130,9 @@ def measure(playbook: Playbook, customers: int) -> Seconds:
         seconds["rhythm"] -= seconds["making"]
     for each in batches(customers):
         with watched(seconds, "judging"):
-            judge(playbook, each, TODAY, figures, bits)
+            judgement = judge(playbook, each, TODAY, figures, bits)
+        with watched(seconds, "due"):
+            due_times(playbook, judgement)
         with watched(seconds, "plain"):
             np.cumsum(each.order_minor)
     return seconds
@@ -161,13 +165,15 @@ def report(playbook: Playbook, sizes: list[int]) -> None:
     """One table."""
     measure(playbook, 1_000)  # imports and caches are not what is measured
     first = 0.0
-    sys.stdout.write(f"{'customers':>12} {'CPU s':>8} {'µs each':>8} {'against first':>14} {'plain passes':>13}\n")
+    sys.stdout.write(
+        f"{'customers':>12} {'CPU s':>8} {'due':>8} {'µs each':>8} {'against first':>14} {'plain passes':>13}\n"
+    )
     for size in sizes:
         seconds = measure(playbook, size)
-        total = seconds["figures"] + seconds["rhythm"] + seconds["judging"]
+        total = seconds["figures"] + seconds["rhythm"] + seconds["judging"] + seconds["due"]
         first = first or total / size
         sys.stdout.write(
-            f"{size:>12,} {total:>8.2f} {total / size * 1e6:>8.2f} {total / size / first:>14.2f}"
+            f"{size:>12,} {total:>8.2f} {seconds['due']:>8.2f} {total / size * 1e6:>8.2f} {total / size / first:>14.2f}"
             f" {total / seconds['plain']:>13.0f}\n"
         )
 

@@ -1,4 +1,4 @@
-"""How long it takes to judge everybody, and then to look at them, over a made-up audience in SQLite.
+"""How long it takes to judge everybody, then only some, and to look at them, over a made-up audience in SQLite.
 
     python benchmarks/bench_views.py [CUSTOMERS]
 
@@ -20,6 +20,7 @@ from syncd.calendar import local_day
 from syncd.clock import clock_for
 from syncd.history import ledger
 from syncd.history.database import History, open_history
+from syncd.history.shops import set_shop_state, shop_row
 from syncd.settings import load
 from syncd.steps.context import Context
 from syncd.steps.judge import judge
@@ -87,12 +88,21 @@ def _orders(
             yield f"{id_}-{at}-{minor}", id_, int(at), int(minor), int(minor)
 
 
+def make_due(history: History, people: int) -> None:
+    """So many customers, spread over all, are due."""
+    with history.begin() as db:
+        db.exec_driver_sql(
+            "UPDATE standings SET next_due_at = 1 WHERE customer_id % (SELECT max(customer_id) / ? FROM standings) = 0",
+            (people,),
+        )
+
+
 def timed(what: str, work: Callable[[], object]) -> None:
     """The work is done, and how long it took is printed."""
     began = process_time()
     work()
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    sys.stdout.write(f"{what:<60} {process_time() - began:>8.1f} s {megabytes:>6,} MB\n")
+    sys.stdout.write(f"{what:<60} {process_time() - began:>8.3f} s {megabytes:>6,} MB\n")
     sys.stdout.flush()
 
 
@@ -103,9 +113,14 @@ def main(customers: int) -> None:
         settings = load(path)
         context = Context(settings, open_history(settings.database, create=True), clock_for(settings.sandbox))
         today = local_day(context.clock.now(), "Europe/Madrid")
+        shop_row(context.history, "acme", platform="shopify")
+        set_shop_state(context.history, "acme", pulled_at=context.clock.now())
         timed(f"fill with {customers:,} customers", lambda: fill(context.history, customers, context.clock.now()))
         tags = ledger.tags_of(context.history, "main", settings.audiences["main"].playbook, "syncd:")
         timed("judge everybody", lambda: judge(context, "main", tags))
+        timed("nothing to do", lambda: judge(context, "main", tags))
+        make_due(context.history, 1_000)
+        timed("judge 1,000 who are due", lambda: judge(context, "main", tags))
         timed("forecast of 30 days", lambda: forecast(context, "main", today))
         timed("suggest", lambda: suggest_thresholds(context, "main", today))
         for rule in ("spend(6 months) >= 250 or orders(5 weeks) >= 5", "in(lapsed)", "spend(ever) > mean(spend(ever))"):
