@@ -109,6 +109,7 @@ def _way(missing: Missing) -> dict[str, Any]:
         "before_at": missing.before_at,
         "unmet": _texts(missing.unmet),
         "beyond": _texts(missing.beyond),
+        "depends": _texts(missing.depends),
     }
 
 

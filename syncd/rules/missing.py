@@ -19,9 +19,10 @@ from syncd.rules.due import course
 from syncd.rules.evaluation import value_of
 from syncd.rules.judgement import in_force
 from syncd.rules.kinds import Kind
+from syncd.rules.names import NAMES
 from syncd.rules.playbook import Playbook
 from syncd.rules.scope import Scope
-from syncd.rules.tree import Call, Node, Operation
+from syncd.rules.tree import Call, Node, Operation, calls
 
 # So far ahead a change is looked for.
 AHEAD_SECONDS = 400 * DAY_SECONDS
@@ -67,6 +68,7 @@ class Purchase(NamedTuple):
 
 
 NOTHING = Purchase(0)
+ONE_ORDER = Purchase(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,9 @@ class Missing:
     """One way into a segment: this purchase, made now, and then waiting until `from_at` if that is later.
 
     From `before_at` on the same purchase is enough no longer; None where it stays enough as far as can be
-    seen. `unmet` is what is not fulfilled now, `beyond` what of it neither orders nor time will fulfil; the
-    instants are those of all else. `from_at` is None where that never comes together. Units: UTC seconds.
+    seen. `unmet` is what is not fulfilled now; of it `beyond` is what neither orders nor time will fulfil, and
+    `depends` what only the right product may. The instants are those of all else; `from_at` is None where that
+    never comes together. Units: UTC seconds.
     """
 
     purchase: Purchase
@@ -83,6 +86,7 @@ class Missing:
     before_at: int | None
     unmet: Way
     beyond: Way
+    depends: Way
 
 
 class Span(NamedTuple):
@@ -205,14 +209,15 @@ def ways_into(rule: Node, person: Person) -> list[Missing]:
     return reachable or found
 
 
-def _effort(missing: Missing) -> tuple[bool, int, int, int]:
-    never = missing.from_at is None
-    return never, len(missing.beyond), missing.from_at or 0, missing.purchase.orders
+def _effort(missing: Missing) -> tuple[bool, int, int, int, int]:
+    lacking = len(missing.beyond), len(missing.depends)
+    return missing.from_at is None, *lacking, missing.from_at or 0, missing.purchase.orders
 
 
 def _makes_needless(easier: Missing, other: Missing) -> bool:
     """`37.20 € or 1 order` stays: the two are different things to ask for."""
-    if easier.beyond != other.beyond or (easier.from_at is None) != (other.from_at is None):
+    lacks, other_lacks = ((each.beyond, each.depends, each.from_at is None) for each in (easier, other))
+    if lacks != other_lacks:
         return False
     no_later = (easier.from_at or 0) <= (other.from_at or 0)
     no_more = all(mine <= theirs for mine, theirs in zip(easier.purchase, other.purchase, strict=True))
@@ -255,19 +260,37 @@ def _halves(written: Operation, wanted: bool, *comparisons: tuple[str, Node, Nod
 
 
 def _missing(way: Way, person: Person) -> Missing:
-    """1. What is unmet. 2. What of it orders fulfil, and how many. 3. What nothing fulfils is put aside.
-    4. From when all else is fulfilled. 5. Until when these orders are enough.
+    """1. What is unmet. 2. What fulfils it, and from when on. 3. What nothing fulfils is put aside, and what only the
+    right product does. 4. Until when these orders are enough.
     """
     unmet = tuple(each for each in way if not person.fulfils([each]))
-    bought = _purchase(unmet, person)
+    bought, from_at = _reached(way, unmet, person)
     beyond: Way = ()
-    from_at = person.first(way, bought)
     if from_at is None:
-        beyond = tuple(each for each in unmet if person.first([each], bought) is None)
+        beyond = tuple(each for each in unmet if _reached((each,), (each,), person)[1] is None)
         way = tuple(each for each in way if each not in beyond)
-        from_at = person.first(way, bought)
+        bought, from_at = _reached(way, tuple(each for each in unmet if each not in beyond), person)
+    depends = tuple(each for each in beyond if _depends_on_products(each))
+    if depends and not bought.orders:
+        bought, from_at = ONE_ORDER, person.first(way, ONE_ORDER)
     ends = bought.orders and from_at == person.now
-    return Missing(bought, from_at, person.too_late(way, bought) if ends else None, unmet, beyond)
+    before_at = person.too_late(way, bought) if ends else None
+    return Missing(bought, from_at, before_at, unmet, tuple(each for each in beyond if each not in depends), depends)
+
+
+def _reached(way: Way, unmet: Way, person: Person) -> tuple[Purchase, int | None]:
+    """What has to be bought now, and from when on all of it is fulfilled then; None where it never is."""
+    bought = _purchase(unmet, person)
+    from_at = person.first(way, bought)
+    # Some time only runs from an order on.
+    if from_at is None and not bought.orders and (after_one := person.first(way, ONE_ORDER)) is not None:
+        return ONE_ORDER, after_one
+    return bought, from_at
+
+
+def _depends_on_products(condition: Condition) -> bool:
+    """Whether it may be fulfilled by the right product; what nobody knows beforehand."""
+    return condition.wanted and any("items" in NAMES[call.name].needs for call in calls(condition.node))
 
 
 def _purchase(unmet: Way, person: Person) -> Purchase:

@@ -207,6 +207,10 @@ class _Teller:
                 yield what
 
     def _purchase(self, way: Document) -> str:
+        what = self._amount_missing(way)
+        return self.words("such-that", what=what, conditions=", ".join(way["depends"])) if way["depends"] else what
+
+    def _amount_missing(self, way: Document) -> str:
         orders = self.words.count("order-more", way["orders"])
         if way["amount"] is None:
             return orders

@@ -135,6 +135,7 @@ def _way(way: dict[str, Any], now: int, audience: Audience) -> dict[str, Any]:
         "before": _moment(way["before_at"], audience),
         "unmet": way["unmet"],
         "beyond": way["beyond"],
+        "depends": way["depends"],
     }
 
 

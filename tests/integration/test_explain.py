@@ -261,7 +261,7 @@ def test_every_line_fits_80_columns(house: House, language: str) -> None:
 
 def test_what_is_missing_is_in_the_document_too(house: House) -> None:
     loyal = segment(explained(house), "loyal")
-    way = {"orders": 1, "amount": 37.2, "from": "2026-11-22", "before": "2026-12-14", "beyond": []}
+    way = {"orders": 1, "amount": 37.2, "from": "2026-11-22", "before": "2026-12-14", "beyond": [], "depends": []}
     assert loyal["ways"] == [
         way | {"unmet": ["spend(6 months) >= 250"]},
         way | {"amount": None, "unmet": ["orders(5 weeks) >= 5"]},

@@ -180,6 +180,7 @@ def test_an_explanation_tells_the_ways_into_a_segment_to_who_is_not_in_it() -> N
         "before_at": day_of(date(2027, 3, 1)) * 86_400,
         "unmet": ["spend(6 months) >= 250"],
         "beyond": [],
+        "depends": [],
     }
     assert (by_orders["orders"], by_orders["amount_minor"]) == (4, 0)
     assert by_orders["before_at"] == (TODAY - 1 + 35) * 86_400

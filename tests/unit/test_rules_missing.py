@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.calendar import DAY_SECONDS, date_of, day_of, local_day, midnight
-from syncd.lifecycle.columns import Batch
+from syncd.lifecycle.columns import Batch, Items
 from syncd.rules import Enough, Playbook, SegmentSpec, evaluate, figure_of, figure_values, judge, parse_rule
 from syncd.rules.missing import Missing, Person, Purchase, rules_in_force, ways_into
 from syncd.rules.scope import Scope
@@ -99,8 +99,22 @@ def test_conditions_that_never_come_together_are_told_so() -> None:
 
 
 def test_who_never_ordered_needs_an_order_before_time_can_count() -> None:
-    assert told("since_last_order >= 180 days", []) == [(0, 0, 0, None, "since_last_order >= 180 days")]
+    assert told("since_last_order >= 180 days", []) == [(1, 0, 180, None)]
     assert told("orders(1 month) >= 1 and since_last_order >= 14 days", []) == [(1, 0, 14, None)]
+    assert told('since_last_order >= 180 days and country == "FR"', []) == [(1, 0, 180, None, 'country == "FR"')]
+
+
+def test_what_only_the_right_product_brings_is_told_as_such() -> None:
+    nothing = np.zeros(0, np.int64)
+    items = Items(np.zeros(len(ANA) + 1, np.int64), *[nothing] * 6, texts=np.array([""], object))
+    for rule, texts in (
+        ('bought(category "tea", ever)', ['bought(category "tea", ever)']),
+        ('last_product == "Cup" and orders(ever) >= 5', ['last_product == "Cup"']),
+    ):
+        (way,) = ways(rule, items=items)
+        assert (way.purchase, way.beyond, list(map(str, way.depends))) == (Purchase(1), (), texts)
+    easy, hard = ways('bought(category "tea", ever) or spend(ever) >= 250', items=items)
+    assert (easy.purchase, easy.depends, len(hard.depends)) == (Purchase(1, 3720), (), 1)
 
 
 def test_the_rule_of_another_segment_is_looked_into() -> None:
@@ -179,7 +193,7 @@ def test_what_is_told_is_what_then_happens(
     if holds(rule, batch_of([orders]), TODAY):
         return
     for way in ways(rule, orders):
-        if way.from_at is None or way.beyond:
+        if way.from_at is None or way.beyond or way.depends:
             continue
         begin = way.from_at // DAY_SECONDS
         bought = after(orders, TODAY, way.purchase) if way.purchase.orders else batch_of([orders])
@@ -216,7 +230,7 @@ def test_of_any_rule_what_is_told_is_what_then_happens(seed: int) -> None:
     for name, rule in rules.items():
         assert evaluate(rule, batch, today, figures, now=world.now)[0] == inside[name][0]
         for way in [] if inside[name][0] else ways_into(rule, Person(batch, world.now, figures)):
-            if way.from_at is None or way.beyond:
+            if way.from_at is None or way.beyond or way.depends:
                 continue
             amounts = way.purchase.amounts if way.purchase.orders else []
             orders = [*one["orders"], *((world.today, minor) for minor in amounts)]
