@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,17 +37,17 @@ def standings(
     `known_since`: before that day a customer is in no segment; None: all are known from the beginning.
     """
     segments, due = batch.was_in.copy(), np.zeros(len(batch), np.int64)
-    before: When | None = None
-    for when in days:
-        # By other figures everybody may stand elsewhere.
-        moved = before is None or before.figures != when.figures
-        rows = np.arange(len(batch)) if moved else np.flatnonzero(due <= when.instant)
+    for when, after in zip_longest(days, days[1:]):
+        rows = np.flatnonzero(due <= when.instant)
         if len(rows):
             part = replace(batch.take(rows) if len(rows) < len(batch) else batch, was_in=segments[rows])
             judgement = judge(playbook, part, when.day, when.figures, bits, when.instant)
             segments[rows] = judgement.segments
             if known_since is not None:
                 segments[rows[known_since[rows] > when.day]] = 0
+        if after is not None and after.figures != when.figures:
+            # By other figures everybody may stand elsewhere.
+            due[:] = 0
+        elif after is not None and len(rows):
             due[rows] = due_times(playbook, judgement).earliest
-        before = when
         yield segments.copy()
