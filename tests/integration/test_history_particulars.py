@@ -9,6 +9,7 @@ import numpy as np
 from sqlalchemy import event
 
 from syncd.calendar import DAY_SECONDS
+from syncd.history.carts import open_carts
 from syncd.history.carts import store as store_carts
 from syncd.history.database import History
 from syncd.history.members import store_members
@@ -75,6 +76,14 @@ def test_each_line_stands_by_its_order_and_only_lines_of_orders_that_count(histo
 def test_a_partial_refund_leaves_the_lines_as_they_were_sold(history: History) -> None:
     take(history, sale("1", items=(line("tea"), line("cup")), refunds=(Refund("r", 1_000, 1_000, NOON),)))
     assert [[each[0] for each in order] for order in lines(history)] == [["tea", "cup"]]
+
+
+def test_many_lines_stay_in_their_order(history: History) -> None:
+    every = [line(str(at % 50)) for at in range(300)]
+    for at in range(0, 300, 60):
+        lost = sale(f"{at:03} lost", items=(line("lost"),) * 40, cancelled=True)
+        take(history, sale(f"{at:03}", items=tuple(every[at : at + 60])), lost)
+    assert [each[0] for order in lines(history) for each in order] == [str(at % 50) for at in range(300)]
 
 
 def test_lines_of_orders_of_the_same_second_are_not_mixed_up(history: History) -> None:
@@ -146,6 +155,16 @@ def test_the_newest_cart_that_waits_is_told_in_the_audiences_money(history: Hist
     ]
     before = only(history, "cart_at", "cart_minor", as_of_end=NOON + 5)
     assert (before.cart_at.tolist()[0], before.cart_minor.tolist()[0]) == (NOON, 900)  # type: ignore[union-attr]
+
+
+def test_of_carts_of_the_same_second_it_is_the_one_that_is_shown_first(history: History) -> None:
+    take(history, customer("a", ANA))
+    for id_, minor in (("2", 200), ("1", 100), ("3", 300)):
+        begin(history, id_, NOON, minor)
+    id_ = customer_of(history, ANA)
+    assert id_ is not None
+    first, *_ = open_carts(history, ["acme", "cafe"], id_, NOON + 1)
+    assert only(history, "cart_minor").cart_minor.tolist() == [first.value_minor] == [100]  # type: ignore[union-attr]
 
 
 def test_the_cart_of_an_id_that_the_shop_deleted_does_not_wait(history: History) -> None:
