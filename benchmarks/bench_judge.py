@@ -1,5 +1,4 @@
 """How fast everybody is judged by the shipped playbook, over made-up customers; ratios are what counts.
-The second table is of the same playbook with two segments and a field that go by each customer's own rhythm.
 
     python benchmarks/bench_judge.py [CUSTOMERS ...]
 
@@ -22,14 +21,9 @@ import numpy as np
 from syncd.calendar import midnight
 from syncd.lifecycle.columns import NO_DAY, NO_INSTANT, Batch, Items
 from syncd.rules import Playbook, due_times, figure_of, figure_values, judge, rhythm_of
-from syncd.settings.document import read
 from syncd.settings.lifecycle import read_playbook
 
 LIFECYCLE = Path(__file__).parents[1] / "config" / "lifecycle.toml"
-RHYTHM = {
-    "segments": {"at-risk": {"when": "lateness > usual(80)"}, "gone": {"when": "lateness > usual(90)"}},
-    "fields": {"NEXTORDER": {"value": "next_order"}},
-}
 TODAY = 20_000  # a local day number, in 2024
 BATCH = 50_000
 ORDERS_PER_CUSTOMER = 11
@@ -148,21 +142,8 @@ def timed(made: Iterator[Batch], seconds: Seconds) -> Iterator[Batch]:
         yield each
 
 
-def with_rhythm() -> Playbook:
-    """The shipped playbook and more."""
-    shipped = read(LIFECYCLE).data
-    return read_playbook(
-        {table: shipped.get(table, {}) | RHYTHM.get(table, {}) for table in {*shipped, *RHYTHM}}, "EUR", "syncd:"
-    )
-
-
 def main(sizes: list[int]) -> None:
-    for playbook in (read_playbook(LIFECYCLE, "EUR", "syncd:"), with_rhythm()):
-        report(playbook, sizes)
-
-
-def report(playbook: Playbook, sizes: list[int]) -> None:
-    """One table."""
+    playbook = read_playbook(LIFECYCLE, "EUR", "syncd:")
     measure(playbook, 1_000)  # imports and caches are not what is measured
     first = 0.0
     sys.stdout.write(
