@@ -15,7 +15,7 @@ from syncd.history.carts import open_carts
 from syncd.history.database import History, among
 from syncd.history.occasions import NOT_IN_USE, ORDER, Watch, Watched, counting, key_of
 from syncd.history.outbox import PARKED
-from syncd.history.schema import members, memberships, moments, orders, standings
+from syncd.history.schema import members, memberships, moments, moments_in_use, orders, shops, standings
 from syncd.model import MemberStatus
 from syncd.plan import Occasion
 
@@ -160,19 +160,28 @@ def _last_orders(db: Connection, watch: Watch, ids: Collection[int]) -> dict[int
 
 
 def ready(history: History, audience: str, now: int) -> dict[int, tuple[Occasion, ...]]:
-    """What is to be announced now, by customer: to subscribers whom the service does not refuse."""
+    """What is to be announced now, by customer: to subscribers whom the service does not refuse.
+
+    An order or a cart waits until its shop was read once more after it became due: only then it is known whether
+    it was taken back in time.
+    """
     query = (
         select(moments.c.customer_id, moments.c.due_at, moments.c.name, moments.c.episode)
+        .add_columns(moments_in_use.c.occasion, moments.c.key)
         .join(members, _and_same(members))
         .join(standings, _and_same(standings))
+        .join(moments_in_use, and_(moments_in_use.c.audience == audience, moments_in_use.c.name == moments.c.name))
         .where(moments.c.audience == audience, moments.c.state == "waiting", moments.c.due_at <= now)
         .where(members.c.status == MemberStatus.SUBSCRIBED, standings.c.refused == "", standings.c.leaving == "")
         .order_by(moments.c.due_at, moments.c.name, moments.c.episode)
     )
     found: dict[int, list[Occasion]] = defaultdict(list)
     with history.read() as db:
-        for customer_id, *occasion in db.execute(query):
-            found[customer_id].append(Occasion(*occasion))
+        read_at = {row[0]: row[1] or 0 for row in db.execute(select(shops.c.name, shops.c.pulled_at))}
+        for customer_id, due_at, name, episode, occasion, key in db.execute(query):
+            shop = key.partition("/")[0] if occasion in ("order", "cart") else None
+            if shop is None or read_at.get(shop, 0) >= due_at:
+                found[customer_id].append(Occasion(due_at, name, episode))
     return {customer_id: tuple(occasions) for customer_id, occasions in found.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,14 +13,16 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import event
+from sqlalchemy import event, select
 
 from syncd import pipeline, views
 from syncd.cli import group
 from syncd.errors import UnsafePlan
 from syncd.history.database import open_history
+from syncd.history.schema import writes as trail_of
 from syncd.sandbox.audience import Switches
 from syncd.sandbox.audience.members import subscriber_hash
+from syncd.sandbox.faults import Fault
 from syncd.sandbox.populate import LIST_ID
 from tests.integration.house import DAY
 from tests.integration.mailchimp_world import Town
@@ -146,13 +149,16 @@ def test_the_service_is_told_what_a_mail_needs_and_nothing_personal(home: Home) 
     home.later(HOUR)
     with wiretap() as writes:
         home.cycle()
-    (told_of, event) = [(path, body) for _, path, body in writes][-1]
+    (told_of, body) = writes[-1][1:]
     assert told_of == f"/lists/{LIST_ID}/members/{subscriber_hash(ANN)}/events"
-    assert event == {
+    assert body == {
         "name": "thank you",
-        "properties": {"episode": event["properties"]["episode"], "order": "1234.50 EUR", "product": "Black tea"},
+        "properties": {"episode": body["properties"]["episode"], "order": "1234.50 EUR", "product": "Black tea"},
     }
-    assert re.fullmatch("[0-9a-f]{24}", event["properties"]["episode"])
+    assert re.fullmatch("[0-9a-f]{24}", body["properties"]["episode"])
+    with home.history.read() as db:
+        trail = db.execute(select(trail_of.c.moments).where(trail_of.c.moments != "")).scalars().all()
+    assert [json.loads(episodes) for episodes in trail] == [[body["properties"]["episode"]]]
 
 
 def test_fields_and_tags_of_a_person_are_written_before_they_are_told_anything(home: Home) -> None:
@@ -180,6 +186,21 @@ def test_an_order_that_was_taken_back_before_its_time_is_never_told(home: Home, 
     assert moments_of(home, BOB) == [("thanks", "dropped", "order-undone")]
 
 
+@pytest.mark.parametrize("refunded", [False, True])
+def test_an_order_is_told_only_when_its_shop_was_read_after_its_time(home: Home, refunded: bool) -> None:
+    order = home.buys(BOB)
+    home.cycle()
+    home.world.faults.add(Fault(kind="status", service="shopify", status=503))
+    if refunded:
+        home.call("POST", "/shops/acme/refunds", {"order_id": order.id})
+    home.later(HOUR)
+    home.sync()
+    assert told(home) == []
+    home.world.faults.clear()
+    home.cycle()
+    assert told(home) == ([] if refunded else [(BOB, "thanks")])
+
+
 def test_what_was_told_what_was_not_and_why_is_said_by_status_plan_and_explain(home: Home) -> None:
     order = home.buys(BOB)
     home.cycle()
@@ -189,6 +210,7 @@ def test_what_was_told_what_was_not_and_why_is_said_by_status_plan_and_explain(h
     home.buys(BOB)
     home.cycle()
     home.later(HOUR)
+    pipeline.pull_all(home.context, ["acme"])
     assert "Events to send: thanks 1." in says(home, "plan")
     home.cycle()
     said = says(home, "status")
