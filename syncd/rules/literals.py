@@ -89,6 +89,8 @@ def plain_length(cursor: Cursor) -> Span | None:
     if cursor.token.kind != "number" or cursor.after.kind != "name":
         return None
     literal = length(cursor)
+    if literal.kind is Kind.HOURS:
+        raise Fault(literal.span, "it is counted in days or weeks, not in hours")
     if literal.kind is not Kind.DAYS:
         raise Fault(literal.span, "months and years differ in length: write days or weeks here")
     return _span(literal, "it is at least one day")

@@ -310,6 +310,10 @@ unknown name 'latenes'; did you mean 'lateness'?
   latenes > usual(90)
   ^^^^^^^
 
+it is counted in days or weeks, not in hours
+  buy_chance(36 hours) > 0.5
+             ^^^^^^^^
+
 unknown unit 'hour5'; did you mean 'hour'?
   since_cart > 6 hour5
                  ^^^^^
