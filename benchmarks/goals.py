@@ -1,0 +1,83 @@
+"""What was measured against what it has to reach: the rows, the table, the verdict.
+
+Pure: it measures nothing. Ratios are what counts, for every figure of a row is of the same run on the same machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+HEAD = ("work", "size", "ours", "peer", "floor or limit", "ratio", "goal", "")
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One figure of ours, in `unit`, beside the same of a peer, and a floor or limit.
+
+    The ratio is ours to the peer's, or where none does the work to the floor or limit. Exactly one of `at_most`
+    and `at_least` says which ratio is the goal.
+    """
+
+    work: str
+    size: str
+    unit: str
+    ours: float
+    peer: float | None = None
+    limit: float | None = None
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def ratio(self) -> float:
+        """Ours to what it is compared with. Zero of nothing is as it should be."""
+        against = self.limit if self.peer is None else self.peer
+        assert against is not None
+        return self.ours / against if against else float(self.ours > 0)
+
+    @property
+    def goal(self) -> str:
+        """In signs: `≤ 0.25`."""
+        return f"≥ {self.at_least:g}" if self.at_most is None else f"≤ {self.at_most:g}"
+
+    @property
+    def reached(self) -> bool:
+        """Whether the ratio is as good as the goal, or better."""
+        if self.at_most is not None:
+            return self.ratio <= self.at_most
+        assert self.at_least is not None
+        return self.ratio >= self.at_least
+
+    def cells(self) -> tuple[str, ...]:
+        """The row as the table shows it."""
+        shown = (figure(self.ours, self.unit), figure(self.peer, self.unit), figure(self.limit, self.unit))
+        return (self.work, self.size, *shown, f"{self.ratio:.2f}", self.goal, "reached" if self.reached else "MISSED")
+
+
+def figure(value: float | None, unit: str) -> str:
+    """The figure with three digits that count, and its unit; nothing for none."""
+    if value is None:
+        return ""
+    places = 0 if value >= 100 or value == int(value) else 1 if value >= 10 else 2
+    return f"{value:,.{places}f} {unit}"
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows in Markdown, so that it reads well on a terminal and in the docs."""
+    lines = [HEAD, *(row.cells() for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    shown = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines]
+    return "\n".join([shown[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *shown[1:]])
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """The last line: `9 of 12 goals reached`."""
+    return f"{sum(row.reached for row in rows)} of {len(rows)} goals reached"
+
+
+def document(rows: Sequence[Row], machine: dict[str, Any]) -> dict[str, Any]:
+    """All of it, to be written as JSON."""
+    shown = [asdict(row) | {"ratio": row.ratio, "goal": row.goal, "reached": row.reached} for row in rows]
+    return {"machine": machine, "rows": shown, "summary": summary(rows)}

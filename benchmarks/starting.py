@@ -1,0 +1,29 @@
+"""How long `syncd --help` takes, and what the service holds while nothing happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks import sandbox
+from benchmarks.goals import Row
+from benchmarks.processes import SYNCD, medians, resident_mib, run, running
+
+STARTS = 9
+CUSTOMERS = 200
+CYCLES_SECONDS = 6
+
+
+def rows(full: bool) -> Iterator[Row]:
+    """Both, the same in the short and in the full run."""
+    helped = medians(STARTS, lambda: run([*SYNCD, "--help"]))
+    yield Row(work="`syncd --help`", size="", unit="CPU s", ours=helped.cpu_seconds, limit=0.2, at_most=1)
+    with TemporaryDirectory() as room, sandbox.running(CUSTOMERS, CUSTOMERS) as urls:
+        sandbox.configure(urls, Path(room), poll_every="1 second")
+        run([*SYNCD, "backfill", "--yes"], cwd=Path(room))
+        with running([*SYNCD, "run"], cwd=Path(room)) as service:
+            time.sleep(CYCLES_SECONDS)
+            held = resident_mib(service.pid)
+    yield Row(work="idle service", size="", unit="MiB", ours=held, limit=80, at_most=1)
