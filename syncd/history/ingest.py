@@ -77,6 +77,7 @@ def ingest(
         products.store(db, shop, sifted.products.values(), audiences)
         concerned |= settled.touched | {one.customer_id for one in consented} | people.known_among(db, in_carts)
         people.mark_news(db, concerned, audiences)
+        people.mark_news_elsewhere(db, settled.touched | {one.customer_id for one in consented}, audiences)
         taken = {*sifted.orders, *sifted.customers, *sifted.carts, *sifted.products}
         settle_quarantine(db, shop, page.resource, taken, sifted.rejected.values(), now)
         put(db, cursors, ("shop", "resource", "cursor", "committed_at"), [(shop, page.resource, page.cursor, now)])

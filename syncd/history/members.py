@@ -77,9 +77,10 @@ def store_members(
         known = _known(db, audience, found)
         changed = {id_ for id_, (_, row) in found.items() if row != known.get(id_, _NOBODY).row}
         _store(db, audience, found, known, now)
-        consents.append(db, consents.esp_source(audience), _statements(found), now)
-        derive(db, changed)
+        consented = consents.append(db, consents.esp_source(audience), _statements(found), now)
+        derived = derive(db, changed)
         people.mark_news(db, changed | left, [audience])
+        people.mark_news_elsewhere(db, derived | {one.customer_id for one in consented}, [audience])
         if cursor is not None:
             db.execute(update(audiences).where(audiences.c.name == audience).values(member_cursor=cursor))
     return len(changed)

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from syncd.history import former
 from syncd.history.database import History, among, is_sqlite, lock, put
 from syncd.history.derived import derive
-from syncd.history.schema import customers, identities, members, news, orders
+from syncd.history.schema import audiences, customers, identities, members, news, orders
 from syncd.model import Customer, Order, email_key
 
 # Who an order tells it is of weighs less than any record of a customer: its instant is put before them all.
@@ -220,6 +220,16 @@ def mark_news(db: Connection, ids: Collection[int | None], audiences_: Iterable[
     """These customers are judged again in the next cycle of each audience."""
     rows = [(id_, audience) for id_ in sorted(filter(None, ids)) for audience in audiences_]
     put(db, news, ["customer_id", "audience"], rows, keep=None)
+
+
+def mark_news_elsewhere(db: Connection, ids: Collection[int | None], told: Collection[str]) -> None:
+    """These customers are judged again in the audiences besides `told` that have them: who somebody is holds in all."""
+    others = {*db.execute(select(audiences.c.name)).scalars()}.difference(told) if ids else set()
+    if others:
+        query = select(members.c.customer_id, members.c.audience).where(
+            members.c.audience.in_(others), among(db, members.c.customer_id, [*filter(None, ids)])
+        )
+        put(db, news, ["customer_id", "audience"], [tuple(row) for row in db.execute(query)], keep=None)
 
 
 def mark_news_of(db: Connection, query: Select[Any], audiences_: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from syncd.history.database import History
 from syncd.history.members import store_members
-from syncd.history.schema import audiences, consents, customers, members, standings
+from syncd.history.schema import audiences, consents, customers, members, news, standings
 from syncd.model import Member
 from tests.integration.history_records import (
     NOW,
@@ -215,3 +215,28 @@ def test_only_what_the_person_did_enters_the_ledger(history: History) -> None:
 
 def test_no_members_are_no_trouble(history: History) -> None:
     assert store(history, cursor="done") == 0
+
+
+def concerned(history: History) -> set[tuple[str, str]]:
+    """Who is judged again, and in which audience."""
+    query = select(customers.c.email, news.c.audience).join(customers, customers.c.id == news.c.customer_id)
+    with history.read() as db:
+        return {(row[0], row[1]) for row in db.execute(query)}
+
+
+def test_what_one_audience_tells_of_a_person_is_news_in_another(history: History) -> None:
+    for audience in ("main", "other"):
+        store(history, member(opted_in_at=2_000), member("ben@example.com", opted_in_at=2_000), audience=audience)
+    forget_news(history)
+    store(history, member(opted_in_at=1_500, status="unsubscribed", changed_at=2_500))
+    assert concerned(history) == {("ana@example.com", "main"), ("ana@example.com", "other")}
+
+
+def test_what_a_shop_tells_of_a_person_is_news_also_in_an_audience_without_that_shop(history: History) -> None:
+    store(history, member(), audience="other")
+    take(history, order(email="ana@example.com", customer_id="c1"))
+    forget_news(history)
+    take(history, customer("c1", country="ES"), customer("c2", "ben@example.com"))
+    assert concerned(history) == {(email, "main") for email in ("ana@example.com", "ben@example.com")} | {
+        ("ana@example.com", "other")
+    }
