@@ -37,20 +37,27 @@ def lines(
 ) -> tuple[Line, ...]:
     """Lines of `units` albums that cost exactly `goods_minor`, two of three from the `favourite` category.
 
-    The last album takes the remainder of the division; the others share two titles at most.
+    The last album takes the remainder of the division; the others share two titles at most. Who takes a second
+    title often takes the one that goes with the first.
     """
     price, rest = divmod(goods_minor, units)
     parts = [units] if not rest else [units - 1, 1]
     if parts[0] > 3:
         parts[:1] = [parts[0] - parts[0] // 2, parts[0] // 2]
-    made = [Line(_album(chance, products, favourite), each, price) for each in parts if each]
+    made: list[Line] = []
+    for each in filter(None, parts):
+        first = made[0].product if made else None
+        made.append(Line(_album(chance, products, favourite, first), each, price))
     if rest:
         made[-1] = Line(made[-1].product, 1, price + rest)
     return tuple(made)
 
 
-def _album(chance: Random, products: Sequence[Product], favourite: int) -> Product:
+def _album(chance: Random, products: Sequence[Product], favourite: int, first: Product | None) -> Product:
     draw = chance.random()
     if draw < 2 / 3:
         return products[favourite * ALBUMS_PER_CATEGORY + int(draw * 1.5 * ALBUMS_PER_CATEGORY)]
+    if first:
+        # The album at the same place in the next category.
+        return products[(products.index(first) + ALBUMS_PER_CATEGORY) % len(products)]
     return products[int((draw - 2 / 3) * 3 * len(products))]
