@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import starting
+from benchmarks import pulling, starting
 from benchmarks.goals import Row, document, summary, table
 from benchmarks.processes import say
 
 WORKS: dict[str, Callable[[bool], Iterator[Row]]] = {
+    "pull": pulling.rows,
     "start": starting.rows,
 }
 
