@@ -35,7 +35,7 @@ Say = Callable[[str], object]
 
 # How often the service polls in the demo's time; each step of the clock is one poll.
 STEP = timedelta(hours=4)
-CYCLE_SECONDS = 60.0
+CYCLE_SECONDS = 180.0
 STOP_SECONDS = 10.0
 LOCAL = ZoneInfo("Europe/Madrid")
 
