@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import pulling, starting
+from benchmarks import judging, pulling, starting
 from benchmarks.goals import Row, document, summary, table
 from benchmarks.processes import say
 
 WORKS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "pull": pulling.rows,
+    "judge": judging.rows,
     "start": starting.rows,
 }
 

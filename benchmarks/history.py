@@ -1,0 +1,186 @@
+"""A made-up history, and the steps of a cycle over it. A program, so that each measurement has its own process.
+
+    python -m benchmarks.history fill|judge|cycle ROOM [CUSTOMERS]
+
+`fill` writes the database into the directory ROOM; `judge` judges everybody by the shipped playbook; `cycle`
+does what a cycle does with the history, first with changed customers and then with nothing to do, and prints
+the CPU milliseconds of both.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from time import process_time
+
+import numpy as np
+
+from syncd.clock import SystemClock
+from syncd.history import ledger
+from syncd.history.database import History, open_history
+from syncd.history.people import mark_news
+from syncd.pipeline import sync_due
+from syncd.settings import load
+from syncd.steps.context import Context
+from syncd.steps.judge import judge
+from syncd.steps.moments import ripen
+from syncd.steps.planning import plan_stored
+
+LIFECYCLE = Path(__file__).parents[1] / "config" / "lifecycle.toml"
+CONFIG = """
+[syncd]
+database = "sqlite:///syncd.db"
+
+[shops.acme]
+platform = "shopify"
+domain = "acme.myshopify.com"
+token = {{ env = "PATH" }}
+
+[audiences.main]
+esp = "mailchimp"
+list_id = "a1"
+api_key = {{ env = "PATH" }}
+shops = ["acme"]
+currency = "EUR"
+timezone = "Europe/Madrid"
+lifecycle = "{lifecycle}"
+"""
+ORDERS_PER_CUSTOMER = 11
+YEARS_SECONDS = 5 * 365 * 86_400
+AT_ONCE = 50_000
+CHANGED = 1_000
+ROUNDS = 5
+PRODUCTS = 500
+
+
+def opened(room: Path, *, create: bool = False) -> Context:
+    """The history in the room, with the audience `main`."""
+    if create:
+        (room / "syncd.toml").write_text(CONFIG.format(lifecycle=LIFECYCLE), "utf-8")
+    settings = load(room / "syncd.toml")
+    return Context(settings, open_history(settings.database, create=create), SystemClock())
+
+
+def fill(context: Context, customers: int) -> None:
+    """The history holds these customers, seven of ten of them subscribed, and their orders of five years."""
+    random, now = np.random.default_rng(7), context.clock.now()
+    for first in range(1, customers + 1, AT_ONCE):
+        ids = np.arange(first, min(first + AT_ONCE, customers + 1))
+        signed_up = now - random.integers(86_400, YEARS_SECONDS, len(ids))
+        _put_people(context.history, ids.tolist(), signed_up.tolist())
+        counts = random.geometric(1 / (ORDERS_PER_CUSTOMER + 1), len(ids)) - 1
+        whose = np.repeat(ids, counts)
+        placed = random.integers(np.repeat(signed_up, counts), now)
+        _put_orders(context.history, whose, placed, random.integers(100, 20_000, len(whose)))
+
+
+def _put_people(history: History, ids: list[int], signed_up: list[int]) -> None:
+    with history.begin() as db:
+        people = [(id_, f"{id_}@example.com", at) for id_, at in zip(ids, signed_up, strict=True)]
+        db.exec_driver_sql("INSERT INTO customers (id, email, signup_at) VALUES (?, ?, ?)", people)
+        db.exec_driver_sql(
+            "INSERT INTO identities (shop, shop_customer_id, customer_id, updated_at) VALUES ('acme', ?, ?, 1)",
+            [(str(id_), id_) for id_ in ids],
+        )
+        db.exec_driver_sql(
+            "INSERT INTO members (audience, customer_id, contact_id, status, changed_at)"
+            " VALUES ('main', ?, ?, 'subscribed', 1)",
+            [(id_, str(id_)) for id_ in ids if id_ % 10 < 7],
+        )
+
+
+def _put_orders(history: History, whose: np.ndarray, placed: np.ndarray, minor: np.ndarray) -> None:
+    """One item each. Whose it was and its place among theirs make the id."""
+    ids = [f"{customer}-{place}" for place, customer in enumerate(whose.tolist())]
+    rows = zip(ids, whose.tolist(), placed.tolist(), minor.tolist(), minor.tolist(), strict=True)
+    titles = (f"Product {at % PRODUCTS}" for at in range(len(ids)))
+    items = zip(ids, titles, minor.tolist(), strict=True)
+    with history.begin() as db:
+        db.exec_driver_sql(
+            "INSERT INTO orders (shop, id, customer_id, placed_at, updated_at, status, cancelled, test, currency,"
+            " paid_minor, goods_minor, refunded_minor, refunded_goods_minor, digest)"
+            " VALUES ('acme', ?, ?, ?, 1, 1, 0, 0, 'EUR', ?, ?, 0, 0, X'00')",
+            list(rows),
+        )
+        db.exec_driver_sql(
+            "INSERT INTO order_items (shop, order_id, line, product_id, sku, title, category, quantity, price_minor)"
+            " VALUES ('acme', ?, 0, '1', '', ?, '', 1, ?)",
+            list(items),
+        )
+
+
+def judge_everybody(context: Context) -> None:
+    """Everybody stands where the rules put them, and the service is taken to have it all."""
+    tags = ledger.tags_of(context.history, "main", context.settings.audiences["main"].playbook, "syncd:")
+    judge(context, "main", tags)
+    with context.history.begin() as db:
+        db.exec_driver_sql("UPDATE standings SET known_tags = wanted_tags, known_fields = wanted_fields")
+        db.exec_driver_sql("UPDATE audiences SET backfilled_at = 1")
+        db.exec_driver_sql("UPDATE shops SET pulled_at = ?", (context.clock.now(),))
+
+
+def cycles(context: Context) -> dict[str, float]:
+    """CPU milliseconds of a cycle over the history: with changed customers, and with nothing to do (medians)."""
+    playbook = context.settings.audiences["main"].playbook
+    tags = ledger.tags_of(context.history, "main", playbook, "syncd:")
+
+    def work() -> None:
+        judge(context, "main", tags)
+        ripen(context, "main", tags)
+        plan_stored(context, "main", tags)
+
+    work()
+    changed = []
+    for ids in _changing(context):
+        with context.history.begin() as db:
+            mark_news(db, ids, ["main"])
+        changed.append(_milliseconds(work))
+    with context.history.begin() as db:
+        db.exec_driver_sql("UPDATE standings SET next_due_at = NULL WHERE next_due_at <= ?", (context.clock.now(),))
+        db.exec_driver_sql("UPDATE standings SET known_tags = wanted_tags, known_fields = wanted_fields")
+    sync_due(context)
+    return {"changed": median(changed), "nothing": median(_milliseconds(lambda: sync_due(context)) for _ in range(50))}
+
+
+def _changing(context: Context) -> Iterator[list[int]]:
+    """The customers who place an order more, anew in each round; they are spread over all."""
+    with context.history.read() as db:
+        customers = int(db.exec_driver_sql("SELECT max(id) FROM customers").scalar_one())
+    for at in range(ROUNDS):
+        ids = np.unique(np.linspace(1, customers - ROUNDS, CHANGED).astype(np.int64) + at)
+        placed = np.full(len(ids), context.clock.now() - 60)
+        with context.history.read() as db:
+            orders = [f"n{at}-{id_}" for id_ in ids.tolist()]
+        rows = list(zip(orders, ids.tolist(), placed.tolist(), strict=True))
+        with context.history.begin() as db:
+            db.exec_driver_sql(
+                "INSERT INTO orders (shop, id, customer_id, placed_at, updated_at, status, cancelled, test, currency,"
+                " paid_minor, goods_minor, refunded_minor, refunded_goods_minor, digest)"
+                " VALUES ('acme', ?, ?, ?, 1, 1, 0, 0, 'EUR', 5000, 5000, 0, 0, X'00')",
+                rows,
+            )
+        yield ids.tolist()
+
+
+def _milliseconds(work: Callable[[], object]) -> float:
+    began = process_time()
+    work()
+    return 1_000 * (process_time() - began)
+
+
+def main(what: str, room: Path, customers: int = 0) -> None:
+    context = opened(room, create=what == "fill")
+    match what:
+        case "fill":
+            fill(context, customers)
+        case "judge":
+            judge_everybody(context)
+        case "cycle":
+            sys.stdout.write(json.dumps(cycles(context)) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:]))
