@@ -23,7 +23,8 @@ from syncd.lifecycle import metrics
 from syncd.lifecycle.columns import Batch
 from syncd.lifecycle.gaps import Tally
 
-SEGMENTS = ("loyal", "vip", "at-risk", "lapsed")
+# As the shipped playbooks call them, in English and in Spanish.
+SEGMENTS = {"loyal": "leal", "vip": "vip", "at-risk": "en-riesgo", "lapsed": "perdido"}
 HALF_A_YEAR = Span(6, "months")
 
 # From fewer people no part of them is told; a twentieth of twenty is one person.

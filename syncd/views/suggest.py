@@ -30,12 +30,16 @@ ENGLISH = Words("en", "suggest")
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """What suggestions are drawn from: everybody, and who of a batch is in which segment of `rules` now."""
+    """What suggestions are drawn from: everybody, and who of a batch is in which segment of `rules` now.
+
+    `names`: what the shop's own playbook calls them.
+    """
 
     batches: Sequence[Batch]
     inside: Callable[[Batch], Mapping[str, Flags]]
     figures: Callable[[Sequence[Node]], Figures]
     rules: Mapping[str, str]
+    names: Mapping[str, str]
 
 
 def suggest_thresholds(context: Context, name: str, today: int, language: str = "en") -> dict[str, Any]:
@@ -44,15 +48,23 @@ def suggest_thresholds(context: Context, name: str, today: int, language: str = 
     `language`: of the reasons.
     """
     audience, bits = context.settings.audiences[name], tags_of(context, name).bits
-    playbook, now = audience.playbook.only(suggest.SEGMENTS), moment_in(context, audience, today)
+    names = {each: other if other in bits and each not in bits else each for each, other in suggest.SEGMENTS.items()}
+    playbook, now = audience.playbook.only(names.values()), moment_in(context, audience, today)
     # Everybody is looked at again and again, and reading them takes far longer than looking.
     batches = list(columns_of(context, name, today, None, playbook.needs))
     figures = figures_on(context, name, today, playbook, batches)
+    rules = {segment.name: str(segment.when) for segment in playbook.segments}
+
+    def inside(batch: Batch) -> dict[str, Flags]:
+        judged = judge(playbook, batch, today, figures, bits, now).inside
+        return {each: judged[called] for each, called in names.items() if called in judged}
+
     shop = Shop(
         batches,
-        inside=lambda batch: judge(playbook, batch, today, figures, bits, now).inside,
-        figures=lambda rules: figures | figures_for(context, name, rules, today, batches),
-        rules={segment.name: str(segment.when) for segment in playbook.segments},
+        inside=inside,
+        figures=lambda trees: figures | figures_for(context, name, trees, today, batches),
+        rules={each: rules[called] for each, called in names.items() if called in rules},
+        names=names,
     )
     head = {"audience": name, "as_of": date_of(today).isoformat(), "currency": audience.currency}
     return head | suggested(shop, today, Words(language, "suggest"))
@@ -64,7 +76,10 @@ def suggested(shop: Shop, today: int, words: Words = ENGLISH) -> dict[str, Any]:
     candidates = _candidates(shop, today, figures)
     found = _Found.of(shop, today, figures, [each.rule for some in candidates.values() for each in some])
     measured = found.measured()
-    segments = [_segment(name, some, measured, found, shop.rules.get(name), words) for name, some in candidates.items()]
+    segments = [
+        {"name": shop.names[name], **_segment(name, some, measured, found, shop.rules.get(name), words)}
+        for name, some in candidates.items()
+    ]
     lack = lacking(figures)
     return {
         "customers": len(found.money),
@@ -153,7 +168,6 @@ def _segment(
     now = found.now.get(name)
     chosen = _recommended(name, candidates, measured)
     return {
-        "name": name,
         "now": None if now is None else {"rule": rule, "customers": int(now.sum())},
         "criterion": words(f"criterion-{name}"),
         "missing": "" if candidates else words(f"missing-{name}", n=suggest.LEAST_PEOPLE),

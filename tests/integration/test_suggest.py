@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from datetime import date
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,16 @@ def test_what_was_suggested_can_be_used_and_holds(house: House) -> None:
     for segment in again["segments"]:
         (chosen,) = (each for each in segment["candidates"] if each["recommended"])
         assert segment["now"]["customers"] == chosen["customers"] == chosen["in_it_now"]
+
+
+def test_a_spanish_playbook_is_known_by_its_own_names(house: House) -> None:
+    rules = (files("syncd") / "config/es/lifecycle.toml").read_text("utf-8")
+    house.configure(re.sub(r"(?m)^\[(segments|fields|moments)\.", r"[audiences.main.lifecycle.\1.", rules))
+    document = told(house)
+    as_previewed(house, document)
+    assert [each["name"] for each in document["segments"]] == ["leal", "vip", "en-riesgo", "perdido"]
+    assert all(each["now"]["customers"] for each in document["segments"][1:])
+    assert {*tomllib.loads(document["toml"])["segments"]} <= {"leal", "vip", "en-riesgo", "perdido"}
 
 
 def test_as_of_a_day_before_the_first_order_there_is_little_to_say(house: House) -> None:

@@ -39,7 +39,13 @@ def shop_of(batches: Sequence[Batch], today: int, enough: Enough, loyal: str = "
         rhythm = rhythm_of(usual_in(*free) or (), lambda: batches, today, enough)
         return rhythm | figures_over(figures_in(*free), batches, today, rhythm)
 
-    return Shop(batches, lambda batch: {"loyal": evaluate(rule, batch, today, {})}, figures, {"loyal": loyal})
+    return Shop(
+        batches,
+        lambda batch: {"loyal": evaluate(rule, batch, today, {})},
+        figures,
+        {"loyal": loyal},
+        {each: each for each in suggest.SEGMENTS},
+    )
 
 
 def some_shop(seed: int) -> reference.World:
