@@ -31,6 +31,10 @@ OF_OTHER_FACTS = {
 }
 
 
+# Segments whose people are listed, too: each listing judges everybody.
+LISTED = {"non-buyer-30", "bought-3m", "loyal", "vip", "top-spender", "at-risk", "lapsed"}
+
+
 def local_date(instant: int) -> date:
     return datetime.fromtimestamp(instant, UTC).astimezone(ZoneInfo("Europe/Madrid")).date()
 
@@ -117,10 +121,11 @@ def test_the_members_of_each_shipped_segment_equal_an_independent_computation(ho
         people, segment = expected.get(name, set()), shown[name]
         tagged = {m["email"] for m in state if f"syncd:{name}" in m["tags"]}
         assert tagged == people & subscribers, name
-        document = house.json("members", name)
-        assert set(document["customers"]) == people, name  # type: ignore[call-overload]
-        assert set(document["members"]) == tagged, name  # type: ignore[call-overload]
         assert (segment["customers"], segment["members"]) == (len(people), len(tagged)), name
+        if name in LISTED:
+            document = house.json("members", name)
+            assert set(document["customers"]) == people, name  # type: ignore[call-overload]
+            assert set(document["members"]) == tagged, name  # type: ignore[call-overload]
 
 
 def test_a_backfill_starts_no_journey(house: House) -> None:
