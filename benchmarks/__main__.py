@@ -14,13 +14,16 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import judging, pulling, starting
+from benchmarks import judging, limits, pulling, pushing, starting, waiting
 from benchmarks.goals import Row, document, summary, table
 from benchmarks.processes import say
 
 WORKS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "pull": pulling.rows,
+    "limits": limits.rows,
     "judge": judging.rows,
+    "push": pushing.rows,
+    "wait": waiting.rows,
     "start": starting.rows,
 }
 

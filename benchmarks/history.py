@@ -116,8 +116,8 @@ def judge_everybody(context: Context) -> None:
     """Everybody stands where the rules put them, and the service is taken to have it all."""
     tags = ledger.tags_of(context.history, "main", context.settings.audiences["main"].playbook, "syncd:")
     judge(context, "main", tags)
+    _confirm(context.history)
     with context.history.begin() as db:
-        db.exec_driver_sql("UPDATE standings SET known_tags = wanted_tags, known_fields = wanted_fields")
         db.exec_driver_sql("UPDATE audiences SET backfilled_at = 1")
         db.exec_driver_sql("UPDATE shops SET pulled_at = ?", (context.clock.now(),))
 
@@ -133,16 +133,23 @@ def cycles(context: Context) -> dict[str, float]:
         plan_stored(context, "main", tags)
 
     work()
+    _confirm(context.history)
     changed = []
     for ids in _changing(context):
         with context.history.begin() as db:
             mark_news(db, ids, ["main"])
         changed.append(_milliseconds(work))
+        _confirm(context.history)
     with context.history.begin() as db:
         db.exec_driver_sql("UPDATE standings SET next_due_at = NULL WHERE next_due_at <= ?", (context.clock.now(),))
-        db.exec_driver_sql("UPDATE standings SET known_tags = wanted_tags, known_fields = wanted_fields")
     sync_due(context)
     return {"changed": median(changed), "nothing": median(_milliseconds(lambda: sync_due(context)) for _ in range(50))}
+
+
+def _confirm(history: History) -> None:
+    """Afterwards the service is taken to have what it shall have."""
+    with history.begin() as db:
+        db.exec_driver_sql("UPDATE standings SET known_tags = wanted_tags, known_fields = wanted_fields")
 
 
 def _changing(context: Context) -> Iterator[list[int]]:
@@ -151,10 +158,7 @@ def _changing(context: Context) -> Iterator[list[int]]:
         customers = int(db.exec_driver_sql("SELECT max(id) FROM customers").scalar_one())
     for at in range(ROUNDS):
         ids = np.unique(np.linspace(1, customers - ROUNDS, CHANGED).astype(np.int64) + at)
-        placed = np.full(len(ids), context.clock.now() - 60)
-        with context.history.read() as db:
-            orders = [f"n{at}-{id_}" for id_ in ids.tolist()]
-        rows = list(zip(orders, ids.tolist(), placed.tolist(), strict=True))
+        rows = [(f"n{at}-{id_}", id_, context.clock.now() - 60) for id_ in ids.tolist()]
         with context.history.begin() as db:
             db.exec_driver_sql(
                 "INSERT INTO orders (shop, id, customer_id, placed_at, updated_at, status, cancelled, test, currency,"

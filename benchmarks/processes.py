@@ -25,7 +25,7 @@ PEERS_PYTHON = str(ROOT / "benchmarks" / ".peers" / "bin" / "python")
 
 
 class Spent(Struct, frozen=True):
-    """What a process and its children took. `said` is the last line that it printed."""
+    """What a process and its children took, and what it printed."""
 
     wall_seconds: float
     cpu_seconds: float
@@ -34,12 +34,14 @@ class Spent(Struct, frozen=True):
 
     @property
     def told(self) -> Any:
-        """What it printed last, as JSON."""
+        """What it printed, as JSON."""
         return json.loads(self.said)
 
 
-def run(command: Sequence[str], cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> Spent:
-    """The command has ended well. Raises: RuntimeError, with what it wrote, where it has not."""
+def run(
+    command: Sequence[str], cwd: Path = ROOT, env: Mapping[str, str] | None = None, codes: Sequence[int] = (0,)
+) -> Spent:
+    """The command has ended with one of `codes`. Raises: RuntimeError, with what it wrote, where it has not."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.perf_counter()
         child = subprocess.Popen(  # noqa: S603  # our own commands
@@ -48,9 +50,9 @@ def run(command: Sequence[str], cwd: Path = ROOT, env: Mapping[str, str] | None 
         _, status, usage = os.wait4(child.pid, 0)
         wall = time.perf_counter() - began
         child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode:
+        if child.returncode not in codes:
             raise RuntimeError(f"{' '.join(command)} ended with {child.returncode}:\n{_text(err)[-4_000:]}")
-        said = _text(out).rstrip().rpartition("\n")[2]
+        said = _text(out)
     return Spent(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, said)
 
 
