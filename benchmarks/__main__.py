@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import judging, limits, pulling, pushing, starting, waiting
+from benchmarks import calls, judging, limits, pulling, pushing, starting, waiting
 from benchmarks.goals import Row, document, summary, table
 from benchmarks.processes import say
 
@@ -23,6 +23,7 @@ WORKS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "limits": limits.rows,
     "judge": judging.rows,
     "push": pushing.rows,
+    "calls": calls.rows,
     "wait": waiting.rows,
     "start": starting.rows,
 }

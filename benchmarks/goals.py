@@ -40,7 +40,7 @@ class Row(Struct, frozen=True, kw_only=True):
     @property
     def goal(self) -> str:
         """In signs: `≤ 0.25`."""
-        return f"≥ {self.at_least:g}" if self.at_most is None else f"≤ {self.at_most:g}"
+        return f"≥ {self.at_least:.3g}" if self.at_most is None else f"≤ {self.at_most:.3g}"
 
     @property
     def reached(self) -> bool:

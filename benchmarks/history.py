@@ -22,6 +22,7 @@ from syncd.clock import SystemClock
 from syncd.history import ledger
 from syncd.history.database import History, open_history
 from syncd.history.people import mark_news
+from syncd.logs import set_up
 from syncd.pipeline import sync_due
 from syncd.settings import load
 from syncd.steps.context import Context
@@ -176,6 +177,7 @@ def _milliseconds(work: Callable[[], object]) -> float:
 
 
 def main(what: str, room: Path, customers: int = 0) -> None:
+    set_up("warning")
     context = opened(room, create=what == "fill")
     match what:
         case "fill":
