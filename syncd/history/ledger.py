@@ -343,13 +343,14 @@ def managed_members(history: History, audience: str) -> int:
         return db.execute(query).scalar_one()
 
 
-def joined_at(history: History, audience: str, bit: int) -> dict[int, int]:
-    """Since when each customer in a segment is in it."""
+def joined_at(history: History, audience: str, bit: int, ids: Sequence[int]) -> dict[int, int]:
+    """Since when each of these customers who is in a segment is in it."""
     query = select(memberships.c.customer_id, memberships.c.since_at).where(
         memberships.c.audience == audience, memberships.c.bit == bit, memberships.c.until_at.is_(None)
     )
     with history.read() as db:
-        return {row[0]: row[1] for row in db.execute(query)}
+        found = db.execute(query.where(among(db, memberships.c.customer_id, ids)))
+        return {row[0]: row[1] for row in found}
 
 
 def moves_since(history: History, audience: str, instant: int) -> dict[int, tuple[int, int]]:

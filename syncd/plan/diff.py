@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
@@ -140,6 +140,10 @@ def fields_to_set(wanted: str, known: str) -> dict[str, FieldValue]:
     return {name: want.get(name, "") for name in sorted({*want, *have}) if want.get(name, "") != have.get(name, "")}
 
 
+# Since when each of these customers is in the segment of a bit.
+Joined = Callable[[int, Sequence[int]], Mapping[int, int]]
+
+
 def make_plan(
     audience: str,
     standings: Iterable[Standing],
@@ -148,13 +152,13 @@ def make_plan(
     day: int,
     muted: bool,
     room: Mapping[int, int] | None = None,
-    joined: Callable[[int], Mapping[int, int]] = lambda bit: {},
+    joined: Joined = lambda bit, customers: {},
     moment_room: Mapping[str, int] | None = None,
 ) -> Plan:
     """The plan for these people on a local day.
 
     `room` is how many may still enter each tag today ({bit: people}; None: no limit). Those who joined
-    first (`joined(bit)` gives {customer: instant}) enter first; the others wait, and are counted.
+    first (`joined(bit, customers)` gives {customer: instant}) enter first; the others wait, and are counted.
     `moment_room`: the same for what is announced of each moment; what is due longest comes first.
     """
     steps = [step for step in map(step_for, standings) if step]
@@ -204,16 +208,14 @@ def _announce_within(steps: list[Step], room: Mapping[str, int]) -> None:
             steps[at] = replace(step, occasions=tuple(one for one in step.occasions if one.episode in kept))
 
 
-def _keep_within(
-    steps: list[Step], room: Mapping[int, int], joined: Callable[[int], Mapping[int, int]]
-) -> dict[int, int]:
+def _keep_within(steps: list[Step], room: Mapping[int, int], joined: Joined) -> dict[int, int]:
     """Afterwards no tag gains more people than its room; returns how many wait, by bit."""
     waiting = {}
     for bit, places in room.items():
         entering = [at for at, step in enumerate(steps) if step.add >> bit & 1]
         if len(entering) <= places:
             continue
-        since = joined(bit)
+        since = joined(bit, [steps[at].customer_id for at in entering])
         entering.sort(key=lambda at: (since.get(steps[at].customer_id, 0), steps[at].email))
         for at in entering[places:]:
             steps[at] = replace(steps[at], add=steps[at].add & ~(1 << bit))

@@ -76,7 +76,7 @@ def _plan(context: Context, name: str, tags: Tags, standings: Iterable[Standing]
         day=today,
         muted=muted,
         room=None if muted else _room(context, name, tags, today),
-        joined=lambda bit: ledger.joined_at(context.history, name, bit),
+        joined=lambda bit, customers: ledger.joined_at(context.history, name, bit, customers),
         moment_room=_moment_room(context, name, today),
     )
 

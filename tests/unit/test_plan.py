@@ -89,7 +89,9 @@ def test_the_segments_of_a_plan_say_who_moves_also_for_one_that_left_the_file() 
 
 def test_those_who_joined_first_enter_first_and_the_others_wait() -> None:
     joined = {1: 300, 2: 100, 3: 200}
-    plan = plan_of(*(standing(i, wanted=1 << LOYAL) for i in joined), room={LOYAL: 2}, joined=lambda bit: joined)
+    plan = plan_of(
+        *(standing(i, wanted=1 << LOYAL) for i in joined), room={LOYAL: 2}, joined=lambda bit, customers: joined
+    )
     assert [step.customer_id for step in plan.steps] == [2, 3]
     assert plan.waiting == {"loyal": 1}
 
