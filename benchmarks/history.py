@@ -22,6 +22,7 @@ from syncd.clock import SystemClock
 from syncd.history import ledger
 from syncd.history.database import History, open_history
 from syncd.history.people import mark_news
+from syncd.history.shops import set_shop_state, shop_row
 from syncd.logs import set_up
 from syncd.pipeline import sync_due
 from syncd.settings import load
@@ -120,7 +121,8 @@ def judge_everybody(context: Context) -> None:
     _confirm(context.history)
     with context.history.begin() as db:
         db.exec_driver_sql("UPDATE audiences SET backfilled_at = 1")
-        db.exec_driver_sql("UPDATE shops SET pulled_at = ?", (context.clock.now(),))
+    shop_row(context.history, "acme", platform="shopify")
+    set_shop_state(context.history, "acme", pulled_at=context.clock.now())
 
 
 def cycles(context: Context) -> dict[str, float]:
