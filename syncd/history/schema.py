@@ -351,7 +351,14 @@ memberships = Table(
         postgresql_where=text("until_at IS NULL"),
     ),
     Index("ix_memberships_since", "audience", "since_at"),
-    Index("ix_memberships_until", "audience", "until_at"),
+    # Of stays that are over alone: else SQLite would look for one person's open stay among everybody's.
+    Index(
+        "ix_memberships_until",
+        "audience",
+        "until_at",
+        sqlite_where=text("until_at IS NOT NULL"),
+        postgresql_where=text("until_at IS NOT NULL"),
+    ),
 )
 
 moments_in_use = Table(

@@ -311,7 +311,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("until_at IS NULL"),
     )
     op.create_index("ix_memberships_since", "memberships", ["audience", "since_at"], unique=False)
-    op.create_index("ix_memberships_until", "memberships", ["audience", "until_at"], unique=False)
+    op.create_index(
+        "ix_memberships_until",
+        "memberships",
+        ["audience", "until_at"],
+        unique=False,
+        sqlite_where=sa.text("until_at IS NOT NULL"),
+        postgresql_where=sa.text("until_at IS NOT NULL"),
+    )
 
     op.create_table(
         "moments",
