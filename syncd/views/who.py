@@ -13,10 +13,9 @@ from syncd.history import ledger
 from syncd.history.people import emails_of
 from syncd.lifecycle.columns import FOREVER, Batch
 from syncd.plan import Tags
-from syncd.rules import Judgement, Playbook, due_times
+from syncd.rules import Judgement, Playbook, due_times, judge
 from syncd.steps.context import Context
-from syncd.steps.figures import figures_on
-from syncd.steps.judge import judgements
+from syncd.steps.figures import columns_of, figures_on, moment_in
 from syncd.views.common import iso, tags_of
 
 DAY_SECONDS = 86_400
@@ -24,14 +23,16 @@ DAY_SECONDS = 86_400
 
 def segments(context: Context, name: str, today: int) -> dict[str, Any]:
     """Each segment with its size, its members, who moved in the last 24 hours, and when the first may move next."""
-    audience, tags = context.settings.audiences[name], tags_of(context, name)
-    parts = [(b.customer, j.segments, _first_due(audience.playbook, j)) for b, j in _judged(context, name, tags, today)]
+    tags = tags_of(context, name)
+    playbook = context.settings.audiences[name].playbook.only(tags.bits)
+    found = _judged(context, name, playbook, tags, today)
+    parts = [(batch.customer, judged.segments, _first_due(playbook, judged)) for batch, judged in found]
     ids, bits = _together(part[:2] for part in parts)
     tagged = ledger.tagged(context.history, name)
     known = np.array([tagged.get(id_, 0) for id_ in ids.tolist()], np.int64)
     moves = ledger.moves_since(context.history, name, context.clock.now() - DAY_SECONDS)
     rows = []
-    for segment in audience.playbook.segments:
+    for segment in playbook.segments:
         bit = tags.bits[segment.name]
         joined, left = moves.get(bit, (0, 0))
         due = min((part[2][segment.name] for part in parts), default=FOREVER)
@@ -59,8 +60,9 @@ def members(context: Context, name: str, segment: str, today: int) -> dict[str, 
     tags = tags_of(context, name)
     if segment not in tags.bits:
         raise UserError(f"no segment {segment!r} in audience {name}; there are: {', '.join(tags.bits)}")
-    bit = tags.bits[segment]
-    ids, bits = _together((b.customer, j.segments) for b, j in _judged(context, name, tags, today))
+    bit, playbook = tags.bits[segment], context.settings.audiences[name].playbook.only([segment])
+    found = _judged(context, name, playbook, tags, today)
+    ids, bits = _together((batch.customer, judged.segments) for batch, judged in found)
     inside = ids[(bits >> bit & 1).astype(bool)].tolist()
     emails = emails_of(context.history, inside)
     tagged = ledger.tagged(context.history, name)
@@ -73,9 +75,14 @@ def members(context: Context, name: str, segment: str, today: int) -> dict[str, 
     }
 
 
-def _judged(context: Context, name: str, tags: Tags, today: int) -> Iterator[tuple[Batch, Judgement]]:
-    """Everybody, judged on a local day."""
-    return judgements(context, name, tags, today, figures_on(context, name, today), None)
+def _judged(
+    context: Context, name: str, playbook: Playbook, tags: Tags, today: int
+) -> Iterator[tuple[Batch, Judgement]]:
+    """Everybody, judged on a local day by these segments; only what they need is read."""
+    figures = figures_on(context, name, today, playbook)
+    now = moment_in(context, context.settings.audiences[name], today)
+    for batch in columns_of(context, name, today, None, playbook.needs):
+        yield batch, judge(playbook, batch, today, figures, tags.bits, now)
 
 
 def _together(found: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
