@@ -141,5 +141,5 @@ def test_a_shop_that_shows_no_products_is_told_once_and_goes_on(
     house.order("acme", ANA, "10.00")
     for _ in range(2):
         after(house)
-    assert capsys.readouterr().out.count("the shop shows no products; `syncd check` tells why") == 1
+    assert "".join(capsys.readouterr()).count("the shop shows no products; `syncd check` tells why") == 1
     assert customer_of(house.history, ANA)
