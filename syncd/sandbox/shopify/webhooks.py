@@ -40,6 +40,8 @@ encode = msgspec.json.encode
 Message = tuple[str, Json]  # a topic and its body
 
 VERSION = "2026-07"
+# ISO 4217's code where no currency is concerned; what is not unsettled has it.
+NO_CURRENCY = "XXX"
 # What an app can ask for, and what it gets without asking, at the address that its configuration names.
 TOPICS = (
     "orders/create",
@@ -105,7 +107,7 @@ def _order(shop: ShopState, order: Order) -> Json:
 
 def _refund(shop: ShopState, order: Order, refund: Refund) -> Json:
     """The refund, its transactions with two fields more than over REST."""
-    nothing = {"amount": "0.0", "currency": "XXX"}
+    nothing = {"amount": "0.0", "currency": NO_CURRENCY}
     extra = {"amount_rounding": None, "total_unsettled_set": {"presentment_money": nothing, "shop_money": nothing}}
     body = refund_json(shop, order, refund, Purse(order))
     return body | {"transactions": [each | extra for each in body["transactions"]]}
