@@ -244,7 +244,6 @@ def shown() -> st.SearchStrategy[list[Cart | Order | Customer]]:
 @given(shown(), st.randoms(use_true_random=False))
 @settings(
     max_examples=25,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -113,7 +113,6 @@ def shuffled(seen: list[Delivery], chance: random.Random) -> Iterator[tuple[str,
 @given(deliveries(), st.randoms(use_true_random=False))
 @settings(
     max_examples=40,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -51,7 +51,7 @@ def inside(recorded: dict[tuple[int, int], list[int]], instant: int) -> set[tupl
     return {who for who, instants in recorded.items() if sum(at < instant for at in instants) % 2}
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records, st.integers(0, 30), st.integers(0, 30))
 def test_the_movement_is_what_the_doors_saw(
     peopled: History, recorded: dict[tuple[int, int], list[int]], one: int, other: int
@@ -67,7 +67,7 @@ def test_the_movement_is_what_the_doors_saw(
     assert pairs(found.after) == inside(recorded, end)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records, st.integers(0, 30), st.sampled_from([None, [2], [1, 3]]), st.integers(1, 3))
 def test_everybody_stands_where_the_doors_saw_them_last(
     peopled: History, recorded: dict[tuple[int, int], list[int]], instant: int, asked: list[int] | None, size: int

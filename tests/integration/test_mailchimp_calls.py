@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.destinations._mailchimp_push import Person, _worth_a_call
@@ -34,7 +34,6 @@ def crowd(groups: list[tuple[list[str], list[str], int]]) -> list[Person]:
     ]
 
 
-@settings(deadline=None)
 @given(CROWDS, st.integers(0, 1))
 def test_the_mixture_never_takes_more_calls_than_either_way_alone(
     groups: list[tuple[list[str], list[str], int]], listing: int
@@ -46,7 +45,6 @@ def test_the_mixture_never_takes_more_calls_than_either_way_alone(
     assert calls <= min(len(people), segment_calls(people) + listing)
 
 
-@settings(deadline=None)
 @given(CROWDS)
 def test_new_members_always_get_a_call_of_their_own(groups: list[tuple[list[str], list[str], int]]) -> None:
     people = crowd(groups)

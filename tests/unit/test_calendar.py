@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.calendar import (
@@ -48,7 +48,6 @@ days = st.integers(day_of(date(1990, 1, 1)), day_of(date(2040, 1, 1)))
 dates = days.map(date_of)
 
 
-@settings(deadline=None)  # the first look at a zone reads its whole table
 @given(st.sampled_from(ZONES), st.lists(st.integers(631_152_000, 2_208_988_800), max_size=20))
 def test_a_column_of_instants_falls_on_the_days_that_zoneinfo_gives(zone: str, instants: list[int]) -> None:
     expected = [day_of(datetime.fromtimestamp(instant, ZoneInfo(zone)).date()) for instant in instants]
@@ -63,7 +62,6 @@ def test_a_column_is_right_to_the_quarter_hour_around_every_midnight_of_three_ye
     assert local_days(instants, zone).tolist() == [local_day(instant, zone) for instant in instants.tolist()]
 
 
-@settings(deadline=None)
 @given(st.sampled_from(ZONES), days)
 def test_midnight_is_the_first_instant_of_its_day(zone: str, day: int) -> None:
     start = midnight(day, zone)
@@ -145,7 +143,6 @@ def test_a_span_reads_as_a_marketer_writes_it(span: Span, text: str) -> None:
     assert str(span) == text
 
 
-@settings(deadline=None)
 @given(st.sampled_from(ZONES), st.lists(days, max_size=20))
 def test_a_column_of_days_begins_at_the_midnights_of_the_zone(zone: str, column: list[int]) -> None:
     assert midnights(np.array(column, np.int64), zone).tolist() == [midnight(day, zone) for day in column]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.lifecycle.columns import Batch, Items
@@ -176,7 +176,6 @@ def test_a_planted_pair_is_found_and_nothing_else(seed: int) -> None:
     assert pairs(shop(baskets)) == [("lantern", "tent"), ("tent", "lantern")]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 300)), min_size=1, max_size=5), st.floats(1e-9, 0.5))
 def test_the_least_share_is_where_chance_is_no_longer_rarer_than_the_doubt(
     counts: list[tuple[int, int]], doubt: float

@@ -193,9 +193,7 @@ NAMES = [
 ]
 
 
-@settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     status=st.sampled_from([b"200", b"302", b"429", b"099", b"1e3", b"99999", b"-1"]) | GARBAGE,
     headers=st.lists(st.tuples(st.sampled_from(NAMES), GARBAGE), max_size=4),

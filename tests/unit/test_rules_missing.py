@@ -156,7 +156,7 @@ def holds(rule: str, batch: Batch, day: int) -> bool:
     return bool(evaluate(parse_rule(rule), batch, day, FIGURES)[0])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(histories, windows, st.integers(1, 60_000), st.sampled_from([">=", ">"]))
 def test_an_order_of_the_missing_amount_is_enough_and_of_one_less_is_not(
     orders: list[tuple[int, int]], window: str, minor: int, compares: str
@@ -184,7 +184,7 @@ rules = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(histories, rules, st.sampled_from(["and", "or"]), st.data())
 def test_what_is_told_is_what_then_happens(
     orders: list[tuple[int, int]], parts: list[str], joined: str, data: st.DataObject
@@ -208,7 +208,7 @@ def test_what_is_told_is_what_then_happens(
                 assert not holds(rule, after(orders, end, way.purchase), end)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(histories, rules)
 def test_no_way_is_harder_than_another_in_all(orders: list[tuple[int, int]], parts: list[str]) -> None:
     for easier, harder in pairwise(ways(" or ".join(parts), orders)):

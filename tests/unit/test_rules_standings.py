@@ -17,7 +17,7 @@ from tests.unit.test_rules_agreement import BITS, case_of, columns
 from tests.unit.test_rules_due import ZONES, figures_of, one
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 2**48), st.booleans())
 def test_they_are_what_judging_everybody_on_each_day_gives(seed: int, figures_move: bool) -> None:
     case, random = case_of(seed), Random(seed)

@@ -82,7 +82,7 @@ def expected(members: Iterable[Member], asked: Listing, *, archived: bool, inclu
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.integers(0, 9), CHANGE, ASKED), max_size=20), st.booleans(), st.booleans())
 def test_a_page_is_what_looking_at_every_member_gives_however_they_changed_meanwhile(
     steps: list[tuple[int, dict[str, Any], Listing]], archived: bool, inclusive: bool
@@ -105,7 +105,7 @@ def test_a_page_is_what_looking_at_every_member_gives_however_they_changed_meanw
         )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["join", "leave", *STATUSES])), max_size=30),
     st.lists(st.sampled_from(STATUSES), unique=True),

@@ -78,7 +78,7 @@ def told(world: reference.World, cut: int = 0) -> dict[str, Any]:
     return suggested(shop_of(batches, day_of(TODAY), Enough(world.enough_gaps, world.enough_days)), day_of(TODAY))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 10**9), st.integers(0, 60))
 def test_every_rule_selects_as_many_as_it_is_told_to(seed: int, cut: int) -> None:
     world = some_shop(seed)
@@ -98,7 +98,7 @@ def _spent(person: reference.Person) -> int:
     return sum(minor for day, minor in person["orders"] if day <= TODAY)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**9))
 def test_one_of_each_segment_is_recommended_and_the_rules_can_be_pasted(seed: int) -> None:
     document = told(some_shop(seed))
@@ -112,7 +112,7 @@ def test_one_of_each_segment_is_recommended_and_the_rules_can_be_pasted(seed: in
             assert pasted["segments"][segment["name"]].get("fallback") == each["fallback"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**9))
 def test_nobody_is_recommended_for_both_at_risk_and_lapsed(seed: int) -> None:
     world = some_shop(seed)
