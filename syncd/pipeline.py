@@ -149,7 +149,7 @@ def _plan_and_push(context: Context, name: str, destination: Destination, tags: 
         outbox.drop_held(context.history, name, context.clock.now())
         return
     profile = destination.profile()
-    reasons = hold_reasons(context, plan, profile, customers_shown(context, name))
+    reasons = hold_reasons(context, plan, tags, profile, customers_shown(context, name))
     if reasons:
         # A plan that is held already stays as it was shown.
         raise unsafe(outbox.held_plan(context.history, name) or _hold(context, plan, reasons))
@@ -230,7 +230,7 @@ def first_plan(context: Context, name: str, cycle: Cycle) -> dict[str, Any] | No
     plan = plan_stored(context, name, tags)
     if not plan.steps:
         return None
-    return _hold(context, plan, hold_reasons(context, plan, profile, customers_shown(context, name)))
+    return _hold(context, plan, hold_reasons(context, plan, tags, profile, customers_shown(context, name)))
 
 
 def first_push(context: Context, name: str, cycle: Cycle) -> None:
@@ -303,7 +303,7 @@ def plan_only(context: Context, name: str, today: int, *, live: bool) -> dict[st
         profile = context.destination(name).profile()
     except SyncdError:
         profile = None
-    reasons = hold_reasons(context, plan, profile, customers_shown(context, name))
+    reasons = hold_reasons(context, plan, tags, profile, customers_shown(context, name))
     return replace(plan, reasons=reasons).summary()
 
 

@@ -100,7 +100,9 @@ def _moment_room(context: Context, name: str, today: int) -> dict[str, int] | No
     return {moment: max(0, audience.max_entries_per_day - told.get(moment, 0)) for moment in names}
 
 
-def hold_reasons(context: Context, plan: Plan, profile: AudienceProfile | None, shown: Shown) -> tuple[str, ...]:
+def hold_reasons(
+    context: Context, plan: Plan, tags: Tags, profile: AudienceProfile | None, shown: Shown
+) -> tuple[str, ...]:
     """Why the plan must wait for approval; nothing for an ordinary one.
 
     `shown`: how many customers each shop shows now.
@@ -115,17 +117,16 @@ def hold_reasons(context: Context, plan: Plan, profile: AudienceProfile | None, 
         first_push=plan.muted,
         contacts=profile.contacts if profile else 0,
         contact_limit=audience.contact_limit if profile else None,
-        run_out=_run_out(context, plan) if too_many_removed(plan, managed, audience.brake.limits) else 0,
+        run_out=_run_out(context, plan, tags) if too_many_removed(plan, managed, audience.brake.limits) else 0,
     )
     return reasons_to_hold(plan, around, audience.brake.limits)
 
 
-def _run_out(context: Context, plan: Plan) -> int:
+def _run_out(context: Context, plan: Plan, tags: Tags) -> int:
     """How many of the plan's removals are only because a day is over: of people who have not ordered since, and who
     on the day before would have been in the segment by all that is known now.
     """
-    name, audience = plan.audience, _audience(context, plan.audience)
-    tags = ledger.tags_of(context.history, name, audience.playbook, audience.tag_prefix, write=False)
+    name = plan.audience
     figures = figures_on(context, name, plan.day)
     removed = {step.customer_id: step.remove for step in plan.steps if step.remove}
     left: dict[int, int] = {}
