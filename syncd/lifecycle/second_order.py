@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,8 +72,3 @@ def _curve(returned: Counter[int], waiting: Counter[int]) -> tuple[tuple[int, ..
             shares.append(1 - away)
         left -= returned[day] + waiting[day]
     return tuple(days), tuple(shares)
-
-
-def share_marks(curve: SecondOrder, marks: Sequence[int] = MARKS) -> list[tuple[int, float | None]]:
-    """The shares that come back within the usual numbers of days."""
-    return [(days, curve.within(days)) for days in marks]

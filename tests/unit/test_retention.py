@@ -27,7 +27,7 @@ from syncd.lifecycle.retention import (
     tally,
     total,
 )
-from syncd.lifecycle.second_order import SecondOrder, second_order, share_marks
+from syncd.lifecycle.second_order import MARKS, SecondOrder, second_order
 from syncd.sandbox.fill import cdnow
 from tests.unit.test_metrics import batch_of
 
@@ -243,7 +243,7 @@ def test_the_young_do_not_count_as_lost() -> None:
     assert curve.within(9) == 0
     assert curve.day_reaching(0.5) == 10
     assert curve.day_reaching(0.9) is None
-    assert dict(share_marks(curve))[365] is None
+    assert curve.within(365) is None
 
 
 def test_orders_of_one_day_are_one_occasion() -> None:
@@ -328,6 +328,6 @@ def test_the_quarters_of_cdnow(known: Tally) -> None:
 def test_the_second_orders_of_cdnow(known: Tally) -> None:
     curve = second_order(known, since_month=0)
     assert (curve.customers, curve.returned, curve.watched_days) == (23_502, 11_513, 545)
-    shares = [share and round(share, 4) for _, share in share_marks(curve)]
+    shares = [share and round(share, 4) for share in map(curve.within, MARKS)]
     assert shares == [0.1750, 0.2522, 0.2930, 0.3755, 0.4598]
     assert np.all(np.diff(curve.shares) > 0)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from random import Random
 
 COLUMNS = ("customer", "email", "placed_at", "amount")
-OPTIONAL = ("currency", "product", "category")
 FIRST_PRODUCT_ID = 20_001
 _SHOWN_PROBLEMS = 20
 
