@@ -22,6 +22,7 @@ WORKS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "pull": pulling.rows,
     "limits": limits.rows,
     "judge": judging.rows,
+    "growth": judging.growth,
     "push": pushing.rows,
     "calls": calls.rows,
     "wait": waiting.rows,

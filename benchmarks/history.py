@@ -1,10 +1,10 @@
 """A made-up history, and the steps of a cycle over it. A program, so that each measurement has its own process.
 
-    python -m benchmarks.history fill|judge|cycle ROOM [CUSTOMERS]
+    python -m benchmarks.history fill|judge|cycle ROOM [CUSTOMERS ORDERS_EACH]
 
-`fill` writes the database into the directory ROOM; `judge` judges everybody by the shipped playbook; `cycle`
-does what a cycle does with the history, first with changed customers and then with nothing to do, and prints
-the CPU milliseconds of both.
+`fill` writes the database into the directory ROOM; `judge` judges everybody by the shipped playbook, also those
+whom it judged before; `cycle` does what a cycle does with the history, first with changed customers and then with
+nothing to do, and prints the CPU milliseconds of both.
 """
 
 from __future__ import annotations
@@ -50,7 +50,6 @@ currency = "EUR"
 timezone = "Europe/Madrid"
 lifecycle = "{lifecycle}"
 """
-ORDERS_PER_CUSTOMER = 11
 YEARS_SECONDS = 5 * 365 * 86_400
 AT_ONCE = 50_000
 CHANGED = 1_000
@@ -66,14 +65,16 @@ def opened(room: Path, *, create: bool = False) -> Context:
     return Context(settings, open_history(settings.database, create=create), SystemClock())
 
 
-def fill(context: Context, customers: int) -> None:
-    """The history holds these customers, seven of ten of them subscribed, and their orders of five years."""
+def fill(context: Context, customers: int, orders_each: int) -> None:
+    """The history holds so many customers, seven of ten of them subscribed, and their orders of five years: so many
+    on average, and many customers with none.
+    """
     random, now = np.random.default_rng(7), context.clock.now()
     for first in range(1, customers + 1, AT_ONCE):
         ids = np.arange(first, min(first + AT_ONCE, customers + 1))
         signed_up = now - random.integers(86_400, YEARS_SECONDS, len(ids))
         _put_people(context.history, ids.tolist(), signed_up.tolist())
-        counts = random.geometric(1 / (ORDERS_PER_CUSTOMER + 1), len(ids)) - 1
+        counts = random.geometric(1 / (orders_each + 1), len(ids)) - 1
         whose = np.repeat(ids, counts)
         placed = random.integers(np.repeat(signed_up, counts), now)
         _put_orders(context.history, whose, placed, random.integers(100, 20_000, len(whose)))
@@ -117,6 +118,7 @@ def _put_orders(history: History, whose: np.ndarray, placed: np.ndarray, minor: 
 def judge_everybody(context: Context) -> None:
     """Everybody stands where the rules put them, and the service is taken to have it all."""
     tags = ledger.tags_of(context.history, "main", context.settings.audiences["main"].playbook, "syncd:")
+    ledger.set_audience(context.history, "main", rules_digest="")
     judge(context, "main", tags)
     _confirm(context.history)
     with context.history.begin() as db:
@@ -152,7 +154,10 @@ def cycles(context: Context) -> dict[str, float]:
 def _confirm(history: History) -> None:
     """Afterwards the service is taken to have what it shall have."""
     with history.begin() as db:
-        db.exec_driver_sql("UPDATE standings SET known_tags = wanted_tags, known_fields = wanted_fields")
+        db.exec_driver_sql(
+            "UPDATE standings SET known_tags = wanted_tags, known_fields = wanted_fields"
+            " WHERE wanted_tags <> known_tags OR wanted_fields <> known_fields OR leaving <> ''"
+        )
 
 
 def _changing(context: Context) -> Iterator[list[int]]:
@@ -178,12 +183,12 @@ def _milliseconds(work: Callable[[], object]) -> float:
     return 1_000 * (process_time() - began)
 
 
-def main(what: str, room: Path, customers: int = 0) -> None:
+def main(what: str, room: Path, *size: int) -> None:
     set_up("warning")
     context = opened(room, create=what == "fill")
     match what:
         case "fill":
-            fill(context, customers)
+            fill(context, *size)
         case "judge":
             judge_everybody(context)
         case "cycle":

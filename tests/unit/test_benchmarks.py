@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.goals import Row, document, figure, summary, table
+from benchmarks.picture import curves
 
 
 def row(**values: Any) -> Row:
@@ -59,3 +60,18 @@ def test_the_document_holds_the_machine_and_what_the_table_shows() -> None:
     assert told["machine"] == {"cores": 2}
     assert told["rows"][0]["ratio"] == 0.5
     assert told["rows"][0]["reached"] is True
+
+
+def test_the_picture_has_each_size_of_a_curve_once():
+    growth = {"work": "growth: memory", "unit": "MiB"}
+    rows = [
+        growth | {"size": "10k → 100k", "limit": 90.0, "ours": 120.0},
+        growth | {"size": "100k → 1M", "limit": 120.0, "ours": 130.0},
+        {"work": "push", "unit": "calls", "size": "12 members", "limit": 1.0, "ours": 1.0},
+    ]
+
+    assert [(point["curve"], point["customers"], point["cost"]) for point in curves(rows)] == [
+        ("memory (MiB)", 10_000, 90.0),
+        ("memory (MiB)", 100_000, 120.0),
+        ("memory (MiB)", 1_000_000, 130.0),
+    ]
