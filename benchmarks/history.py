@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
 from time import process_time
@@ -20,6 +21,7 @@ import numpy as np
 
 from syncd.clock import SystemClock
 from syncd.history import ledger
+from syncd.history.articles import Article, article_ids
 from syncd.history.database import History, open_history
 from syncd.history.people import mark_news
 from syncd.history.shops import set_shop_state, shop_row
@@ -99,9 +101,9 @@ def _put_orders(history: History, whose: np.ndarray, placed: np.ndarray, minor: 
     """One item each. Whose it was and its place among theirs make the id."""
     ids = [f"{customer}-{place}" for place, customer in enumerate(whose.tolist())]
     rows = zip(ids, whose.tolist(), placed.tolist(), minor.tolist(), minor.tolist(), strict=True)
-    titles = (f"Product {at % PRODUCTS}" for at in range(len(ids)))
-    items = zip(ids, titles, minor.tolist(), strict=True)
     with history.begin() as db:
+        sold = article_ids(db, "acme", [Article(str(at), "", f"Product {at}", "") for at in range(PRODUCTS)])
+        items = zip(ids, islice(cycle(sold.values()), len(ids)), minor.tolist(), strict=True)
         db.exec_driver_sql(
             "INSERT INTO orders (shop, id, customer_id, placed_at, updated_at, status, cancelled, test, currency,"
             " paid_minor, goods_minor, refunded_minor, refunded_goods_minor, digest)"
@@ -109,8 +111,8 @@ def _put_orders(history: History, whose: np.ndarray, placed: np.ndarray, minor: 
             list(rows),
         )
         db.exec_driver_sql(
-            "INSERT INTO order_items (shop, order_id, line, product_id, sku, title, category, quantity, price_minor)"
-            " VALUES ('acme', ?, 0, '1', '', ?, '', 1, ?)",
+            "INSERT INTO order_items (shop, order_id, line, article_id, quantity, price_minor)"
+            " VALUES ('acme', ?, 0, ?, 1, ?)",
             list(items),
         )
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, delete, select
 
 from syncd.history import carts, consents, former, people, products
+from syncd.history.articles import Article, article_ids
 from syncd.history.consents import Statement
 from syncd.history.database import History, among, lock, put
 from syncd.history.people import Settled
@@ -122,7 +123,7 @@ def _store_orders(
     before = [id_ for id_ in fresh if id_ in known]
     for parts in (order_items, refunds) if before else ():
         db.execute(delete(parts).where(parts.c.shop == shop, among(db, parts.c.order_id, before)))
-    put(db, order_items, _ITEM, [row for order, _ in fresh.values() for row in _item_rows(shop, order)])
+    put(db, order_items, _ITEM, _item_rows(db, shop, [order for order, _ in fresh.values()]))
     put(db, refunds, _REFUND, [row for order, _ in fresh.values() for row in _refund_rows(shop, order)])
     return {row[2] for row in rows} | {known[id_].customer_id for id_ in before}
 
@@ -160,15 +161,17 @@ def _refunds_of(order: Order) -> Collection[Refund]:
     return {refund.id: refund for refund in order.refunds}.values() if order.refunds else ()
 
 
-_ITEM = ("shop", "order_id", "line", "product_id", "sku", "title", "category", "quantity", "price_minor")
+_ITEM = ("shop", "order_id", "line", "article_id", "quantity", "price_minor")
 
 
-def _item_rows(shop: str, order: Order) -> Iterator[tuple[Any, ...]]:
-    for line, item in enumerate(order.items):
-        yield (
-            *(shop, order.id, line, item.product_id, item.sku, item.title, item.category),
-            *(item.quantity, item.price_minor),
-        )
+def _item_rows(db: Connection, shop: str, orders_: Collection[Order]) -> list[tuple[Any, ...]]:
+    lines = [
+        (order.id, line, Article(item.product_id, item.sku, item.title, item.category), item.quantity, item.price_minor)
+        for order in orders_
+        for line, item in enumerate(order.items)
+    ]
+    ids = article_ids(db, shop, {article for _, _, article, *_ in lines})
+    return [(shop, id_, line, ids[article], *rest) for id_, line, article, *rest in lines]
 
 
 _REFUND = ("shop", "order_id", "id", "amount_minor", "goods_minor", "refunded_at", "moved")

@@ -17,7 +17,7 @@ from syncd.calendar import local_days
 from syncd.history.carts import that_wait
 from syncd.history.database import among
 from syncd.history.reading import Reading, Stretch, as_number, converted, currency_of, fetch, numbers
-from syncd.history.schema import carts, identities, members, order_items, orders, products
+from syncd.history.schema import articles, carts, identities, members, order_items, orders, products
 from syncd.lifecycle.columns import NO_DAY, NO_INSTANT, Items, Need
 
 if TYPE_CHECKING:
@@ -138,16 +138,17 @@ def _lines_of(db: Connection, reading: Reading, stretch: Stretch) -> Select[Any]
     number = (func.row_number().over(order_by=order_of_orders(reading)) - 1).label("number")
     sold = select(number, orders.c.shop, orders.c.id).where(*of_orders(db, reading, stretch)).subquery()
     of_order = and_(order_items.c.shop == sold.c.shop, order_items.c.order_id == sold.c.id)
-    of_product = and_(products.c.shop == order_items.c.shop, products.c.id == order_items.c.product_id)
+    of_product = and_(products.c.shop == articles.c.shop, products.c.id == articles.c.product_id)
     # What the shop says of a product now; a line says what it was when it was sold.
-    category = func.coalesce(func.nullif(products.c.category, ""), order_items.c.category)
+    category = func.coalesce(func.nullif(products.c.category, ""), articles.c.category)
     return (
         select(
-            *(sold.c.number, order_items.c.quantity, order_items.c.price_minor, order_items.c.product_id),
-            *(order_items.c.title, category, order_items.c.sku),
+            *(sold.c.number, order_items.c.quantity, order_items.c.price_minor, articles.c.product_id),
+            *(articles.c.title, category, articles.c.sku),
         )
         .select_from(sold)
         .join(order_items, of_order)
+        .join(articles, articles.c.id == order_items.c.article_id)
         .outerjoin(products, of_product)
         .order_by(sold.c.number, order_items.c.line)
     )

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, case, select, text
 
 from syncd.history.database import among, put
 from syncd.history.people import mark_news, mark_news_of
-from syncd.history.schema import identities, order_items, orders, products
+from syncd.history.schema import articles, identities, order_items, orders, products
 from syncd.model import Product
 
 
@@ -44,12 +44,13 @@ def _is_news(product: Product, known: Product) -> bool:
 
 def _buyers(db: Connection, shop: str, ids: Collection[str]) -> Select[Any]:
     # As a plain condition SQLite would begin with the shop and read all of its orders for a single product.
-    of_shop = case((order_items.c.shop == shop, 1), else_=0) == 1
+    of_shop = case((articles.c.shop == shop, 1), else_=0) == 1
     of_order = (orders.c.shop == order_items.c.shop) & (orders.c.id == order_items.c.order_id)
     return (
         select(orders.c.customer_id)
         .join(order_items, of_order)
-        .where(among(db, order_items.c.product_id, ids), of_shop, orders.c.customer_id.is_not(None))
+        .join(articles, articles.c.id == order_items.c.article_id)
+        .where(among(db, articles.c.product_id, ids), of_shop, orders.c.customer_id.is_not(None))
         .distinct()
     )
 

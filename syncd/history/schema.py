@@ -169,20 +169,34 @@ orders = Table(
     Index("ix_orders_shop_customer_id_shop", "shop_customer_id", "shop"),
 )
 
+articles = Table(
+    "articles",
+    metadata,
+    # The words on the lines of orders, each combination once.
+    Column("id", RowId, primary_key=True),
+    Column("shop", Name, nullable=False),
+    Column("product_id", Text, nullable=False),
+    Column("sku", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    # Of all of the above: one short value to find them by.
+    Column("digest", String(32), nullable=False, unique=True),
+    # The product first, for the same reason as above.
+    Index("ix_articles_product_id", "product_id", "shop"),
+)
+
 order_items = Table(
     "order_items",
     metadata,
     Column("shop", Name, primary_key=True),
     Column("order_id", Name, primary_key=True),
     Column("line", SmallInteger, primary_key=True),
-    Column("product_id", Text, nullable=False),
-    Column("sku", Text, nullable=False),
-    Column("title", Text, nullable=False),
-    Column("category", Text, nullable=False),
+    Column("article_id", RowId, nullable=False),
     Column("quantity", Integer, nullable=False),
     Column("price_minor", BigInteger, nullable=False),
-    # The product first, for the same reason as above.
-    Index("ix_order_items_product_id", "product_id", "shop"),
+    Index("ix_order_items_article_id", "article_id"),
+    # The key is nearly all of a row: it is not kept twice.
+    sqlite_with_rowid=False,
 )
 
 products = Table(

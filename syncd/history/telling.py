@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, select, update
 
 from syncd.history.database import History, among
 from syncd.history.former import now_known_as
-from syncd.history.schema import carts, customers, members, moments, order_items, orders
+from syncd.history.schema import articles, carts, customers, members, moments, order_items, orders
 from syncd.model import MemberStatus
 from syncd.money import to_major
 
@@ -111,8 +111,9 @@ def _of_order(db: Connection, shop: str, id_: str) -> Iterator[tuple[str, str]]:
     query = select(orders.c.paid_minor, orders.c.currency).where(orders.c.shop == shop, orders.c.id == id_)
     for paid_minor, currency in db.execute(query):
         yield "order", f"{to_major(paid_minor, currency)} {currency}"
-    items = select(order_items.c.title).where(order_items.c.shop == shop, order_items.c.order_id == id_)
-    for title in db.execute(items.order_by(order_items.c.line).limit(1)).scalars():
+    titles = select(articles.c.title).join(order_items, order_items.c.article_id == articles.c.id)
+    titles = titles.where(order_items.c.shop == shop, order_items.c.order_id == id_)
+    for title in db.execute(titles.order_by(order_items.c.line).limit(1)).scalars():
         yield "product", title[:PRODUCT_LENGTH]
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy import select
 
+from syncd.history.articles import Article
 from syncd.history.consents import consent_of
 from syncd.history.database import History
 from syncd.history.ingest import Ingested, ingest
-from syncd.history.schema import customers, identities, news, order_items, orders, quarantine, refunds
+from syncd.history.schema import articles, customers, identities, news, order_items, orders, quarantine, refunds
 from syncd.model import Consent, ConsentState, Customer, Member, MemberStatus, Order, OrderStatus, Page
 
 NOW = 1_780_000_000
@@ -65,6 +66,17 @@ def rows(history: History, table: Any, *columns: str) -> list[tuple[Any, ...]]:
         return sorted((tuple(row) for row in db.execute(query)), key=repr)
 
 
+def lines(history: History, *columns: str) -> list[tuple[Any, ...]]:
+    """The lines of orders with the words on them (these columns of them), sorted."""
+    found = select(order_items, *(articles.c[name] for name in Article._fields)).join(
+        articles, articles.c.id == order_items.c.article_id
+    )
+    of_lines = found.subquery()
+    names = columns or tuple(column.name for column in of_lines.c if column.name != "article_id")
+    with history.read() as db:
+        return sorted(tuple(row) for row in db.execute(select(*(of_lines.c[name] for name in names))))
+
+
 def news_of(history: History) -> set[str]:
     """The addresses of those who are judged again next time."""
     query = select(customers.c.email).join(news, news.c.customer_id == customers.c.id)
@@ -113,7 +125,7 @@ def meaning(history: History) -> dict[str, Any]:
     return {
         "orders": owned(orders),
         "identities": ids,
-        "items": rows(history, order_items),
+        "items": lines(history),
         "refunds": rows(history, refunds),
         "people": sorted((row[1:] for row in rows(history, customers) if row[1] in living), key=repr),
         "consents": {email: held for email, held in consents_by_email(history).items() if email in living},

@@ -9,7 +9,7 @@ from syncd.errors import UserError
 from syncd.history.database import History
 from syncd.history.ingest import Ingested
 from syncd.history.quarantine import quarantined, quarantined_one
-from syncd.history.schema import news, order_items, orders, refunds
+from syncd.history.schema import articles, news, orders, refunds
 from syncd.history.shops import Holdings, cursors_of, customers_held, holdings, set_shop_state, shop_row
 from syncd.history.sift import recovered
 from syncd.model import Item, OrderStatus, Refund, Rejected
@@ -18,6 +18,7 @@ from tests.integration.history_records import (
     consents_by_email,
     customer,
     forget_news,
+    lines,
     meaning,
     news_of,
     order,
@@ -34,9 +35,25 @@ def test_rows_and_cursor_come_together(history: History) -> None:
     taken = take(history, order("1", email="ana@example.com", items=(SHOES, SOCKS)), cursor="page 2")
     assert taken == Ingested(orders_new=1)
     assert cursors_of(history, "acme") == {"orders": "page 2"}
-    assert rows(history, order_items, "order_id", "line", "title", "quantity", "price_minor") == [
+    assert lines(history, "order_id", "line", "title", "quantity", "price_minor") == [
         ("1", 0, "Shoes", 1, 3_000),
         ("1", 1, "Socks", 2, 1_000),
+    ]
+
+
+def test_the_words_of_a_line_are_kept_once_however_often_they_are_sold(history: History) -> None:
+    take(history, order("1", items=(SHOES, SOCKS)), order("2", items=(SHOES, SHOES)))
+    take(history, order("3", items=(SOCKS,)), order("4", items=(Item("p2", "Warm socks", 1, 9),)))
+    take(history, order("5", items=(SHOES,)), shop="cafe")
+    assert rows(history, articles, "shop", "product_id", "title", "category") == [
+        ("acme", "p1", "Shoes", "shoes"),
+        ("acme", "p2", "Socks", ""),
+        ("acme", "p2", "Warm socks", ""),
+        ("cafe", "p1", "Shoes", "shoes"),
+    ]
+    assert lines(history, "order_id", "title") == [
+        *(("1", "Shoes"), ("1", "Socks"), ("2", "Shoes"), ("2", "Shoes")),
+        *(("3", "Socks"), ("4", "Warm socks"), ("5", "Shoes")),
     ]
 
 
@@ -63,7 +80,7 @@ def test_a_newer_state_replaces_the_order_with_its_parts(history: History) -> No
     newer = order(email="ana@example.com", items=(SOCKS,), paid_minor=2_000, updated_at=2_000)
     assert take(history, newer) == Ingested(orders_changed=1)
     assert rows(history, orders, "id", "paid_minor") == [("1", 2_000)]
-    assert rows(history, order_items, "line", "title") == [(0, "Socks")]
+    assert lines(history, "line", "title") == [(0, "Socks")]
     assert news_of(history) == {"ana@example.com"}
 
 
@@ -72,7 +89,7 @@ def test_an_older_state_never_replaces_a_newer_one(history: History) -> None:
     forget_news(history)
     assert take(history, order(email="ana@example.com", items=(SHOES,), updated_at=1_999)) == Ingested()
     assert rows(history, orders, "paid_minor", "updated_at") == [(2_000, 2_000)]
-    assert (rows(history, order_items), news_of(history)) == ([], set())
+    assert (lines(history), news_of(history)) == ([], set())
 
 
 def test_of_two_states_of_the_same_second_the_later_read_holds(history: History) -> None:
@@ -223,7 +240,7 @@ def test_a_page_takes_a_dozen_statements_however_many_records_it_has(history: Hi
     event.listen(history.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
     page = [order(str(at), email=f"{at % 50}@example.com", items=(SHOES,)) for at in range(250)]
     take(history, *page)
-    assert len(statements) <= 14
+    assert len(statements) <= 16
     statements.clear()
     take(history, deleted_orders=tuple(str(at) for at in range(5_000)))
     assert len(statements) <= 10

@@ -15,9 +15,10 @@ from sqlalchemy import select
 from syncd import views
 from syncd.errors import SyncdError
 from syncd.history import ledger
+from syncd.history.articles import Article
 from syncd.history.database import History, open_history
 from syncd.history.quarantine import Quarantined, quarantined
-from syncd.history.schema import customers, identities, order_items, orders, refunds
+from syncd.history.schema import articles, customers, identities, order_items, orders, refunds
 from syncd.history.shops import cursors_of
 from syncd.pipeline import Cycle
 from syncd.sandbox.faults import Fault
@@ -101,7 +102,10 @@ class Siege(Home):
         questions = {
             "orders": select(person, *(column for column in orders.c if column.name != "customer_id")),
             "people": select(known, *(column for column in identities.c if column.name != "customer_id")),
-            "items": select(order_items),
+            "items": select(
+                *(order_items.c[name] for name in ("shop", "order_id", "line", "quantity", "price_minor")),
+                *(articles.c[name] for name in Article._fields),
+            ).join(articles, articles.c.id == order_items.c.article_id),
             "refunds": select(refunds),
         }
         with (history or self.history).read() as db:

@@ -11,6 +11,20 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "articles",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("shop", sa.String(length=64), nullable=False),
+        sa.Column("product_id", sa.Text(), nullable=False),
+        sa.Column("sku", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("category", sa.Text(), nullable=False),
+        sa.Column("digest", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_articles"),
+        sa.UniqueConstraint("digest", name="uq_articles_digest"),
+    )
+    op.create_index("ix_articles_product_id", "articles", ["product_id", "shop"], unique=False)
+
+    op.create_table(
         "audiences",
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("fingerprint", sa.Text(), server_default="", nullable=False),
@@ -85,15 +99,13 @@ def upgrade() -> None:
         sa.Column("shop", sa.String(length=64), nullable=False),
         sa.Column("order_id", sa.String(length=64), nullable=False),
         sa.Column("line", sa.SmallInteger(), nullable=False),
-        sa.Column("product_id", sa.Text(), nullable=False),
-        sa.Column("sku", sa.Text(), nullable=False),
-        sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("category", sa.Text(), nullable=False),
+        sa.Column("article_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("quantity", sa.Integer(), nullable=False),
         sa.Column("price_minor", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("shop", "order_id", "line", name="pk_order_items"),
+        sqlite_with_rowid=False,
     )
-    op.create_index("ix_order_items_product_id", "order_items", ["product_id", "shop"], unique=False)
+    op.create_index("ix_order_items_article_id", "order_items", ["article_id"], unique=False)
 
     op.create_table(
         "plans",
