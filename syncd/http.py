@@ -319,16 +319,16 @@ def _unpacked(body: bytes, packing: str, most: int) -> bytes:
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     """How long the service asks us to wait, at most five minutes; None where it says nothing usable.
 
-    A date is measured against the service's own `Date`, so that a wrong clock here does not matter.
+    A date is measured against the service's own `Date`, and says nothing without it: the clock here may be wrong.
     """
     text = headers.get("retry-after", "").strip()
     try:
         seconds = float(text)
     except ValueError:
-        until = http_date(text)
-        if until is None:
+        until, said_at = http_date(text), http_date(headers.get("date", ""))
+        if until is None or said_at is None:
             return None
-        seconds = (until - (http_date(headers.get("date", "")) or datetime.now(UTC))).total_seconds()
+        seconds = (until - said_at).total_seconds()
     # `not >=` also refuses NaN.
     return None if not seconds >= 0 else min(seconds, LONGEST_WAIT_SECONDS)
 

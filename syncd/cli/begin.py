@@ -24,6 +24,7 @@ def init(directory: Path, language: str, force: bool) -> None:
     """Write a commented syncd.toml and lifecycle.toml to start from."""
     from importlib.resources import files
 
+    from syncd.effects import write_file
     from syncd.errors import UserError
 
     targets = {name: directory / name for name in ("syncd.toml", "lifecycle.toml")}
@@ -33,7 +34,7 @@ def init(directory: Path, language: str, force: bool) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     place, next_step = _SHIPPED[language]
     for name, path in targets.items():
-        path.write_text((files("syncd") / place / name).read_text(encoding="utf-8"), encoding="utf-8")
+        write_file(path, (files("syncd") / place / name).read_text(encoding="utf-8"))
         click.echo(f"wrote {path}")
     click.echo(next_step)
 

@@ -67,11 +67,12 @@ def _write_csv(directory: Path, files: dict[str, list[list[Any]]]) -> None:
 
 def _write(path: Path, text: str) -> None:
     """The file is there and says so. Raises: UserError where it cannot be written."""
+    from syncd.effects import write_file
     from syncd.errors import UserError
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8", newline="")
+        write_file(path, text)
     except OSError as err:
         raise UserError(f"{path} cannot be written: {err.strerror}") from err
     click.echo(str(path))

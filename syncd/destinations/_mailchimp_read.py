@@ -7,7 +7,6 @@ seconds). It writes nothing.
 from __future__ import annotations
 
 import re
-import time
 from calendar import monthrange
 from datetime import UTC, datetime
 from functools import partial
@@ -129,7 +128,7 @@ class Reader:
         *,
         birthday_field: str = "",
         archived_apart: bool = True,
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float],
     ) -> None:
         self._gateway = gateway
         self._list_id = list_id

@@ -85,8 +85,8 @@ class Mailchimp:
         birthday_field: str = "",
         field_limit: int = FIELD_LIMIT,
         archived_apart: bool = True,
+        now: Callable[[], float],
         sleep: Callable[[float], None] = time.sleep,
-        now: Callable[[], float] = time.time,
     ) -> None:
         self._gateway = gateway
         self._lists = gateway.lists

@@ -34,6 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random
 
+from syncd.effects import effect
 from syncd.errors import UserError
 from syncd.history.faults import explained
 
@@ -61,8 +62,9 @@ class History:
 
         Raises: TransientError when the database is locked, full or away.
         """
-        with explained(), self._writer.begin() as connection:
+        with explained(), self._writer.connect() as connection, connection.begin() as transaction:
             yield connection
+            effect("commit", "history", transaction.commit)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

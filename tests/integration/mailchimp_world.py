@@ -94,7 +94,7 @@ class Town:
         gateway = connect(lambda: "sandbox-us1", url, "audiences.main", sleep=sleep, budget=self.attempts)
         self.wire = Wire(gateway.http)
         gateway.http = self.wire  # type: ignore[assignment]
-        self.destination = Mailchimp(gateway, LIST, sleep=sleep, **options)
+        self.destination = Mailchimp(gateway, LIST, now=self.world.clock.now, sleep=sleep, **options)
 
     def mark(self) -> None:
         """Afterwards `paths` and `attempts` count from here."""

@@ -58,6 +58,10 @@ def test_retry_after_is_read_in_all_its_forms(text: str, seconds: float | None) 
     assert retry_after_seconds(headers) == seconds
 
 
+def test_a_date_to_come_back_at_is_no_use_where_the_service_does_not_tell_its_own_time() -> None:
+    assert retry_after_seconds({"retry-after": "Sun, 22 Nov 2026 12:00:30 GMT"}) is None
+
+
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
 def test_a_write_whose_outcome_is_unknown_is_not_repeated(call: Call, status: int) -> None:
     server, http = call(answer(status))
