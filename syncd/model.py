@@ -74,7 +74,7 @@ class Refund(Struct, frozen=True, gc=False):
     moved: bool = True
 
 
-class Order(Struct, frozen=True):
+class Order(Struct, frozen=True, gc=False):
     """One order as the shop shows it now.
 
     `paid_minor` is what the customer paid, refunds not yet subtracted; `goods_minor` leaves out tax
@@ -99,7 +99,7 @@ class Order(Struct, frozen=True):
     cart_id: str | None = None
 
 
-class Consent(Struct, frozen=True):
+class Consent(Struct, frozen=True, gc=False):
     """One statement about consent: what, how well confirmed (`level`), and since when."""
 
     state: ConsentState
@@ -107,7 +107,7 @@ class Consent(Struct, frozen=True):
     level: str = ""
 
 
-class Customer(Struct, frozen=True):
+class Customer(Struct, frozen=True, gc=False):
     """A person's record on the shop's side; `email` as the shop has it, not yet normalised."""
 
     id: str
@@ -130,7 +130,7 @@ class Customer(Struct, frozen=True):
 CART_DAYS = 90
 
 
-class Cart(Struct, frozen=True):
+class Cart(Struct, frozen=True, gc=False):
     """A checkout that somebody began and has not ordered yet; `id` is the shop's key of it (Shopify: its token).
 
     `closed`: it became an order, or can no longer be bought.

@@ -26,6 +26,14 @@ def to_minor(amount: str | int | float | Decimal, currency: str) -> int:
     Floats pass through their shortest decimal form, so 0.1 + 0.2 of a JSON number never shows.
     Raises: ValueError for text that is no finite number.
     """
+    # Nearly every amount is a few digits around one point, and needs no rounding.
+    whole, _, cents = str(amount).partition(".")
+    if len(whole) < 16 and (whole + cents).isdecimal() and len(cents) <= (places := exponent(currency)):
+        return int(whole + cents.ljust(places, "0"))
+    return _rounded(amount, currency)
+
+
+def _rounded(amount: str | int | float | Decimal, currency: str) -> int:
     try:
         value = Decimal(str(amount))
         if not value.is_finite() or abs(value) >= Decimal(10) ** 15:

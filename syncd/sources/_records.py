@@ -28,6 +28,7 @@ Id = int | str
 
 TEXT_LENGTH = 255
 _LONGEST_ID = 64
+_BEYOND_IDS = 10**_LONGEST_ID
 # A date outside is a slip: no shop sold anything over this wire before 1970.
 _LAST_INSTANT = int(datetime.fromisoformat("2100-01-01T00:00:00Z").timestamp())
 _LARGEST_COUNT = 2**31 - 1
@@ -180,10 +181,12 @@ def _written_id(raw: bytes, named: str) -> str:
 
 def identifier(field: str, value: Id) -> str:
     """An id as text, whatever the platform makes of it. Raises: RecordError."""
-    usable = 0 < value < 10**_LONGEST_ID if isinstance(value, int) else 0 < len(value) <= _LONGEST_ID
-    if not usable or not (written := str(value)).isprintable():
-        raise RecordError(f"{field}: not an id")
-    return written
+    if isinstance(value, int):
+        if 0 < value < _BEYOND_IDS:
+            return str(value)
+    elif 0 < len(value) <= _LONGEST_ID and value.isprintable():
+        return value
+    raise RecordError(f"{field}: not an id")
 
 
 def instant(field: str, value: datetime) -> int:
@@ -221,7 +224,9 @@ def count(field: str, value: int) -> int:
 
 def text(value: str | None, most: int = TEXT_LENGTH) -> str:
     """A text that every database takes: no NUL, no longer than `most`."""
-    return value.replace("\0", "")[:most] if value else ""
+    if not value:
+        return ""
+    return value if len(value) <= most and "\0" not in value else value.replace("\0", "")[:most]
 
 
 def country(code: str | None) -> str:

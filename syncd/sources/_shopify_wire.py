@@ -49,6 +49,9 @@ class _Money(Struct, gc=False):
 
 class _MoneySet(Struct, gc=False):
     shop_money: _Money
+
+
+class _Shown(_MoneySet, gc=False):
     presentment_money: _Money | None = None
 
 
@@ -57,7 +60,7 @@ class _TaxLine(Struct, gc=False):
     price_set: _MoneySet | None = None
 
 
-class _ShippingLine(Struct):
+class _ShippingLine(Struct, gc=False):
     tax_lines: list[_TaxLine] = []
 
 
@@ -85,7 +88,7 @@ class _RefundLine(Struct, gc=False):
     total_tax_set: _MoneySet | None = None
 
 
-class _Refund(Struct):
+class _Refund(Struct, gc=False):
     id: Id
     created_at: datetime
     transactions: list[_Transaction]
@@ -93,12 +96,12 @@ class _Refund(Struct):
     refund_line_items: list[_RefundLine] = []
 
 
-class _Person(Struct):
+class _Person(Struct, gc=False):
     id: Id | None = None
     email: str | None = None
 
 
-class _Order(Struct):
+class _Order(Struct, gc=False):
     id: Id
     created_at: datetime
     updated_at: datetime
@@ -116,8 +119,8 @@ class _Order(Struct):
     email: str | None = None
     contact_email: str | None = None
     customer: _Person | None = None
-    total_price_set: _MoneySet | None = None
-    subtotal_price_set: _MoneySet | None = None
+    total_price_set: _Shown | None = None
+    subtotal_price_set: _Shown | None = None
     total_tax_set: _MoneySet | None = None
     shipping_lines: list[_ShippingLine] = []
     line_items: list[_LineItem] = []
@@ -139,7 +142,7 @@ class _Address(Struct, gc=False):
     city: str | None = None
 
 
-class _Customer(Struct):
+class _Customer(Struct, gc=False):
     id: Id
     updated_at: datetime
     created_at: datetime | None = None
@@ -230,8 +233,8 @@ def _order(wire: _Order) -> Order:
         email=text(wire.email or wire.contact_email or customer.email) or None,
         cancelled=wire.cancelled_at is not None,
         test=bool(wire.test),
-        refunds=tuple(filter(None, (_refund(each, wire, till) for each in wire.refunds))),
-        items=tuple(_item(each, till) for each in wire.line_items),
+        refunds=tuple(filter(None, [_refund(each, wire, till) for each in wire.refunds])),
+        items=tuple([_item(each, till) for each in wire.line_items]),
         cart_id=text(wire.checkout_token, 64) or None,
     )
 
@@ -252,9 +255,11 @@ def _goods(wire: _Order, till: _Till) -> int:
         return goods
     tax = till.minor("total_tax", wire.total_tax, wire.total_tax_set)
     on_shipping = sum(
-        till.minor("shipping_lines.tax_lines.price", each.price, each.price_set)
-        for line in wire.shipping_lines
-        for each in line.tax_lines
+        [
+            till.minor("shipping_lines.tax_lines.price", each.price, each.price_set)
+            for line in wire.shipping_lines
+            for each in line.tax_lines
+        ]
     )
     return max(0, goods - max(0, tax - on_shipping))
 

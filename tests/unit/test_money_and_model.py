@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 
 import pytest
 from hypothesis import given
@@ -44,7 +44,21 @@ def test_amounts_become_whole_minor_units_halves_to_even(
     assert to_minor(amount, currency) == minor
 
 
-@pytest.mark.parametrize("amount", ["", "abc", "NaN", "Infinity", "1e400", "1e15", "1,50"])
+@given(st.from_regex(r"-?[0-9]{0,16}\.?[0-9]{0,4}", fullmatch=True), st.sampled_from(["EUR", "JPY", "KWD"]))
+def test_an_amount_is_worth_what_decimal_arithmetic_says(amount: str, currency: str) -> None:
+    try:
+        value = Decimal(amount)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if value.is_nan() or abs(value) >= 10**15:
+        with pytest.raises(ValueError, match="is not an amount of money"):
+            to_minor(amount, currency)
+    else:
+        exact = value.scaleb(exponent(currency))
+        assert to_minor(amount, currency) == int(exact.to_integral_value(ROUND_HALF_EVEN))
+
+
+@pytest.mark.parametrize("amount", ["", ".", "abc", "NaN", "Infinity", "1e400", "1e15", "1,50"])
 def test_what_is_no_amount_is_refused(amount: str) -> None:
     with pytest.raises(ValueError, match="is not an amount of money"):
         to_minor(amount, "EUR")
