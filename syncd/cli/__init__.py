@@ -31,6 +31,7 @@ COMMANDS = {
     "retention": "syncd.cli.retention:retention",
     "status": "syncd.cli.look:status",
     "quarantine": "syncd.cli.quarantine:quarantine",
+    "export": "syncd.cli.people:export",
     "sandbox": "syncd.cli.sandbox:command",
     "demo": "syncd.cli.demo:demo",
 }
