@@ -303,15 +303,20 @@ def differing(history: History, audience: str) -> Iterator[Standing]:
         " OR standings.leaving <> '')"
     )
     with history.read() as db:
-        for row in db.execute(_standing(audience).where(differs)):
-            yield Standing(row[0], row[1], bool(row[2]), *row[3:])
+        yield from _standings(db, _standing(audience).where(differs))
 
 
 def standings_of(history: History, audience: str, ids: Collection[int]) -> list[Standing]:
     """What is wanted for these customers and what the service has, in the order of their ids."""
     with history.read() as db:
-        found = db.execute(_standing(audience).where(among(db, standings.c.customer_id, ids)))
-        return [Standing(row[0], row[1], bool(row[2]), *row[3:]) for row in found]
+        return list(_standings(db, _standing(audience).where(among(db, standings.c.customer_id, ids))))
+
+
+def _standings(db: Connection, query: Select[Any]) -> Iterator[Standing]:
+    # As plain tuples, and none is kept: of a first plan there are as many as people.
+    rows: Any = db.execute(query).cursor
+    for id_, email, member, *rest in rows:
+        yield Standing(id_, email, bool(member), *rest)
 
 
 def _standing(audience: str) -> Select[Any]:
@@ -336,21 +341,25 @@ def _standing(audience: str) -> Select[Any]:
     )
 
 
-def managed_members(history: History, audience: str) -> int:
-    """How many members may bear our tags: the subscribers."""
-    query = select(func.count()).where(members.c.audience == audience, members.c.status == MemberStatus.SUBSCRIBED)
-    with history.read() as db:
-        return db.execute(query).scalar_one()
-
-
-def joined_at(history: History, audience: str, bit: int, ids: Sequence[int]) -> dict[int, int]:
-    """Since when each of these customers who is in a segment is in it."""
-    query = select(memberships.c.customer_id, memberships.c.since_at).where(
-        memberships.c.audience == audience, memberships.c.bit == bit, memberships.c.until_at.is_(None)
+def managed_members(history: History, audience: str, at_most: int | None = None) -> int:
+    """How many members may bear our tags: the subscribers, of whom at most so many are counted."""
+    subscribed = select(members.c.customer_id).where(
+        members.c.audience == audience, members.c.status == MemberStatus.SUBSCRIBED
     )
     with history.read() as db:
-        found = db.execute(query.where(among(db, memberships.c.customer_id, ids)))
-        return {row[0]: row[1] for row in found}
+        return db.execute(select(func.count()).select_from(subscribed.limit(at_most).subquery())).scalar_one()
+
+
+def joined_at(
+    history: History, audience: str, ids: Collection[int], bits: Collection[int]
+) -> dict[tuple[int, int], int]:
+    """Since when these customers are in the segments of these bits, as far as they are: {(customer, bit): instant}."""
+    query = select(memberships.c.customer_id, memberships.c.bit, memberships.c.since_at).where(
+        memberships.c.audience == audience, memberships.c.bit.in_(list(bits)), memberships.c.until_at.is_(None)
+    )
+    with history.read() as db:
+        found = fetch(db, query.where(among(db, memberships.c.customer_id, ids)))
+    return {(customer, bit): since_at for customer, bit, since_at in found}
 
 
 def moves_since(history: History, audience: str, instant: int) -> dict[int, tuple[int, int]]:

@@ -291,6 +291,8 @@ members = Table(
     Column("birthday", SmallInteger),
     # A contact keeps its id when its address changes.
     Index("ix_members_audience_contact_id", "audience", "contact_id"),
+    # So that subscribers are counted without looking at each.
+    Index("ix_members_audience_status", "audience", "status"),
 )
 
 segments = Table(

@@ -4,7 +4,7 @@ Knows bit sets, fields and counts; knows neither the database, nor the e-mail se
 """
 
 from syncd.plan.brake import Limits, Surroundings, reasons_to_hold
-from syncd.plan.diff import Occasion, Plan, Standing, Step, Tags, fields_to_set, make_plan, step_for
+from syncd.plan.diff import Occasion, Plan, Standing, Step, Tags, fields_to_set, make_plan, people_by_bit
 from syncd.plan.want import wanted_tags
 
 __all__ = [
@@ -17,7 +17,7 @@ __all__ = [
     "Tags",
     "fields_to_set",
     "make_plan",
+    "people_by_bit",
     "reasons_to_hold",
-    "step_for",
     "wanted_tags",
 ]

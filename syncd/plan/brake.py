@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import ceil
 from typing import NamedTuple
 
 from syncd.plan.diff import Plan
@@ -28,15 +29,30 @@ class Limits:
         """How many people may get one tag or event in one plan where so many members are managed."""
         return max(self.additions_min, round(managed * self.additions_share))
 
+    def enough(self, plan: Plan) -> int:
+        """With so many managed members, more would not let the plan do more: nobody needs to count on."""
+        counts = plan.counts
+        removed = max(counts["tag_remove"], counts["member_rename"] + counts["member_archive"])
+        added = max(counts["member_create"], *(n for _, n, _ in plan.segments), *(n for _, n, _ in plan.moments), 0)
+        return max(
+            _managed_for(removed, self.removals_min, self.removals_share),
+            _managed_for(added, self.additions_min, self.additions_share),
+        )
+
+
+def _managed_for(changes: int, ordinary: int, share: float) -> int:
+    """How many managed members make so many changes ordinary, whatever was `ordinary` with any number of them."""
+    return ceil((changes + 1) / share) if share and changes > ordinary else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the plan is measured against.
 
-    `managed`: members who may bear our tags. `shops`: for each shop how many customers we know and
-    how many it shows now (None: it does not say). `fingerprints`: a sentence for each account that is
-    no longer what it was. `contacts`: those that the service bills now. `run_out`: how many of the removals are
-    only because of the date, and no accident.
+    `managed`: members who may bear our tags; where there are more, `Limits.enough` of them will do.
+    `shops`: for each shop how many customers we know and how many it shows now (None: it does not say).
+    `fingerprints`: a sentence for each account that is no longer what it was. `contacts`: those that the
+    service bills now. `run_out`: how many of the removals are only because of the date, and no accident.
     """
 
     managed: int

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncd.calendar import date_of
 
@@ -15,10 +18,11 @@ FieldValue = str | int | float
 
 # What can become of a contact itself.
 CONTACT_STEPS = ("archive", "rename")
+# Whoever has not joined yet, by what is stored, joins last.
+NOT_YET = 2**63
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Occasion:
+class Occasion(Struct, frozen=True, order=True):
     """Something that happened and is to be announced once: what moment it is one of, and which."""
 
     due_at: int
@@ -26,8 +30,7 @@ class Occasion:
     episode: str
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """What is wanted for one person, and what the service confirmed. Tags are bit sets, fields JSON texts.
 
     `leaving`: what becomes of the contact of somebody who is gone from the shops: "strip" (of tags and
@@ -45,8 +48,7 @@ class Standing:
     occasions: tuple[Occasion, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Step:
+class Step(Struct, frozen=True, order=True):
     """What is to be written for one person: tags to add and to remove (bit sets), whether to set fields.
 
     `leaving`: "archive" or "rename", if that is to be done with the contact itself. `occasions` are announced,
@@ -119,18 +121,31 @@ class Plan:
         }
 
 
+def bits_in(bit_set: int) -> Iterator[int]:
+    """The numbers of the bits that are set, ascending."""
+    while bit_set:
+        low = bit_set & -bit_set
+        yield low.bit_length() - 1
+        bit_set ^= low
+
+
+def people_by_bit(bit_sets: Iterable[int]) -> Counter[int]:
+    """How many of these bit sets hold each bit. Equal ones, of which there are many, are taken apart once."""
+    people: Counter[int] = Counter()
+    for bit_set, count in Counter(bit_sets).items():
+        for bit in bits_in(bit_set):
+            people[bit] += count
+    return people
+
+
 def step_for(standing: Standing) -> Step:
     """The step that turns known into wanted; false where nothing differs."""
-    step = Step(
-        email=standing.email,
-        customer_id=standing.customer_id,
-        add=standing.wanted_tags & ~standing.known_tags,
-        remove=standing.known_tags & ~standing.wanted_tags,
-        set_fields=standing.wanted_fields != standing.known_fields,
-        leaving=standing.leaving if standing.member and standing.leaving in CONTACT_STEPS else "",
-        occasions=standing.occasions,
-    )
-    return replace(step, create=True) if step and not standing.member else step
+    add, remove = standing.wanted_tags & ~standing.known_tags, standing.known_tags & ~standing.wanted_tags
+    set_fields = standing.wanted_fields != standing.known_fields
+    leaving = standing.leaving if standing.member and standing.leaving in CONTACT_STEPS else ""
+    differs = bool(add or remove or set_fields or leaving or standing.occasions)
+    create = differs and not standing.member
+    return Step(standing.email, standing.customer_id, add, remove, set_fields, create, leaving, standing.occasions)
 
 
 def fields_to_set(wanted: str, known: str) -> dict[str, FieldValue]:
@@ -140,8 +155,8 @@ def fields_to_set(wanted: str, known: str) -> dict[str, FieldValue]:
     return {name: want.get(name, "") for name in sorted({*want, *have}) if want.get(name, "") != have.get(name, "")}
 
 
-# Since when each of these customers is in the segment of a bit.
-Joined = Callable[[int, Sequence[int]], Mapping[int, int]]
+# Since when these customers are in the segments of these bits: {(customer, bit): instant}.
+Joined = Callable[[Collection[int], Collection[int]], Mapping[tuple[int, int], int]]
 
 
 def make_plan(
@@ -152,36 +167,34 @@ def make_plan(
     day: int,
     muted: bool,
     room: Mapping[int, int] | None = None,
-    joined: Joined = lambda bit, customers: {},
+    joined: Joined = lambda customers, bits: {},
     moment_room: Mapping[str, int] | None = None,
 ) -> Plan:
     """The plan for these people on a local day.
 
     `room` is how many may still enter each tag today ({bit: people}; None: no limit). Those who joined
-    first (`joined(bit, customers)` gives {customer: instant}) enter first; the others wait, and are counted.
-    `moment_room`: the same for what is announced of each moment; what is due longest comes first.
+    first (see `Joined`) enter first; the others wait, and are counted. `moment_room`: the same for what is
+    announced of each moment; what is due longest comes first.
     """
     steps = [step for step in map(step_for, standings) if step]
-    waiting = {} if room is None else _keep_within(steps, room, joined)
+    steps, waiting = _kept_within(steps, room or {}, joined)
     occasions = Counter(one.moment for step in steps for one in step.occasions)
     if moment_room is not None:
-        _announce_within(steps, moment_room)
+        steps = _announced_within(steps, moment_room)
     steps = sorted(filter(None, steps))
-    segments = tuple(
-        (tags.segments[bit], add, remove)
-        for bit in sorted(tags.names, key=lambda bit: (bit not in tags.bits.values(), bit))
-        if (add := sum(s.add >> bit & 1 for s in steps)) | (remove := sum(s.remove >> bit & 1 for s in steps))
-    )
+    added, removed = people_by_bit(step.add for step in steps), people_by_bit(step.remove for step in steps)
+    announced = Counter(one.moment for step in steps for one in step.occasions)
+    leaving = Counter(step.leaving for step in steps)
     counts = {
-        "tag_add": sum(step.add.bit_count() for step in steps),
-        "tag_remove": sum(step.remove.bit_count() for step in steps),
+        "tag_add": added.total(),
+        "tag_remove": removed.total(),
         "field_set": sum(step.set_fields for step in steps),
         "member_create": sum(step.create for step in steps),
-        "member_rename": sum(step.leaving == "rename" for step in steps),
-        "member_archive": sum(step.leaving == "archive" for step in steps),
-        "event": sum(len(step.occasions) for step in steps),
+        "member_rename": leaving["rename"],
+        "member_archive": leaving["archive"],
+        "event": announced.total(),
     }
-    announced = Counter(one.moment for step in steps for one in step.occasions)
+    in_use = set(tags.bits.values())
     return Plan(
         id=_digest(audience, day, muted, steps),
         audience=audience,
@@ -189,44 +202,60 @@ def make_plan(
         muted=muted,
         steps=tuple(steps),
         counts=counts,
-        segments=segments,
+        segments=tuple(
+            (tags.segments[bit], added[bit], removed[bit])
+            for bit in sorted(tags.names, key=lambda bit: (bit not in in_use, bit))
+            if added[bit] or removed[bit]
+        ),
         waiting={tags.segments[bit]: count for bit, count in waiting.items()},
         moments=tuple((name, announced[name], occasions[name] - announced[name]) for name in sorted(occasions)),
     )
 
 
-def _announce_within(steps: list[Step], room: Mapping[str, int]) -> None:
-    """Afterwards no more occasions of a moment are announced than it has room for."""
-    left = Counter(room)
-    kept = set()
+def _announced_within(steps: Iterable[Step], room: Mapping[str, int]) -> list[Step]:
+    """The steps, with no more occasions of a moment than it has room for."""
+    steps, left, late = list(steps), Counter(room), set()
     for one in sorted(one for step in steps for one in step.occasions):
-        if left[one.moment] > 0:
-            left[one.moment] -= 1
-            kept.add(one.episode)
-    for at, step in enumerate(steps):
-        if step.occasions:
-            steps[at] = replace(step, occasions=tuple(one for one in step.occasions if one.episode in kept))
+        left[one.moment] -= 1
+        if left[one.moment] < 0:
+            late.add(one.episode)
+    return [
+        replace(step, occasions=tuple(one for one in step.occasions if one.episode not in late))
+        if any(one.episode in late for one in step.occasions)
+        else step
+        for step in steps
+    ]
 
 
-def _keep_within(steps: list[Step], room: Mapping[int, int], joined: Joined) -> dict[int, int]:
-    """Afterwards no tag gains more people than its room; returns how many wait, by bit."""
-    waiting = {}
-    for bit, places in room.items():
-        entering = [at for at, step in enumerate(steps) if step.add >> bit & 1]
-        if len(entering) <= places:
-            continue
-        since = joined(bit, [steps[at].customer_id for at in entering])
-        entering.sort(key=lambda at: (since.get(steps[at].customer_id, 0), steps[at].email))
-        for at in entering[places:]:
-            steps[at] = replace(steps[at], add=steps[at].add & ~(1 << bit))
-        waiting[bit] = len(entering) - places
-    return waiting
+def _kept_within(steps: list[Step], room: Mapping[int, int], joined: Joined) -> tuple[list[Step], dict[int, int]]:
+    """The steps, by which no tag gains more people than its room; and how many wait, by bit."""
+    gaining = people_by_bit(step.add for step in steps)
+    waiting = {bit: gaining[bit] - places for bit, places in room.items() if gaining[bit] > places}
+    if not waiting:
+        return steps, {}
+    full = sum(1 << bit for bit in waiting)
+    entering: dict[int, list[Step]] = defaultdict(list)
+    for step in steps:
+        for bit in bits_in(step.add & full):
+            entering[bit].append(step)
+    since = joined([step.customer_id for step in steps if step.add & full], waiting)
+    withheld: Counter[int] = Counter()
+    for bit, of_bit in entering.items():
+        of_bit.sort(key=lambda step: (since.get((step.customer_id, bit), NOT_YET), step.email))
+        for step in of_bit[room[bit] :]:
+            withheld[step.customer_id] |= 1 << bit
+    kept = [
+        replace(step, add=step.add & ~withheld[step.customer_id]) if step.customer_id in withheld else step
+        for step in steps
+    ]
+    return kept, waiting
 
 
 def _digest(audience: str, day: int, muted: bool, steps: Iterable[Step]) -> str:
+    """Ten signs that are others for another content."""
     content = sha256(f"{audience}\0{day}\0{muted}".encode())
     for step in steps:
-        row = (step.customer_id, step.add, step.remove, step.set_fields, step.create, step.leaving)
-        episodes = (one.episode for one in step.occasions)
-        content.update(f"{','.join(map(str, (*row, *episodes)))};".encode())
+        row = f"{step.customer_id},{step.add},{step.remove},{step.set_fields},{step.create},{step.leaving}"
+        episodes = "".join(f",{one.episode}" for one in step.occasions) if step.occasions else ""
+        content.update(f"{row}{episodes};".encode())
     return content.hexdigest()[:10]

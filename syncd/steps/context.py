@@ -48,6 +48,8 @@ class Context:
     _destinations: dict[str, Destination] = field(default_factory=dict)
     # What was looked at once over these connections and need not be looked at in every cycle.
     seen: set[str] = field(default_factory=set)
+    # How many customers each shop had when they were counted last, which is done before the brake holds by it.
+    customers_held: dict[str, int] = field(default_factory=dict)
 
     def source(self, shop: str) -> Source:
         """The connection to a shop."""

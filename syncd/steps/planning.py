@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from syncd.calendar import midnight
 from syncd.destinations import AudienceProfile
@@ -13,12 +14,14 @@ from syncd.errors import SyncdError
 from syncd.history import ledger, moments, outbox, telling
 from syncd.history.shops import customers_held
 from syncd.lifecycle import metrics
+from syncd.lifecycle.columns import Batch
 from syncd.plan import Occasion, Plan, Standing, Surroundings, Tags, make_plan, reasons_to_hold
 from syncd.plan.brake import too_many_removed
+from syncd.rules import judge
 from syncd.settings import Audience
 from syncd.steps.context import Context
-from syncd.steps.figures import figures_on
-from syncd.steps.judge import judgements, verdicts_as_of
+from syncd.steps.figures import columns_of, figures_on, moment_in
+from syncd.steps.judge import verdicts_as_of
 from syncd.steps.moments import foreseen, watch_of
 
 Shown = Mapping[str, int | None]
@@ -37,7 +40,8 @@ def _telling(
     """These standings, and those of everybody else who is to be told something, each with that."""
     others = dict(ready)
     for standing in differing:
-        yield replace(standing, occasions=others.pop(standing.customer_id, ()))
+        told = others.pop(standing.customer_id, ())
+        yield replace(standing, occasions=told) if told else standing
     for standing in ledger.standings_of(context.history, name, others) if others else ():
         yield replace(standing, occasions=others[standing.customer_id])
 
@@ -76,7 +80,7 @@ def _plan(context: Context, name: str, tags: Tags, standings: Iterable[Standing]
         day=today,
         muted=muted,
         room=None if muted else _room(context, name, tags, today),
-        joined=lambda bit, customers: ledger.joined_at(context.history, name, bit, customers),
+        joined=lambda customers, bits: ledger.joined_at(context.history, name, customers, bits),
         moment_room=_moment_room(context, name, today),
     )
 
@@ -109,35 +113,51 @@ def hold_reasons(
     """
     audience, row = _audience(context, plan.audience), ledger.audience_row(context.history, plan.audience)
     moved = profile is not None and row["fingerprint"] not in ("", profile.fingerprint)
-    managed = ledger.managed_members(context.history, plan.audience)
+    limits = audience.brake.limits
+    managed = ledger.managed_members(context.history, plan.audience, limits.enough(plan))
     around = Surroundings(
         managed=managed,
-        shops={shop: (customers_held(context.history, shop), shown.get(shop)) for shop in audience.shops},
+        shops={shop: (_customers_held(context, shop, shown.get(shop)), shown.get(shop)) for shop in audience.shops},
         fingerprints=("this is another account or audience than the one written to before",) if moved else (),
         first_push=plan.muted,
         contacts=profile.contacts if profile else 0,
         contact_limit=audience.contact_limit if profile else None,
-        run_out=_run_out(context, plan, tags) if too_many_removed(plan, managed, audience.brake.limits) else 0,
+        run_out=_run_out(context, plan, tags) if too_many_removed(plan, managed, limits) else 0,
     )
-    return reasons_to_hold(plan, around, audience.brake.limits)
+    return reasons_to_hold(plan, around, limits)
 
 
 def _run_out(context: Context, plan: Plan, tags: Tags) -> int:
     """How many of the plan's removals are only because a day is over: of people who have not ordered since, and who
     on the day before would have been in the segment by all that is known now.
     """
-    name = plan.audience
-    figures = figures_on(context, name, plan.day)
+    playbook = _audience(context, plan.audience).playbook.only(name for name, _, removed in plan.segments if removed)
+    figures = figures_on(context, plan.audience, plan.day, playbook)
     removed = {step.customer_id: step.remove for step in plan.steps if step.remove}
+
+    def segments_on(day: int, ids: Collection[int]) -> Iterator[tuple[Batch, NDArray[np.int64]]]:
+        now = moment_in(context, _audience(context, plan.audience), day)
+        for batch in columns_of(context, plan.audience, day, ids, playbook.needs):
+            yield batch, judge(playbook, batch, day, figures, tags.bits, now).segments
+
     left: dict[int, int] = {}
-    for batch, judgement in judgements(context, name, tags, plan.day, figures, removed):
-        stands = np.where(metrics.last_day(batch, plan.day) == plan.day, -1, judgement.segments)
-        left |= {id_: removed[id_] & ~bits for id_, bits in zip(batch.customer.tolist(), stands.tolist(), strict=True)}
+    for batch, segments in segments_on(plan.day, removed):
+        out = np.where(metrics.last_day(batch, plan.day) == plan.day, 0, ~segments)
+        bits = zip(batch.customer.tolist(), out.tolist(), strict=True)
+        left |= {id_: left_now for id_, out_of in bits if (left_now := removed[id_] & out_of)}
     return sum(
-        (left.get(id_, 0) & bits).bit_count()
-        for batch, judgement in judgements(context, name, tags, plan.day - 1, figures, left)
-        for id_, bits in zip(batch.customer.tolist(), judgement.segments.tolist(), strict=True)
+        (left[id_] & bits).bit_count()
+        for batch, segments in segments_on(plan.day - 1, left)
+        for id_, bits in zip(batch.customer.tolist(), segments.tolist(), strict=True)
     )
+
+
+def _customers_held(context: Context, shop: str, shown: int | None) -> int:
+    """How many customers of the shop the history holds; as they were counted last, where the shop shows as many."""
+    held = context.customers_held.get(shop)
+    if held is None or shown is None or shown < held:
+        held = context.customers_held[shop] = customers_held(context.history, shop)
+    return held
 
 
 def foreign_tags(audience: Audience, tags: Iterable[str], profile: AudienceProfile) -> list[str]:

@@ -18,6 +18,7 @@ from syncd.plan import (
     Tags,
     fields_to_set,
     make_plan,
+    people_by_bit,
     reasons_to_hold,
     wanted_tags,
 )
@@ -90,10 +91,25 @@ def test_the_segments_of_a_plan_say_who_moves_also_for_one_that_left_the_file() 
 def test_those_who_joined_first_enter_first_and_the_others_wait() -> None:
     joined = {1: 300, 2: 100, 3: 200}
     plan = plan_of(
-        *(standing(i, wanted=1 << LOYAL) for i in joined), room={LOYAL: 2}, joined=lambda bit, customers: joined
+        *(standing(i, wanted=1 << LOYAL) for i in joined),
+        room={LOYAL: 2},
+        joined=lambda customers, bits: {(id_, LOYAL): joined[id_] for id_ in customers},
     )
     assert [step.customer_id for step in plan.steps] == [2, 3]
     assert plan.waiting == {"loyal": 1}
+
+
+def test_who_would_only_join_now_enters_behind_those_who_joined() -> None:
+    joined = {(1, LOYAL): 300, (2, LAPSED): 100}
+    people = [standing(i, wanted=0b11) for i in (1, 2)]
+    plan = plan_of(*people, room={LOYAL: 1, LAPSED: 1}, joined=lambda customers, bits: joined)
+    assert [(step.customer_id, step.add) for step in plan.steps] == [(1, 1 << LOYAL), (2, 1 << LAPSED)]
+
+
+@given(st.lists(bit_sets))
+def test_people_are_counted_bit_by_bit(sets: list[int]) -> None:
+    counted = {bit: sum(one >> bit & 1 for one in sets) for bit in range(62)}
+    assert dict(people_by_bit(sets)) == {bit: people for bit, people in counted.items() if people}
 
 
 def test_a_full_tag_does_not_stop_the_rest_of_a_step() -> None:
@@ -230,6 +246,28 @@ def test_the_brake_holds_one_change_more_than_the_limit(make: Callable[[int], Pl
     (reason,) = reasons_to_hold(make(most + 1), Surroundings(managed), Limits())
     assert f"{most + 1:,}" in reason
     assert f"{most:,}" in reason
+
+
+shares = st.sampled_from([0.0, 0.01, 0.05, 0.2, 1.0])
+
+
+@given(
+    st.integers(0, 60),
+    st.integers(0, 60),
+    st.integers(0, 60),
+    st.builds(Limits, st.integers(0, 40), shares, st.integers(0, 40), shares),
+    st.integers(0, 7_000),
+)
+def test_counting_more_members_than_enough_changes_no_reason(
+    added: int, removed: int, created: int, limits: Limits, managed: int
+) -> None:
+    plan = plan_of(
+        *(standing(i, wanted=1 << LOYAL) for i in range(added)),
+        *(standing(100 + i, known=1 << LAPSED) for i in range(removed)),
+        *(standing(200 + i, fields="{}", member=False) for i in range(created)),
+    )
+    counted = min(managed, limits.enough(plan))
+    assert reasons_to_hold(plan, Surroundings(counted), limits) == reasons_to_hold(plan, Surroundings(managed), limits)
 
 
 @pytest.mark.parametrize(

@@ -301,6 +301,7 @@ def upgrade() -> None:
     )
 
     op.create_index("ix_members_audience_contact_id", "members", ["audience", "contact_id"], unique=False)
+    op.create_index("ix_members_audience_status", "members", ["audience", "status"], unique=False)
 
     op.create_table(
         "memberships",

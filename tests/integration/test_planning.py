@@ -1,0 +1,104 @@
+"""Planning costs what changes, not what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event, insert, select, update
+
+from syncd.clock import SystemClock
+from syncd.history import ledger
+from syncd.history.database import History
+from syncd.history.members import store_members
+from syncd.history.schema import customers, memberships, standings
+from syncd.plan import Plan
+from syncd.settings import load
+from syncd.steps.context import Context
+from syncd.steps.planning import hold_reasons, plan_stored
+from tests.integration.history_records import NOW, member
+
+CONFIG = """
+[shops.acme]
+platform = "shopify"
+domain = "acme.myshopify.com"
+token = {{ env = "PATH" }}
+[audiences.main]
+esp = "mailchimp"
+list_id = "a1"
+api_key = {{ env = "PATH" }}
+shops = ["acme"]
+currency = "EUR"
+timezone = "Europe/Madrid"
+max_entries_per_day = {entries}
+[audiences.main.lifecycle.segments.buyer]
+when = "orders(ever) >= 1"
+[audiences.main.lifecycle.segments.loyal]
+when = "orders(ever) >= 5"
+"""
+Stage = Callable[[int], Context]
+
+
+@pytest.fixture
+def stage(history: History, tmp_path: Path) -> Stage:
+    """An audience of so many subscribers, past its first push. All shall get both tags, the last of them first."""
+
+    def staged(people: int) -> Context:
+        (tmp_path / "syncd.toml").write_text(CONFIG.format(entries=3), "utf-8")
+        context = Context(load(tmp_path / "syncd.toml"), history, SystemClock())
+        ledger.audience_row(history, "main")
+        ledger.set_audience(history, "main", backfilled_at=1)
+        listed = [member(f"{at}@example.com") for at in range(people)]
+        store_members(history, "main", listed, None, bits={}, field_names=(), now=NOW)
+        with history.begin() as db:
+            ids = sorted(db.execute(select(customers.c.id)).scalars())
+            db.execute(update(standings).values(wanted_tags=3))
+            stays = [
+                {"audience": "main", "customer_id": id_, "bit": bit, "since_at": NOW - id_}
+                for id_ in ids
+                for bit in (0, 1)
+            ]
+            db.execute(insert(memberships), stays)
+        return context
+
+    return staged
+
+
+def planned(context: Context) -> tuple[Plan, int]:
+    """The plan, with the brake's opinion asked, and how many statements that took."""
+    tags = ledger.tags_of(context.history, "main", context.settings.audiences["main"].playbook, "syncd:")
+    statements: list[str] = []
+
+    def note(*given: Any) -> None:
+        statements.append(given[2])
+
+    event.listen(context.history.engine, "before_cursor_execute", note)
+    plan = plan_stored(context, "main", tags)
+    hold_reasons(context, plan, tags, None, {"acme": 0})
+    event.remove(context.history.engine, "before_cursor_execute", note)
+    return plan, len(statements)
+
+
+def test_those_in_a_segment_for_the_longest_get_its_tag_first_whichever_tags_are_full(stage: Stage) -> None:
+    plan, _ = planned(stage(9))
+    assert [step.email for step in plan.steps] == ["6@example.com", "7@example.com", "8@example.com"]
+    assert plan.waiting == {"buyer": 6, "loyal": 6}
+
+
+def test_a_plan_takes_as_many_statements_for_many_people_and_full_tags_as_for_few(stage: Stage) -> None:
+    context = stage(40)
+    planned(context)  # what is asked once a connection is known from here on
+    many = planned(context)[1]
+    with context.history.begin() as db:
+        few = select(standings.c.customer_id).order_by(standings.c.customer_id).offset(4)
+        db.execute(update(standings).where(standings.c.customer_id.in_(few)).values(known_tags=3))
+    assert planned(context)[1] == many <= 20
+
+
+def test_no_more_members_are_counted_than_the_brake_asks_for(stage: Stage, history: History) -> None:
+    stage(9)
+    gone = member("8@example.com", "unsubscribed", changed_at=NOW)
+    store_members(history, "main", [gone], None, bits={}, field_names=(), now=NOW)
+    assert [ledger.managed_members(history, "main", most) for most in (0, 3, 99, None)] == [0, 3, 8, 8]
