@@ -6,10 +6,11 @@ A day is a number: days since 1970-01-01 in the calendar of the audience's time 
 from __future__ import annotations
 
 from calendar import monthrange
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -44,18 +45,35 @@ def months_before(day: int, months: int) -> int:
 
 def months_after(days: NDArray[np.int64], months: int) -> NDArray[np.int64]:
     """For each day the first one of which `months_before` has reached it: 31 Aug + 6 = 1 Mar."""
-    dates = days.astype("datetime64[D]")
-    month = dates.astype("datetime64[M]")
-    begin, next_begin = ((month + months + more).astype("datetime64[D]") for more in (0, 1))
-    after: NDArray[np.int64] = np.minimum(begin + (dates - month.astype("datetime64[D]")), next_begin).astype(np.int64)
-    return after
+
+    def after(days: NDArray[np.int64]) -> NDArray[np.int64]:
+        dates = days.astype("datetime64[D]")
+        month = dates.astype("datetime64[M]")
+        begin, next_begin = ((month + months + more).astype("datetime64[D]") for more in (0, 1))
+        day: NDArray[np.int64] = np.minimum(begin + (dates - month.astype("datetime64[D]")), next_begin).astype(
+            np.int64
+        )
+        return day
+
+    return day_by_day(days, after)
 
 
 def first_of(days: NDArray[np.int64], unit: Literal["M", "Y"], later: int = 0) -> NDArray[np.int64]:
     """The first day of each day's month or year, or of the one that comes so many later."""
-    periods = days.astype("datetime64[D]").astype(f"datetime64[{unit}]") + later
-    first: NDArray[np.int64] = periods.astype("datetime64[D]").astype(np.int64)
-    return first
+
+    def first(days: NDArray[np.int64]) -> NDArray[np.int64]:
+        periods = days.astype("datetime64[D]").astype(f"datetime64[{unit}]") + later
+        return periods.astype("datetime64[D]").astype(np.int64)
+
+    return day_by_day(days, first)
+
+
+def day_by_day(days: NDArray[np.int64], work_out: Callable[[NDArray[np.int64]], NDArray[Any]]) -> NDArray[Any]:
+    """What is worked out for each of these days: once for each day there is, where many share a few."""
+    first, last = (int(days.min()), int(days.max())) if days.size else (0, 0)
+    if last - first >= days.size:
+        return work_out(days)
+    return work_out(np.arange(first, last + 1))[days - first]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +152,13 @@ def whole_days(window: Window, today: int) -> tuple[int, int]:
 
 def yearly_day(day: NDArray[np.int64], year: int) -> NDArray[np.int64]:
     """The return of each day's month and day in a year: 29 Feb is 28 Feb where there is none."""
-    months = day.astype("datetime64[D]").astype("datetime64[M]")
-    place = day - months.astype("datetime64[D]").astype(np.int64)
-    return in_year(months.astype(np.int64) % 12 + 1, place + 1, year)
+
+    def returns(day: NDArray[np.int64]) -> NDArray[np.int64]:
+        months = day.astype("datetime64[D]").astype("datetime64[M]")
+        place = day - months.astype("datetime64[D]").astype(np.int64)
+        return in_year(months.astype(np.int64) % 12 + 1, place + 1, year)
+
+    return day_by_day(day, returns)
 
 
 def in_year(month: NDArray[np.int64], day: NDArray[np.int64], year: int) -> NDArray[np.int64]:
@@ -174,9 +196,13 @@ def midnights(days: NDArray[np.int64], zone: str) -> NDArray[np.int64]:
     starts, offsets = _offsets(zone)
     # The local time at which each stretch of one offset ends, and from which on a day lies behind it.
     ends = np.append(starts[1:] + offsets[:-1], 2**62)
-    at = np.searchsorted(ends, days * DAY_SECONDS, side="right")
-    begin: NDArray[np.int64] = np.maximum(starts[at], days * DAY_SECONDS - offsets[at])
-    return begin
+
+    def first(days: NDArray[np.int64]) -> NDArray[np.int64]:
+        at = np.searchsorted(ends, days * DAY_SECONDS, side="right")
+        begin: NDArray[np.int64] = np.maximum(starts[at], days * DAY_SECONDS - offsets[at])
+        return begin
+
+    return day_by_day(days, first)
 
 
 def local_days(instants: NDArray[np.int64], zone: str) -> NDArray[np.int64]:

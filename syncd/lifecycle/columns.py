@@ -60,7 +60,7 @@ class Items:
 
     def take(self, orders: Rows) -> Items:
         """Of these orders only."""
-        starts, mine = _taken(self.starts, orders)
+        starts, mine = stretches(self.starts, orders)
         lines = {name: getattr(self, name)[mine] for name in _OF_LINES}
         return replace(self, starts=starts, **lines)
 
@@ -107,7 +107,7 @@ class Batch:
     def take(self, rows: Rows) -> Batch:
         """Of these customers only: ascending places, each once."""
         columns = {name: column[rows] for name in _OF_CUSTOMERS if (column := getattr(self, name)) is not None}
-        starts, mine = _taken(self.starts, rows)
+        starts, mine = stretches(self.starts, rows)
         return replace(
             self,
             **columns,
@@ -125,8 +125,8 @@ _OF_CUSTOMERS = (
 )
 
 
-def _taken(starts: Rows, rows: Rows) -> tuple[Rows, Rows]:
-    """Where the parts of these rows start when they stand by themselves, and where each part stood."""
+def stretches(starts: Rows, rows: Rows) -> tuple[Rows, Rows]:
+    """Where the parts of these rows start when they stand by themselves, and where each place in them stood."""
     counts = starts[rows + 1] - starts[rows]
     begins = np.concatenate([[0], np.cumsum(counts)])
     return begins, np.arange(begins[-1]) + np.repeat(starts[rows] - begins[:-1], counts)

@@ -9,54 +9,45 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from syncd.calendar import Window
-from syncd.lifecycle.columns import Batch, Items, Texts
-from syncd.lifecycle.metrics import Counts, behind, running, sums
+from syncd.lifecycle.columns import Batch, Items, stretches
+from syncd.lifecycle.metrics import Counts, behind, running
 
 Codes = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 
-def units(batch: Batch, window: Window, today: int) -> Counts:
-    """How many pieces each customer bought in the window."""
-    return sums(batch, _by_order(items_of(batch), items_of(batch).quantity), window, today)
+def units(batch: Batch) -> Counts:
+    """How many pieces are in each order."""
+    return _by_order(items_of(batch), items_of(batch).quantity)
 
 
-def bought(batch: Batch, lines: Flags, window: Window, today: int) -> Flags:
-    """Whether any order of each customer in the window has one of these lines."""
-    return sums(batch, _by_order(items_of(batch), lines) > 0, window, today) > 0
-
-
-def bought_title(batch: Batch, titles: Texts, today: int) -> Flags:
-    """Whether each customer ever bought what is named for them; "" names nothing."""
+def orders_with(batch: Batch, sort: str, text: str) -> Flags:
+    """The orders with this category, sku or product, which is a title or an id; upper and lower case are one."""
     items = items_of(batch)
-    codes = {text: code for code, text in enumerate(items.texts.tolist())}
-    wanted = np.array([codes.get(title, 0) for title in titles.tolist()], np.int64)
-    order = _order_of_lines(items)
-    whose = np.repeat(np.arange(len(batch)), np.diff(batch.starts))[order]
+    return _by_order(items, _lines_with(items, sort, text)) > 0
+
+
+def bought_title(batch: Batch, titles: Codes, today: int) -> Flags:
+    """Whether each customer ever bought what is named for them; 0 names nothing."""
+    items = items_of(batch)
+    named = np.repeat(titles, _lines_of_each(batch))
+    lines = np.flatnonzero((items.title == named) & (named > 0))
+    order = np.searchsorted(items.starts, lines, side="right") - 1
     found = np.zeros(len(batch), bool)
-    found[whose[(items.title == wanted[whose]) & (items.title > 0) & (batch.order_day[order] <= today)]] = True
+    found[np.searchsorted(batch.starts, order[batch.order_day[order] <= today], side="right") - 1] = True
     return found
-
-
-def lines_with(items: Items, sort: str, text: str) -> Flags:
-    """The lines with this category, sku or product, which is a title or an id; upper and lower case are one."""
-    wanted = text.casefold()
-    equal: Flags = np.array([known.casefold() == wanted for known in items.texts.tolist()], bool)
-    lines: Flags = equal[{"category": items.category, "sku": items.sku, "product": items.title}[sort]]
-    return lines | equal[items.product_id] if sort == "product" else lines
 
 
 def last_title(batch: Batch, today: int) -> Codes:
     """The title of the line that was worth most in each customer's last order, of equals the first; else 0."""
-    items, ordered = items_of(batch), behind(batch, today) > batch.starts[:-1]
-    customer_of = np.full(len(batch.order_day), -1)
-    customer_of[behind(batch, today)[ordered] - 1] = np.flatnonzero(ordered)
-    whose = customer_of[_order_of_lines(items)]
-    lines = np.flatnonzero((whose >= 0) & (items.title > 0))
-    # Sorting leaves equals in the order of the lines.
-    lines = lines[np.lexsort((-items.price_minor[lines] * items.quantity[lines], whose[lines]))]
-    return _first_of_each(batch, whose[lines], items.title[lines])
+    items, end = items_of(batch), behind(batch, today)
+    ordered = np.flatnonzero(end > batch.starts[:-1])
+    starts, lines = stretches(items.starts, end[ordered] - 1)
+    owner = np.repeat(ordered, np.diff(starts))
+    named = items.title[lines] > 0
+    owner, lines = owner[named], lines[named]
+    worth_most = _largest_of_each(owner, items.price_minor[lines] * items.quantity[lines])
+    return _first_of_each(batch, owner[worth_most], items.title[lines[worth_most]])
 
 
 def favourite(batch: Batch, codes: Codes, today: int) -> Codes:
@@ -65,17 +56,18 @@ def favourite(batch: Batch, codes: Codes, today: int) -> Codes:
     Of equals the one bought later, and of those in the same order the first by the alphabet.
     """
     items = items_of(batch)
-    order = _order_of_lines(items)
-    lines = np.flatnonzero((codes > 0) & (batch.order_day[order] <= today))
-    # One order tells once, however many of its lines say the same.
-    told = np.sort(order[lines] * len(items.texts) + codes[lines])
-    order, code = np.divmod(told[_begins(told)], len(items.texts))
-    pairs = np.repeat(np.arange(len(batch)), np.diff(batch.starts))[order] * len(items.texts) + code
+    order, owner = _order_of_lines(items), np.repeat(np.arange(len(batch)), _lines_of_each(batch))
+    lines = np.flatnonzero((codes > 0) & (batch.order_day <= today)[order])
+    pairs = (owner * len(items.texts) + codes)[lines]
     at = np.argsort(pairs, kind="stable")  # of each pair the latest order is the last
-    begins = _begins(pairs[at])
-    ends = np.append(begins, len(at))[1:]
-    owner, code = np.divmod(pairs[at[begins]], len(items.texts))
-    merits = np.stack((ends - begins, order[at[ends - 1]], -_alphabet(items)[code]))
+    pairs, order = pairs[at], order[lines[at]]
+    # One order tells once, however many of its lines say the same.
+    told = (np.diff(pairs, prepend=-1) != 0) | (np.diff(order, prepend=-1) != 0)
+    pairs, order = pairs[told], order[told]
+    begins = _begins(pairs)
+    ends = np.append(begins, len(pairs))[1:]
+    owner, code = np.divmod(pairs[begins], len(items.texts))
+    merits = np.stack((ends - begins, order[ends - 1], -_alphabet(items, code)))
     for rank in range(len(merits)):
         best = _largest_of_each(owner, merits[rank])
         owner, code, merits = owner[best], code[best], merits[:, best]
@@ -86,6 +78,13 @@ def items_of(batch: Batch) -> Items:
     """What was in the orders of a batch that was read with it."""
     assert batch.items is not None, "the batch was read without the lines of its orders"
     return batch.items
+
+
+def _lines_with(items: Items, sort: str, text: str) -> Flags:
+    wanted = text.casefold()
+    equal: Flags = np.array([known.casefold() == wanted for known in items.texts.tolist()], bool)
+    lines: Flags = equal[{"category": items.category, "sku": items.sku, "product": items.title}[sort]]
+    return lines | equal[items.product_id] if sort == "product" else lines
 
 
 def _by_order(items: Items, values: NDArray[np.int64] | Flags) -> Counts:
@@ -99,11 +98,17 @@ def _order_of_lines(items: Items) -> NDArray[np.int64]:
     return np.repeat(np.arange(len(items.starts) - 1), np.diff(items.starts))
 
 
-def _alphabet(items: Items) -> NDArray[np.int64]:
-    """The place of each text in alphabetical order."""
+def _lines_of_each(batch: Batch) -> Counts:
+    """How many lines each customer has."""
+    return np.diff(items_of(batch).starts[batch.starts])
+
+
+def _alphabet(items: Items, codes: Codes) -> NDArray[np.int64]:
+    """The place of each code's text in alphabetical order."""
+    used = np.flatnonzero(np.bincount(codes))
     places = np.zeros(len(items.texts), np.int64)
-    places[np.argsort(items.texts)] = np.arange(len(items.texts))
-    return places
+    places[used[np.argsort(items.texts[used])]] = np.arange(len(used))
+    return places[codes]
 
 
 def _begins(values: NDArray[np.int64]) -> NDArray[np.int64]:

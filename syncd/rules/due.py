@@ -17,14 +17,14 @@ import numpy as np
 from syncd.calendar import DAY_SECONDS, Span, Window, local_day
 from syncd.lifecycle.columns import FOREVER, Batch, Instants
 from syncd.rules import until
-from syncd.rules.evaluation import known, operated, value_of
+from syncd.rules.evaluation import column, known, operated
 from syncd.rules.judgement import Judgement, in_force, judge
 from syncd.rules.kinds import Kind
 from syncd.rules.names import NAMES
 from syncd.rules.playbook import Playbook
 from syncd.rules.scope import Column, Scope
 from syncd.rules.specs import Segment
-from syncd.rules.tree import COMPARISONS, MINUS, Literal, Node, Operation, children
+from syncd.rules.tree import COMPARISONS, MINUS, QUESTIONS, Call, Literal, Node, Operation, children
 
 # Of the size of what is compared: far more than the arithmetic of a rule can be off.
 _TOLERANCE = 1e-9
@@ -109,18 +109,24 @@ def course(node: Node, scope: Scope) -> Course:
 
 
 def _course(node: Node, scope: Scope) -> Course:
-    if isinstance(node, Operation):
-        return _operation(node, scope)
     if isinstance(node, Literal):
         # What months are in days moves with the calendar; `_come_of_age` knows how.
-        return Course(value_of(node, scope), until.never(scope))
-    name = NAMES[node.name]
+        return Course(column(node, scope), until.never(scope))
+    if isinstance(node, Call) or node.operator in QUESTIONS:
+        return scope.once((_course, node), lambda: _followed(node, scope))
+    return _followed(node, scope)
+
+
+def _followed(node: Call | Operation, scope: Scope) -> Course:
+    if isinstance(node, Operation):
+        return _operation(node, scope)
+    name, value = NAMES[node.name], column(node, scope)
     if name.of_audience:
-        return Course(value_of(node, scope), until.never(scope))
+        return Course(value, until.never(scope))
     if name.until is None:
-        return _calculated(node.name, value_of(node, scope), [_course(part, scope) for part in children(node)], scope)
+        return _calculated(node.name, value, [_course(part, scope) for part in children(node)], scope)
     slope = name.slope(scope, *node.arguments) if name.slope else 0.0
-    return Course(value_of(node, scope), name.until(scope, *node.arguments), slope)
+    return Course(value, name.until(scope, *node.arguments), slope)
 
 
 def _operation(node: Operation, scope: Scope) -> Course:
@@ -175,9 +181,7 @@ def _compared(operator: str, left: Course, right: Course, nodes: Sequence[Node],
     them leaves its course.
     """
     changes = reduce(np.minimum, (left.until, right.until, _meet(left, right, nodes, scope)))
-    there = known(left.value) & known(right.value)
-    value = operated(operator, left.value, right.value)
-    return Course(value, np.where(there, changes, _missing_until((left, right))))
+    return Course(operated(operator, left.value, right.value), _while_known(changes, (left, right)))
 
 
 def _meet(left: Course, right: Course, nodes: Sequence[Node], scope: Scope) -> Instants:
@@ -235,13 +239,16 @@ def _within(node: Operation, scope: Scope) -> Course:
     moves = until.date_in_window(scope, found.value, cast("Window", window.value))
     moves = np.where(found.slope == 0, moves, until.tomorrow(scope))
     changes = np.where(known(found.value), np.minimum(found.until, moves), found.until)
-    return Course(value_of(node, scope), changes)
+    return Course(column(node, scope), changes)
 
 
-def _missing_until(operands: Sequence[Course]) -> Instants:
-    """Until when one of them is missing."""
-    found: Instants = reduce(np.maximum, (np.where(known(operand.value), 0, operand.until) for operand in operands))
-    return found
+def _while_known(changes: Instants, operands: Sequence[Course]) -> Instants:
+    """These instants where no operand is missing; else until when one of them is."""
+    there = [known(operand.value) for operand in operands]
+    if all(each.all() for each in there):
+        return changes
+    parts = (np.where(each, 0, operand.until) for each, operand in zip(there, operands, strict=True))
+    return np.where(reduce(np.logical_and, there), changes, reduce(np.maximum, parts))
 
 
 # Arithmetic.
@@ -249,12 +256,12 @@ def _missing_until(operands: Sequence[Course]) -> Instants:
 
 def _calculated(operator: str, value: Column, operands: Sequence[Course], scope: Scope) -> Course:
     """While an operand is missing the result is; else it grows evenly, or is looked at again tomorrow."""
-    there = reduce(np.logical_and, (known(operand.value) for operand in operands))
     slope = _SLOPES[operator](*operands)
     even = ~np.isnan(slope)
     first = reduce(np.minimum, (operand.until for operand in operands))
     changes = np.where(even, first, np.minimum(first, until.tomorrow(scope)))
-    return Course(value, np.where(there, changes, _missing_until(operands)), np.where(there & even, slope, 0))
+    there = reduce(np.logical_and, (known(operand.value) for operand in operands))
+    return Course(value, _while_known(changes, operands), np.where(there & even, slope, 0))
 
 
 def _of_either(left: Course, right: Course) -> Column:

@@ -7,7 +7,7 @@ comparison with it is false. What is not finite (a division by zero) is missing 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial, reduce
+from functools import reduce
 from typing import cast
 
 import numpy as np
@@ -16,7 +16,7 @@ from syncd.calendar import Span, Window, whole_days
 from syncd.lifecycle.columns import Need
 from syncd.rules.names import NAMES
 from syncd.rules.scope import Column, Flags, Scope
-from syncd.rules.tree import MINUS, Literal, Node, Operation, calls, children
+from syncd.rules.tree import MINUS, QUESTIONS, Call, Literal, Node, Operation, calls
 
 
 def needs_of(*trees: Node) -> frozenset[Need]:
@@ -27,23 +27,32 @@ def needs_of(*trees: Node) -> frozenset[Need]:
 def value_of(node: Node, scope: Scope) -> Column:
     """One value for each customer of the scope's batch."""
     with np.errstate(all="ignore"):
-        return np.broadcast_to(_value(node, scope), len(scope.batch))
+        found = column(node, scope)
+    return found if found.shape else np.broadcast_to(found, len(scope.batch))
 
 
-def _value(node: Node, scope: Scope) -> Column:
+def column(node: Node, scope: Scope) -> Column:
+    """The same, or one value for all; what numpy warns of is the caller's to ignore.
+
+    What several rules ask is answered once.
+    """
     if isinstance(node, Literal):
         return _literal(node, scope.today)
+    if isinstance(node, Call) or node.operator in QUESTIONS:
+        return scope.once(node, lambda: _worked_out(node, scope))
+    return _worked_out(node, scope)
+
+
+def _worked_out(node: Call | Operation, scope: Scope) -> Column:
     if isinstance(node, Operation):
         if node.operator == "within":
             return _within(node, scope)
-        return operated(node.operator, *(_value(operand, scope) for operand in node.operands))
+        return operated(node.operator, *(column(operand, scope) for operand in node.operands))
     name = NAMES[node.name]
     if name.of_audience:
         return np.array(scope.figure(str(node)))
     assert name.value is not None, "what is not of the audience is of each customer"
-    if not children(node):
-        return scope.once((node.name, *node.arguments), partial(name.value, scope, *node.arguments))
-    return name.value(scope, *(_value(each, scope) if isinstance(each, Node) else each for each in node.arguments))
+    return name.value(scope, *(column(each, scope) if isinstance(each, Node) else each for each in node.arguments))
 
 
 def operated(operator: str, *operands: Column) -> Column:
@@ -62,7 +71,7 @@ def _within(node: Operation, scope: Scope) -> Flags:
     date, window = node.operands
     assert isinstance(window, Literal)
     first, last = whole_days(cast("Window", window.value), scope.today)
-    return _between(_value(date, scope), np.array(first), np.array(last))
+    return _between(column(date, scope), np.array(first), np.array(last))
 
 
 def known(column: Column) -> Flags:

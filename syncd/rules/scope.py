@@ -6,12 +6,12 @@ A metric of a window is measured once, however many rules ask for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from syncd.calendar import DAY_SECONDS, Span, Window, date_of, in_year, local_days, midnight, yearly_day
+from syncd.calendar import DAY_SECONDS, Span, Window, date_of, in_year, local_days, midnight, window_days, yearly_day
 from syncd.lifecycle import buying, gaps, metrics, products
 from syncd.lifecycle.columns import NO_DAY, Batch, Days, Instants, Need
 from syncd.model import CART_DAYS
@@ -20,6 +20,7 @@ from syncd.model import CART_DAYS
 # major units), texts with "" for missing, booleans.
 Column = NDArray[Any]
 Flags = NDArray[np.bool_]
+T = TypeVar("T")
 
 # Under this text the audience's typical order gap is handed in. No rule has it, so it collides with no figure.
 TYPICAL_GAP = "typical gap"
@@ -53,33 +54,34 @@ class Scope:
         self.until: dict[str, Instants] = {}
         self.figures = figures
         self._unit: int = 10**batch.currency_exponent  # minor units in a major one
-        self._found: dict[Hashable, NDArray[Any]] = {}
+        self._found: dict[Hashable, Any] = {}
 
     def orders(self, window: Window) -> NDArray[np.int64]:
         """How many orders each customer placed in the window."""
-        return self._measured(metrics.orders, window)
+        begin, end = self._within(window)
+        return end - begin
 
     def units(self, window: Window) -> NDArray[np.int64]:
         """How many pieces each customer bought in the window."""
-        return self._measured(products.units, window)
+        return self._total("units", lambda: products.units(self.batch), window)
 
     def spend(self, window: Window) -> Column:
         """What each customer spent in the window."""
-        return self._measured(metrics.spend_minor, window) / self._unit
+        return self._total("spend", lambda: self.batch.order_minor, window) / self._unit
 
     def average_order(self, window: Window) -> Column:
         """What an order in the window was worth; missing where there is none."""
         # One division, so that the result is the number nearest to the true one.
-        count = self.orders(window)
-        return np.where(count, self._measured(metrics.spend_minor, window) / (count * self._unit), np.nan)
+        count, minor = self.orders(window), self._total("spend", lambda: self.batch.order_minor, window)
+        return np.where(count, minor / (count * self._unit), np.nan)
 
     def first_order(self) -> Column:
         """The day of the first order."""
-        return _known(metrics.first_day(self.batch, self.today))
+        return _known(self._first_day())
 
     def last_order(self) -> Column:
         """The day of the last order."""
-        return _known(metrics.last_day(self.batch, self.today))
+        return self.once("last order", lambda: _known(metrics.last_day(self.batch, self.today)))
 
     def signup(self) -> Column:
         """The day of the signup."""
@@ -91,38 +93,43 @@ class Scope:
 
     def bought(self, sort: str, text: str, window: Window) -> Flags:
         """Whether each customer bought this category, product or sku in the window."""
-        lines = products.lines_with(products.items_of(self.batch), sort, text)
-        return products.bought(self.batch, lines, window, self.today)
+        return self._total(("bought", sort, text), lambda: products.orders_with(self.batch, sort, text), window) > 0
 
     def last_product(self) -> Column:
         """What of the last order was worth most."""
-        return self._titled("last product", lambda: products.last_title(self.batch, self.today))
+        return products.items_of(self.batch).texts[self._last_title()]
 
     def matching_product(self) -> Column:
         """What is bought together with the last product, where the customer never bought it."""
         assert self.batch.companions is not None, "the batch was read without companions"
-        matching = [self.batch.companions.get(title, "") for title in self.last_product().tolist()]
-        offered = np.array(matching, object)
-        return np.where(products.bought_title(self.batch, offered, self.today), "", offered)
+        texts, last = products.items_of(self.batch).texts, self._last_title()
+        titles = np.flatnonzero(np.bincount(last))
+        offered, codes = np.full(len(texts), "", object), np.zeros(len(texts), np.int64)
+        offered[titles] = [self.batch.companions.get(title, "") for title in texts[titles].tolist()]
+        code_of = dict(zip(texts.tolist(), range(len(texts)), strict=True))
+        codes[titles] = [code_of.get(title, 0) for title in offered[titles].tolist()]
+        return np.where(products.bought_title(self.batch, codes[last], self.today), "", offered[last])
 
     def favourite_product(self) -> Column:
         """What is in most orders."""
-        titles = products.items_of(self.batch).title
-        return self._titled("favourite product", lambda: products.favourite(self.batch, titles, self.today))
+        items = products.items_of(self.batch)
+        return items.texts[products.favourite(self.batch, items.title, self.today)]
 
     def favourite_category(self) -> Column:
         """Of what there is something in most orders."""
-        categories = products.items_of(self.batch).category
-        return self._titled("favourite category", lambda: products.favourite(self.batch, categories, self.today))
+        items = products.items_of(self.batch)
+        return items.texts[products.favourite(self.batch, items.category, self.today)]
 
     def wishes(self) -> Column:
         """How many products are on each wish list."""
-        return np.array([len(titles) for titles in self.column("wishes").tolist()], np.float64)
+        return np.fromiter(map(len, self.column("wishes")), np.float64, len(self.batch))
 
     def wished_product(self) -> Column:
         """The latest wish whose title is known."""
-        latest = [next(filter(None, titles), "") for titles in self.column("wishes").tolist()]
-        return np.array(latest, object)
+        found, wishes = np.full(len(self.batch), "", object), self.column("wishes")
+        for at in np.flatnonzero(wishes.astype(bool)).tolist():
+            found[at] = next(filter(None, wishes[at]), "")
+        return found
 
     def shop_tag(self, text: str) -> Flags:
         """Who has this tag in a shop."""
@@ -141,7 +148,7 @@ class Scope:
 
     def anniversary(self) -> Column:
         """The day of this year on which the first order's date returns; missing in the year of the first order."""
-        first, year = metrics.first_day(self.batch, self.today), date_of(self.today).year
+        first, year = self._first_day(), date_of(self.today).year
         returns = yearly_day(np.where(first == NO_DAY, self.today, first), year)
         return np.where((first != NO_DAY) & (first < returns), returns, np.nan)
 
@@ -198,17 +205,30 @@ class Scope:
         value = self.figures[text]
         return np.nan if value is None else value
 
-    def _measured(self, metric: Callable[[Batch, Window, int], NDArray[np.int64]], window: Window) -> NDArray[np.int64]:
-        return self.once((metric, window), lambda: metric(self.batch, window, self.today))
+    def _within(self, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """For each customer the positions of their first order in the window, and just behind their last one."""
+        first, last = window_days(window, self.today)
+        return self.behind(first - 1), self.behind(last)
 
-    def _titled(self, name: str, codes: Callable[[], NDArray[np.int64]]) -> Column:
-        return self.once(name, lambda: products.items_of(self.batch).texts[codes()])
+    def _total(self, what: Hashable, values: Callable[[], NDArray[Any]], window: Window) -> NDArray[np.int64]:
+        """Of one value an order, the sum over each customer's orders in the window."""
+        so_far = self.once(("so far", what), lambda: metrics.running(values()))
+        begin, end = self._within(window)
+        return so_far[end] - so_far[begin]
 
-    def once(self, key: Hashable, work_out: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    def _first_day(self) -> Days:
+        return self.once("first day", lambda: metrics.first_day(self.batch, self.today))
+
+    def _last_title(self) -> NDArray[np.int64]:
+        return self.once("last title", lambda: products.last_title(self.batch, self.today))
+
+    def once(self, key: Hashable, work_out: Callable[[], T]) -> T:
         """What is found under the key, worked out the first time."""
-        if key not in self._found:
-            self._found[key] = work_out()
-        return self._found[key]
+        try:
+            found: T = self._found[key]
+        except KeyError:
+            found = self._found[key] = work_out()
+        return found
 
 
 def _known(days: Days) -> Column:

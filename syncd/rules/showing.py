@@ -6,13 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from syncd.calendar import DAY_SECONDS, FIRST_DAY, LAST_DAY
+from syncd.calendar import DAY_SECONDS, FIRST_DAY, LAST_DAY, day_by_day
 from syncd.rules.kinds import Kind
 from syncd.rules.scope import Column
 
 # More would show how computers calculate: 0.1 + 0.2.
 NUMBER_DECIMALS = 6
+# Below it every whole number has a float of its own.
+_EXACT = 2**53
 
 
 def shown(column: Column, kind: Kind, currency_exponent: int) -> list[Any]:
@@ -44,12 +47,23 @@ def _hours(days: Column) -> Column:
     return hours
 
 
+def _numbers(numbers: Column) -> Any:
+    """Whole ones as ints."""
+    if np.all((numbers == np.trunc(numbers)) & (np.abs(numbers) < _EXACT)):
+        return numbers.astype(np.int64)
+    return [int(number) if number.is_integer() else number for number in numbers.tolist()]
+
+
+def _dates(days: NDArray[np.int64]) -> NDArray[Any]:
+    return np.datetime_as_string(days.astype("datetime64[D]")).astype(object)
+
+
 # From a column without missing values.
 _WRITERS: dict[Kind, Callable[[Column], Any]] = {
     Kind.MONEY: lambda amounts: amounts,
-    Kind.NUMBER: lambda numbers: [int(number) if number.is_integer() else number for number in numbers.tolist()],
+    Kind.NUMBER: _numbers,
     Kind.DAYS: lambda days: days.astype(np.int64),
     Kind.AGE: lambda days: days.astype(np.int64),
     Kind.ELAPSED: lambda hours: hours,
-    Kind.DATE: lambda days: np.datetime_as_string(days.astype("datetime64[D]")),
+    Kind.DATE: lambda days: day_by_day(days.astype(np.int64), _dates),
 }

@@ -1,13 +1,14 @@
 """The tree of a rule: one meaning, read alike by evaluation, figures and explanation.
 
 A node knows where it stands in the text (`span`) and what it measures (`kind`); `str(node)` is its
-canonical text, which parses to the same tree. It knows nothing of customers.
+canonical text, which parses to the same tree. Two nodes are equal if they mean the same, wherever they stand.
+It knows nothing of customers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from syncd.calendar import Window
 from syncd.rules.faults import Extent
@@ -16,6 +17,8 @@ from syncd.rules.kinds import Kind
 # The operator of `-x`: not to be mistaken for that of `x - y`.
 MINUS = "unary minus"
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
+# What asks something of values; `and`, `or` and `not` join the answers.
+QUESTIONS = (*COMPARISONS, "between", "within")
 
 # The words that are operators.
 WORDS = ("and", "or", "not", "between", "within")
@@ -37,8 +40,8 @@ TIGHTEST = 8
 class Literal:
     """A number, a date (as its day), a text, a length of time or a window, and how it is written."""
 
-    span: Extent
-    kind: Kind
+    span: Extent = field(compare=False)
+    kind: Kind = field(compare=False)  # follows from the rest
     value: float | str | Window
     text: str
 
@@ -61,8 +64,8 @@ class Thing:
 class Call:
     """A name of the language, with what stands in its parentheses."""
 
-    span: Extent
-    kind: Kind
+    span: Extent = field(compare=False)
+    kind: Kind = field(compare=False)  # follows from the rest
     name: str
     arguments: tuple[Argument, ...] = ()
 
@@ -74,8 +77,8 @@ class Call:
 class Operation:
     """An operator and its operands: two or more for `and` and `or`, three for `between`."""
 
-    span: Extent
-    kind: Kind
+    span: Extent = field(compare=False)
+    kind: Kind = field(compare=False)  # follows from the rest
     operator: str
     operands: tuple[Node, ...]
 

@@ -54,9 +54,11 @@ def of_window(scope: Scope, *arguments: object) -> Instants:
 
 def on_day(scope: Scope, days: Column) -> Instants:
     """The first instant of each of these local days; FOREVER where one is missing or begun."""
+    days = np.asarray(days)
     lies_ahead = days > scope.today  # false where it is missing
-    ahead = np.where(lies_ahead, days, 0).astype(np.int64)
-    return np.where(lies_ahead, midnights(ahead, scope.batch.zone), FOREVER)
+    begins = np.full(lies_ahead.shape, FOREVER, np.int64)
+    begins[lies_ahead] = midnights(days[lies_ahead].astype(np.int64), scope.batch.zone)
+    return begins
 
 
 def settles(scope: Scope, seconds: int) -> Instants:
@@ -72,7 +74,7 @@ def cart_ends(scope: Scope) -> Instants:
 
 def date_in_window(scope: Scope, dates: Column, window: Window) -> Instants:
     """When each of these dates comes to lie within the window of the day, or lies there no more."""
-    days = np.where(np.isnan(dates), 0, dates).astype(np.int64)
+    days = np.where(np.isnan(dates), scope.today, dates).astype(np.int64)
     match window:
         case Span():
             begins, ends = days, window.after(days)
@@ -94,9 +96,9 @@ def _first_to_leave(scope: Scope, window: Span) -> Instants:
     batch = scope.batch
     oldest = scope.behind(window.before(scope.today))
     within = oldest < scope.behind(scope.today)
-    days = np.zeros(len(batch), np.int64)
-    days[within] = window.after(batch.order_day[oldest[within]])
-    return np.where(within, midnights(days, batch.zone), FOREVER)
+    leaves = np.full(len(batch), FOREVER, np.int64)
+    leaves[within] = midnights(window.after(batch.order_day[oldest[within]]), batch.zone)
+    return leaves
 
 
 def _ordered(scope: Scope, window: Window) -> Flags:
