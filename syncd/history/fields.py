@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from syncd.rules import Saying
 
 Value = str | int | float
 
 # Mailchimp cuts or refuses what is longer.
 TEXT_BYTES = 255
+
+# In place of the hash of what fields say: they were not made from that.
+AS_KNOWN = -1
+
+_json = msgspec.json.Encoder(order="sorted")
 
 
 def canonical_fields(fields: Mapping[str, Value]) -> str:
@@ -17,8 +30,19 @@ def canonical_fields(fields: Mapping[str, Value]) -> str:
     A field that is empty is the same as one that was never set, 12.0 is 12, and a text ends where the
     service would cut it: it tells none of them apart.
     """
-    filled = {name: _plain(value) for name, value in fields.items() if value != ""}
-    return json.dumps(filled, sort_keys=True, separators=(",", ":")) if filled else ""
+    return _spelled({name: _plain(value) for name, value in fields.items() if value != ""})
+
+
+def canonical_texts(sayings: Sequence[Saying], places: NDArray[np.int64]) -> list[str]:
+    """The same for what the fields say of each of the customers at these places."""
+    names = [one.name for one in sayings]
+    columns = [map(_plain, one.values(places)) for one in sayings]
+    rows = zip(*columns, strict=True) if columns else [()] * len(places)
+    return [_spelled({name: value for name, value in zip(names, row, strict=True) if value != ""}) for row in rows]
+
+
+def _spelled(plain: Mapping[str, Value]) -> str:
+    return _json.encode(plain).decode() if plain else ""
 
 
 def _plain(value: Value) -> Value:

@@ -6,7 +6,7 @@ the e-mail service.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, text, update
 from syncd.errors import UserError
 from syncd.history import occasions
 from syncd.history.database import among, put
+from syncd.history.fields import AS_KNOWN
 from syncd.history.people import mark_news
 from syncd.history.reading import fetch
 from syncd.history.schema import audiences, customers, figures, members, memberships, news, segments, standings
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from syncd.history.database import History
     from syncd.history.departures import Departure
-    from syncd.history.occasions import Watch
     from syncd.rules import Playbook
 
 MAX_BITS = 62
@@ -126,42 +126,6 @@ def people(db: Connection, audience: str, ids: Sequence[int]) -> dict[int, Perso
     return {row[0]: Person(*row) for row in fetch(db, query.where(among(db, customers.c.id, ids)))}
 
 
-def store_judgement(
-    history: History,
-    audience: str,
-    judged: Iterable[tuple[Person, int, int, str, int | None]],
-    ids: Sequence[int],
-    now: int,
-    watch: Watch | None = None,
-) -> tuple[int, int]:
-    """Afterwards these people stand where they were judged to, what `watch` looks out for is written down, and
-    their news are dealt with; one transaction.
-
-    `judged`: (person as it was, segments, wanted tags, wanted fields, when the person is due; None: never).
-    Returns how many joined and left.
-    """
-    rows, joins, leaves = [], [], []
-    for person, bits, *rest in judged:
-        if (bits, *rest) == (person.segments, person.wanted_tags, person.wanted_fields, person.next_due_at):
-            continue
-        key = {"audience": audience, "customer_id": person.customer_id}
-        rows.append((audience, person.customer_id, bits, *rest))
-        joins += [{**key, "bit": bit, "since_at": now} for bit in _each(bits & ~person.segments)]
-        leaves += [
-            {"a": audience, "c": person.customer_id, "b": bit, "now": now} for bit in _each(person.segments & ~bits)
-        ]
-    with history.begin() as db:
-        put(db, standings, (*_STAND, "next_due_at"), rows)
-        if leaves:
-            db.execute(_CLOSE, leaves)
-        if joins:
-            db.execute(insert(memberships), joins)
-        if watch:
-            occasions.record(db, watch, ids, now)
-        clear_news(db, audience, ids)
-    return len(joins), len(leaves)
-
-
 def store_departures(history: History, audience: str, found: Sequence[Departure], now: int) -> None:
     """Afterwards exactly these people are leaving: they are in no segment, and nothing is wanted for them but
     what `Departure` says. Whoever goes on as somebody else stays where they were as that one. Who was leaving
@@ -178,7 +142,7 @@ def store_departures(history: History, audience: str, found: Sequence[Departure]
         row = (0, *kept, one.leaving, one.successor_id)
         was = (person.segments, person.wanted_tags, person.wanted_fields, *before.get(one.customer_id, ("", None)))
         if row != was:
-            rows.append((audience, one.customer_id, *row))
+            rows.append((audience, one.customer_id, *row, AS_KNOWN))
             if one.successor_id is not None:
                 heirs.append((one.customer_id, one.successor_id))
     back = before.keys() - known.keys()
@@ -187,7 +151,7 @@ def store_departures(history: History, audience: str, found: Sequence[Departure]
     waited -= {one.successor_id for one in found if one.leaving == "rename"}
     if rows or back:
         with history.begin() as db:
-            put(db, standings, (*_STAND, "leaving", "successor_id"), rows)
+            put(db, standings, _STAND, rows)
             for customer_id, successor_id in heirs:
                 _hand_on(db, audience, customer_id, successor_id)
             _close(db, audience, [row[1] for row in rows], now)
@@ -242,16 +206,9 @@ def _close(db: Connection, audience: str, ids: Sequence[int], now: int) -> None:
     db.execute(update(memberships).where(*staying, among(db, memberships.c.customer_id, ids)).values(until_at=now))
 
 
-_STAND = ("audience", "customer_id", "segments", "wanted_tags", "wanted_fields")
-_CLOSE = (
-    update(memberships)
-    .where(
-        memberships.c.audience == bindparam("a"),
-        memberships.c.customer_id == bindparam("c"),
-        memberships.c.bit == bindparam("b"),
-        memberships.c.until_at.is_(None),
-    )
-    .values(until_at=bindparam("now"))
+_STAND = (
+    *("audience", "customer_id", "segments", "wanted_tags", "wanted_fields"),
+    *("leaving", "successor_id", "wanted_fields_hash"),
 )
 
 
@@ -434,10 +391,3 @@ def _freeze(history: History, audience: str, day: int, values: Mapping[str, floa
         if values:
             rows = [{"audience": audience, "expression": e, "day": day, "value": v} for e, v in values.items()]
             db.execute(insert(figures), rows)
-
-
-def _each(bit_set: int) -> Iterator[int]:
-    while bit_set:
-        low = bit_set & -bit_set
-        yield low.bit_length() - 1
-        bit_set ^= low

@@ -14,7 +14,7 @@ from syncd.history import consents, people
 from syncd.history.consents import Statement
 from syncd.history.database import History, among, lock, put
 from syncd.history.derived import derive
-from syncd.history.fields import canonical_fields
+from syncd.history.fields import AS_KNOWN, canonical_fields
 from syncd.history.schema import audiences, members, standings
 from syncd.model import Consent, ConsentState, Member, MemberStatus, email_key
 
@@ -128,6 +128,7 @@ def _forget_old_addresses(db: Connection, audience: str, contacts: Mapping[str, 
                 known_fields="",
                 wanted_tags=0,
                 wanted_fields="",
+                wanted_fields_hash=AS_KNOWN,
                 leaving="",
                 successor_id=None,
                 refused=GAVE_UP,

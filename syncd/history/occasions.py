@@ -7,7 +7,7 @@ neither the rules behind them nor whom they are told to.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -101,21 +101,27 @@ def _occasions(db: Connection, audience: str) -> dict[str, tuple[str, int]]:
     return {row[0]: (row[1], row[2]) for row in db.execute(query.where(moments_in_use.c.audience == audience))}
 
 
-def record(db: Connection, watch: Watch, ids: Sequence[int], now: int) -> None:
-    """What happened to these customers by the judgement of `now`, and what they ordered or left since the last one,
-    is written down. In the caller's transaction, after the stays and before the news are dealt with.
+def record(db: Connection, watch: Watch, moved: Collection[int], with_news: Collection[int], now: int) -> None:
+    """What happened by the judgement of `now` to those who `moved` from segment to segment, and what those `with_news`
+    ordered or left since the last one, is written down. In the caller's transaction, after the stays and before the
+    news are dealt with.
     """
     for one in watch.moments:
-        match one.moment.on:
-            case "join":
-                found = _joined(db, watch.audience, one, ids, now)
-            case "leave":
-                found = _left(db, watch.audience, one, ids, now)
-            case "order":
-                found = _ordered(db, watch, one, ids, now)
-            case "cart":
-                found = _left_carts(db, watch, one, ids, now)
-        _store(db, watch.audience, one.moment, found)
+        concerned = with_news if one.moment.segment is None else moved
+        if concerned:
+            _store(db, watch.audience, one.moment, _found(db, watch, one, concerned, now))
+
+
+def _found(db: Connection, watch: Watch, one: Watched, ids: Collection[int], now: int) -> list[_Found]:
+    match one.moment.on:
+        case "join":
+            return _joined(db, watch.audience, one, ids, now)
+        case "leave":
+            return _left(db, watch.audience, one, ids, now)
+        case "order":
+            return _ordered(db, watch, one, ids, now)
+        case "cart":
+            return _left_carts(db, watch, one, ids, now)
 
 
 def episode_of(audience: str, name: str, key: str) -> str:
@@ -149,7 +155,7 @@ _RECORD = text(
 )
 
 
-def _joined(db: Connection, audience: str, one: Watched, ids: Sequence[int], now: int) -> list[_Found]:
+def _joined(db: Connection, audience: str, one: Watched, ids: Collection[int], now: int) -> list[_Found]:
     """Who began to stay at `now`, and does not merely go on under another tag."""
     ours = (memberships.c.audience == audience, among(db, memberships.c.customer_id, ids))
     began = (memberships.c.bit == one.bit, memberships.c.since_at == now)
@@ -159,7 +165,7 @@ def _joined(db: Connection, audience: str, one: Watched, ids: Sequence[int], now
     return [_Found(id_, f"{id_}/{since_at}", since_at) for id_, since_at in found if id_ not in goes_on]
 
 
-def _left(db: Connection, audience: str, one: Watched, ids: Sequence[int], now: int) -> list[_Found]:
+def _left(db: Connection, audience: str, one: Watched, ids: Collection[int], now: int) -> list[_Found]:
     """Whose stay ended at `now`, and does not go on under another tag."""
     after = memberships.alias()
     goes_on = (
@@ -177,7 +183,7 @@ def _left(db: Connection, audience: str, one: Watched, ids: Sequence[int], now: 
     return [_Found(id_, f"{id_}/{since_at}", now) for id_, since_at in db.execute(query)]
 
 
-def _ordered(db: Connection, watch: Watch, one: Watched, ids: Sequence[int], now: int) -> list[_Found]:
+def _ordered(db: Connection, watch: Watch, one: Watched, ids: Collection[int], now: int) -> list[_Found]:
     """The counted orders of those of whom there is news, placed since the moment is in use."""
     with_news = and_(news.c.customer_id == orders.c.customer_id, news.c.audience == watch.audience)
     query = select(*ORDER).join(news, with_news).where(among(db, news.c.customer_id, ids))
@@ -185,7 +191,7 @@ def _ordered(db: Connection, watch: Watch, one: Watched, ids: Sequence[int], now
     return [_Found(row.customer_id, key_of(row), row.placed_at) for row in counting(watch, db.execute(recent).all())]
 
 
-def _left_carts(db: Connection, watch: Watch, one: Watched, ids: Sequence[int], now: int) -> list[_Found]:
+def _left_carts(db: Connection, watch: Watch, one: Watched, ids: Collection[int], now: int) -> list[_Found]:
     """The open carts of those of whom there is news, touched since the moment is in use."""
     with_news = and_(news.c.customer_id == carts.c.customer_id, news.c.audience == watch.audience)
     query = (

@@ -17,7 +17,7 @@ from sqlalchemy import case, delete, func, insert, select, text, update
 from syncd.errors import UserError
 from syncd.history import telling
 from syncd.history.database import among
-from syncd.history.fields import canonical_fields
+from syncd.history.fields import AS_KNOWN, canonical_fields
 from syncd.history.people import mark_news
 from syncd.history.schema import audiences, customers, members, outbox, plans, standings, writes
 from syncd.history.telling import Told
@@ -328,7 +328,9 @@ def refuse(history: History, audience: str, refused: Iterable[tuple[Waiting, str
             db.execute(_LEFT_ALONE.where(*here, often).values(refused=PARKED + reason, refusals=0))
 
 
-_LEFT_ALONE = update(standings).values(wanted_tags=standings.c.known_tags, wanted_fields=standings.c.known_fields)
+_LEFT_ALONE = update(standings).values(
+    wanted_tags=standings.c.known_tags, wanted_fields=standings.c.known_fields, wanted_fields_hash=AS_KNOWN
+)
 
 
 def forgive(history: History, audience: str) -> None:

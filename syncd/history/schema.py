@@ -319,6 +319,9 @@ standings = Table(
     Column("known_tags", BigInteger, nullable=False, server_default="0"),
     Column("wanted_fields", Text, nullable=False, server_default=""),
     Column("known_fields", Text, nullable=False, server_default=""),
+    # Of what the rules said when `wanted_fields` was written; 0 where they said nothing, -1 where it was written
+    # from anything else. Whoever says the same again needs no text made of it.
+    Column("wanted_fields_hash", BigInteger, nullable=False, server_default="0"),
     # The service refused this person for good, and why: nothing is sent again until that changes.
     Column("refused", Text, nullable=False, server_default=""),
     # How often in a row it refused them for a reason that may pass.

@@ -5,7 +5,6 @@ Knows bit sets, fields and counts; knows neither the database, nor the e-mail se
 
 from syncd.plan.brake import Limits, Surroundings, reasons_to_hold
 from syncd.plan.diff import Occasion, Plan, Standing, Step, Tags, fields_to_set, make_plan, people_by_bit
-from syncd.plan.want import wanted_tags
 
 __all__ = [
     "Limits",
@@ -19,5 +18,4 @@ __all__ = [
     "make_plan",
     "people_by_bit",
     "reasons_to_hold",
-    "wanted_tags",
 ]

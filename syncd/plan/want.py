@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from enum import IntEnum
 from hashlib import blake2b
 
+import numpy as np
+from numpy.typing import NDArray
+
 from syncd.model import MemberStatus
+
+Numbers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 class Reach(IntEnum):
@@ -20,27 +26,26 @@ class Reach(IntEnum):
     FULL = 2
 
 
-def reach(status: str | None, *, consent: bool, creates: bool, refused: bool) -> Reach:
-    """How far a person with this member status (None: not in the audience) may be reached.
+# The states of people as numbers, for columns of many; STRANGER: whom the audience never had.
+STRANGER = 0
+STATUS = {status: number for number, status in enumerate(MemberStatus, start=1)}
+
+
+def reach(status: Numbers, consent: Flags, refused: Flags) -> Numbers:
+    """How far people with these states may be reached, each a `Reach`. `consent`: who may be made a member.
 
     Only subscribers, and people with stored consent whom the audience never knew, get tags. Everyone
     whom the service lists in another state is left as they are, except that an unsubscribe takes our
     tags away in the same cycle. Source: DESIGN §1, §4 "Consent".
     """
-    if refused:
-        return Reach.LEAVE
-    if status is None:
-        return Reach.FULL if consent and creates else Reach.LEAVE
-    if status == MemberStatus.SUBSCRIBED:
-        return Reach.FULL
-    return Reach.WITHDRAW if status == MemberStatus.UNSUBSCRIBED else Reach.LEAVE
+    full = (status == STATUS[MemberStatus.SUBSCRIBED]) | ((status == STRANGER) & consent)
+    withdraw = status == STATUS[MemberStatus.UNSUBSCRIBED]
+    return np.select([refused, full, withdraw], [Reach.LEAVE, Reach.FULL, Reach.WITHDRAW], Reach.LEAVE)
 
 
-def wanted_tags(segments: int, known: int, reach_: Reach, controls: int) -> int:
-    """The tags the person shall bear, as a bit set; `controls` are those withheld to measure their effect."""
-    if reach_ is Reach.FULL:
-        return segments & ~controls
-    return 0 if reach_ is Reach.WITHDRAW else known
+def wanted_tags(segments: Numbers, known: Numbers, reach_: Numbers, controls: Numbers) -> Numbers:
+    """The tags these people shall bear, as bit sets; `controls` are those withheld to measure their effect."""
+    return np.select([reach_ == Reach.FULL, reach_ == Reach.WITHDRAW], [segments & ~controls, 0], known)
 
 
 def control_bits(email: str, shares: Mapping[int, tuple[str, float]]) -> int:

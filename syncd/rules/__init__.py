@@ -3,7 +3,7 @@
 One expression is one tree, and every reading of it walks that tree. The order of the modules, each
 importing only those before it: faults, tokens, kinds, tree, scope, until, names (the table of
 functions), literals, check, parser, evaluation, figures, rhythm, chances, specs, playbook, showing,
-judgement, due, standings, missing, explanation. Pure: facts come in as columns (`lifecycle.columns.Batch`),
+saying, judgement, due, standings, missing, explanation. Pure: facts come in as columns (`lifecycle.columns.Batch`),
 `today` and the audience's figures as arguments.
 """
 
@@ -17,6 +17,7 @@ from syncd.rules.judgement import Judgement, evaluate, judge
 from syncd.rules.parser import parse, parse_rule
 from syncd.rules.playbook import TRIED, Playbook
 from syncd.rules.rhythm import Enough, Lack, lacking, rhythm_of, usual_in, why_unknown
+from syncd.rules.saying import Saying, hashes
 from syncd.rules.scope import TYPICAL_GAP
 from syncd.rules.specs import Field, FieldSpec, Moment, MomentSpec, Segment, SegmentSpec
 from syncd.rules.standings import When, standings
@@ -37,6 +38,7 @@ __all__ = [
     "Node",
     "Playbook",
     "RuleError",
+    "Saying",
     "Segment",
     "SegmentSpec",
     "When",
@@ -50,6 +52,7 @@ __all__ = [
     "figure_values",
     "figures_in",
     "figures_over",
+    "hashes",
     "judge",
     "lacking",
     "metrics_of",

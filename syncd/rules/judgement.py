@@ -19,22 +19,27 @@ from numpy.typing import NDArray
 from syncd.lifecycle.columns import Batch
 from syncd.rules.evaluation import value_of
 from syncd.rules.playbook import Playbook
+from syncd.rules.saying import Saying, saying
 from syncd.rules.scope import Flags, Scope
-from syncd.rules.showing import shown
 from syncd.rules.specs import Field, Segment
 from syncd.rules.tree import Node
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
-    """Of each customer of a batch: the bit set of their segments, and the fields, "" where missing.
+    """Of each customer of a batch: the bit set of their segments, and what the fields say.
 
     `scope` is what was looked at; who looks further at the same batch need not measure it again.
     """
 
     segments: NDArray[np.int64]
-    fields: dict[str, list[Any]]
+    sayings: tuple[Saying, ...]
     scope: Scope
+
+    @property
+    def fields(self) -> dict[str, list[Any]]:
+        """What each field says of everybody, "" where a value is missing."""
+        return {one.name: one.values() for one in self.sayings}
 
     @property
     def inside(self) -> dict[str, Flags]:
@@ -60,7 +65,7 @@ def judge(
     for segment in playbook.segments:
         bit = bits[segment.name]
         segments |= settle(segment, scope, bit).astype(np.int64) << bit
-    return Judgement(segments, {field.name: _filled(field, scope) for field in playbook.fields}, scope)
+    return Judgement(segments, tuple(_said(field, scope) for field in playbook.fields), scope)
 
 
 def evaluate(
@@ -96,7 +101,6 @@ def in_force(segment: Segment, scope: Scope) -> tuple[Node, Node | None]:
     return segment.when, segment.stay_while
 
 
-def _filled(field: Field, scope: Scope) -> list[Any]:
-    """A field as the e-mail service takes it."""
-    values = shown(value_of(field.value, scope), field.value.kind, scope.batch.currency_exponent)
-    return ["" if value is None else value for value in values]
+def _said(field: Field, scope: Scope) -> Saying:
+    kind = field.value.kind
+    return saying(field.name, value_of(field.value, scope), kind, scope.batch.currency_exponent)

@@ -24,20 +24,36 @@ def shown(column: Column, kind: Kind, currency_exponent: int) -> list[Any]:
     Amounts are floats in major units with the currency's decimals; whole numbers and days are ints;
     dates are `YYYY-MM-DD`. What has elapsed is in hours and tenths.
     """
-    if kind is Kind.BOOLEAN:
-        return list(column.tolist())
-    if kind is Kind.TEXT:
-        return [text or None for text in column.tolist()]
+    return written(rounded(column, kind, currency_exponent), kind)
+
+
+def rounded(column: Column, kind: Kind, currency_exponent: int) -> Column:
+    """The column with the decimals that are shown, and NaN where nothing can be; texts and truths as they are.
+
+    Where two of its values are the same, the same is shown.
+    """
+    if kind in (Kind.BOOLEAN, Kind.TEXT):
+        return column
     if kind is Kind.ELAPSED:
         column = _hours(column)
     decimals = {Kind.MONEY: currency_exponent, Kind.NUMBER: NUMBER_DECIMALS, Kind.ELAPSED: 1}.get(kind, 0)
     # Adding zero turns -0.0 into 0.0.
-    rounded = np.round(column, decimals) + 0.0
-    exists = np.isfinite(rounded)
+    found = np.round(column, decimals) + 0.0
+    exists = np.isfinite(found)
     if kind is Kind.DATE:
-        exists &= (rounded >= FIRST_DAY) & (rounded <= LAST_DAY)
+        exists &= (found >= FIRST_DAY) & (found <= LAST_DAY)
+    return np.where(exists, found, np.nan)
+
+
+def written(column: Column, kind: Kind) -> list[Any]:
+    """The values of a rounded column; see `shown`."""
+    if kind is Kind.BOOLEAN:
+        return list(column.tolist())
+    if kind is Kind.TEXT:
+        return [text or None for text in column.tolist()]
+    exists = ~np.isnan(column)
     values = np.full(len(column), None)
-    values[exists] = _WRITERS[kind](rounded[exists])
+    values[exists] = _WRITERS[kind](column[exists])
     return list(values.tolist())
 
 

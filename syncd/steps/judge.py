@@ -17,14 +17,15 @@ from syncd import __version__
 from syncd.calendar import midnight
 from syncd.history import ledger, outbox
 from syncd.history.consents import consent_of
-from syncd.history.fields import canonical_fields
+from syncd.history.fields import AS_KNOWN, canonical_texts
+from syncd.history.judged import Standings, Verdicts, standings_in, store, withheld
 from syncd.history.ledger import Person
 from syncd.history.occasions import take_into_use
 from syncd.history.shops import shop_row
-from syncd.lifecycle.columns import FOREVER, Batch
+from syncd.lifecycle.columns import Batch
 from syncd.plan import Tags
-from syncd.plan.want import Reach, control_bits, reach, wanted_tags
-from syncd.rules import Judgement, due_times
+from syncd.plan.want import STRANGER, Numbers, Reach, reach, wanted_tags
+from syncd.rules import Judgement, due_times, hashes
 from syncd.rules import judge as apply_rules
 from syncd.settings import Audience
 from syncd.steps.context import Context
@@ -107,13 +108,12 @@ def _stored(
         earliest = due_times(audience.playbook, judgement).earliest
         if end <= context.clock.now():
             earliest = np.minimum(earliest, end)
-        due_at = [None if at == FOREVER else at for at in earliest.tolist()]
-        verdicts = _verdicts(context, name, tags, batch, judgement)
-        rows = [(v.person, v.segments, v.tags, v.fields, at) for v, at in zip(verdicts, due_at, strict=True)]
-        more = ledger.store_judgement(context.history, name, rows, batch.customer.tolist(), context.clock.now(), watch)
-        people, joined, left = people + len(rows), joined + more[0], left + more[1]
+        before = stood(context, name, batch)
+        after = _verdicts(context, name, tags, before, judgement)
+        more = store(context.history, name, before, after, earliest, context.clock.now(), watch)
+        people, joined, left = people + len(batch), joined + more[0], left + more[1]
         gone.difference_update(batch.customer.tolist())
-        context.report(f"{name}: judging", len(rows))
+        context.report(f"{name}: judging", len(batch))
     ledger.forget(context.history, name, sorted(gone))
     return Judged(people, joined, left)
 
@@ -121,7 +121,15 @@ def _stored(
 def verdicts_as_of(context: Context, name: str, tags: Tags, today: int) -> Iterator[Verdict]:
     """How everybody would be judged on a local day, without storing anything; in the order of their ids."""
     for batch, judgement in judgements(context, name, tags, today, figures_on(context, name, today), None):
-        yield from _verdicts(context, name, tags, batch, judgement)
+        before = stood(context, name, batch)
+        after = _verdicts(context, name, tags, before, judgement)
+        rules_say = np.flatnonzero(after.said != AS_KNOWN)
+        fields = dict(zip(rules_say.tolist(), canonical_texts(after.sayings, rules_say), strict=True))
+        with context.history.read() as db:
+            people = ledger.people(db, name, batch.customer.tolist())
+        columns = (batch.customer.tolist(), after.segments.tolist(), after.wanted_tags.tolist())
+        for at, (id_, segments, wanted) in enumerate(zip(*columns, strict=True)):
+            yield Verdict(people[id_], segments, wanted, fields.get(at, people[id_].known_fields))
 
 
 def judgements(
@@ -139,45 +147,44 @@ def judgements(
         yield batch, apply_rules(audience.playbook, batch, today, figures, tags.bits, now)
 
 
-def _verdicts(context: Context, name: str, tags: Tags, batch: Batch, judgement: Judgement) -> Iterator[Verdict]:
-    columns = judgement.fields
-    for at, (segments, (person, reached, controls)) in enumerate(
-        zip(judgement.segments.tolist(), reached_in(context, name, tags, batch), strict=True)
-    ):
-        yield Verdict(
-            person,
-            segments,
-            wanted_tags(segments, person.known_tags, reached, controls),
-            canonical_fields({field: columns[field][at] for field in columns})
-            if reached is Reach.FULL
-            else person.known_fields,
-        )
-
-
-def reached_in(context: Context, name: str, tags: Tags, batch: Batch) -> Iterator[tuple[Person, Reach, int]]:
-    """Each customer of the batch, how far they may be reached, and the tags withheld from them (a bit set)."""
-    audience = context.settings.audiences[name]
-    ids = batch.customer.tolist()
+def stood(context: Context, name: str, batch: Batch) -> Standings:
+    """Where the customers of the batch stand by what was judged and confirmed last."""
     with context.history.read() as db:
-        people = ledger.people(db, name, ids)
-    strangers = [id_ for id_ in ids if people[id_].status is None]
-    consent = consent_of(context.history, strangers) if audience.create == "consented" else {}
-    # Under their address another contact is about to go on: none is made beside it.
-    awaited = ledger.successors(context.history, name) if strangers else set()
+        return standings_in(db, name, batch.customer)
+
+
+def _verdicts(context: Context, name: str, tags: Tags, before: Standings, judgement: Judgement) -> Verdicts:
+    reached = reaches(context, name, before)
+    controls = controls_of(context, name, tags, before.customer, np.where(reached == Reach.FULL, judgement.segments, 0))
+    return Verdicts(
+        judgement.segments,
+        wanted_tags(judgement.segments, before.known_tags, reached, controls),
+        np.where(reached == Reach.FULL, hashes(judgement.sayings, len(before.customer)), AS_KNOWN),
+        judgement.sayings,
+    )
+
+
+def reaches(context: Context, name: str, people: Standings) -> Numbers:
+    """How far each of these people may be reached, as a `Reach`."""
+    consent = np.zeros(len(people.customer), bool)
+    if context.settings.audiences[name].create == "consented":
+        strangers = people.customer[people.status == STRANGER].tolist()
+        given = {id_ for id_, given in consent_of(context.history, strangers).items() if given}
+        # Under their address another contact is about to go on: none is made beside it.
+        given -= ledger.successors(context.history, name) if given else set()
+        consent = np.isin(people.customer, [*given])
+    return reach(people.status, consent, people.refused)
+
+
+def controls_of(context: Context, name: str, tags: Tags, ids: Numbers, segments: Numbers) -> Numbers:
+    """The tags withheld from each customer who is in these segments, to measure their effect; as bit sets."""
     shares = {
         tags.bits[segment.name]: (segment.name, segment.control)
-        for segment in audience.playbook.segments
+        for segment in context.settings.audiences[name].playbook.segments
         if segment.control
     }
-    for id_ in ids:
-        person = people[id_]
-        reached = reach(
-            person.status,
-            consent=consent.get(id_, False) and id_ not in awaited,
-            creates=audience.create == "consented",
-            refused=bool(person.refused),
-        )
-        yield person, reached, control_bits(person.email, shares) if shares else 0
+    with context.history.read() as db:
+        return withheld(db, ids, segments, shares)
 
 
 def stale_shops(context: Context, audience: Audience) -> list[str]:

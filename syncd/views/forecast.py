@@ -26,7 +26,7 @@ from syncd.plan.want import Reach
 from syncd.rules import When, standings
 from syncd.steps.context import Context
 from syncd.steps.figures import columns_of, figures_on, moment_in
-from syncd.steps.judge import reached_in
+from syncd.steps.judge import controls_of, reaches, stood
 from syncd.views.common import tags_of
 
 MAX_DAYS = 366
@@ -121,12 +121,11 @@ def _courses(context: Context, name: str, tags: Tags, today: int, days: int) -> 
     for batch in columns_of(context, name, today, None, playbook.needs):
         people += len(batch)
         # Everything that the tag needs besides the segment; afterwards only the calendar moves.
-        reached = [
-            (~controls if far is Reach.FULL else 0) for _, far, controls in reached_in(context, name, tags, batch)
-        ]
+        full = np.where(reaches(context, name, stood(context, name, batch)) == Reach.FULL, -1, 0)
+        reached = full & ~controls_of(context, name, tags, batch.customer, full)
         bearing = _of(known, batch) if is_now else None
         stands = standings(playbook, batch, tags.bits, ahead)
-        _follow(courses, tags.bits, stands, np.array(reached, np.int64), bearing)
+        _follow(courses, tags.bits, stands, reached, bearing)
         context.report(f"{name}: looking ahead", len(batch))
     if not people:
         raise UserError(f"nobody is known in audience {name} yet", hint="run `syncd backfill` first")

@@ -32,7 +32,7 @@ from syncd.rules import judge as judge_rules
 from syncd.settings import load
 from syncd.steps.context import Context, Stopped
 from syncd.steps.figures import Figures, columns_of, figures_on
-from syncd.steps.judge import Judged, judge, reached_in
+from syncd.steps.judge import Judged, judge, reaches, stood
 from syncd.views import segments
 from tests.integration.history_records import customer, member, order, rows, take
 from tests.unit.random_rules import Author
@@ -78,7 +78,7 @@ class World:
     random: Random
     clock: Clock = field(default_factory=Clock)
     orders: dict[str, Order] = field(default_factory=dict)
-    read: list[tuple[Batch, list[Reach]]] | None = None
+    read: list[tuple[Batch, list[int]]] | None = None
 
     def __post_init__(self) -> None:
         self.zone = self.random.choice(ZONES)
@@ -99,12 +99,12 @@ class World:
     def judged(self) -> Judged:
         return judge(self.context, "main", self.tags())
 
-    def everybody(self) -> list[tuple[Batch, list[Reach]]]:
+    def everybody(self) -> list[tuple[Batch, list[int]]]:
         """The facts of everybody; they are read anew only after something happened."""
         if self.read is None:
-            today, tags = self.context.today(self.context.settings.audiences["main"]), self.tags()
+            today = self.context.today(self.context.settings.audiences["main"])
             self.read = [
-                (batch, [far for _, far, _ in reached_in(self.context, "main", tags, batch)])
+                (batch, reaches(self.context, "main", stood(self.context, "main", batch)).tolist())
                 for batch in columns_of(self.context, "main", today, None)
             ]
         return self.read
@@ -214,7 +214,7 @@ def audited(world: World, figures: Figures) -> None:
     """Everybody stands and is described as if all were judged now."""
     found = {row[0]: row[1:] for row in rows(world.history, standings, "customer_id", "segments", "wanted_fields")}
     playbook, today = world.context.settings.audiences["main"].playbook, local_day(world.clock.instant, world.zone)
-    for batch, reaches in world.everybody():
+    for batch, reached in world.everybody():
         stored = [found.get(id_, (0, "")) for id_ in batch.customer.tolist()]
         batch = replace(batch, was_in=np.array([segments for segments, _ in stored], np.int64))
         audit = judge_rules(playbook, batch, today, figures, world.tags().bits, world.clock.instant)
@@ -222,8 +222,8 @@ def audited(world: World, figures: Figures) -> None:
         told = [
             canonical_fields({name: values[at] for name, values in audit.fields.items()}) for at in range(len(batch))
         ]
-        assert [one for one, far in zip(told, reaches, strict=True) if far is Reach.FULL] == [
-            fields for (_, fields), far in zip(stored, reaches, strict=True) if far is Reach.FULL
+        assert [one for one, far in zip(told, reached, strict=True) if far == Reach.FULL] == [
+            fields for (_, fields), far in zip(stored, reached, strict=True) if far == Reach.FULL
         ], date_of(today)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,9 +21,8 @@ from syncd.plan import (
     make_plan,
     people_by_bit,
     reasons_to_hold,
-    wanted_tags,
 )
-from syncd.plan.want import Reach, control_bits, reach
+from syncd.plan.want import STATUS, STRANGER, Reach, control_bits, reach, wanted_tags
 
 LOYAL, LAPSED, GONE = 0, 1, 2
 TAGS = Tags(
@@ -180,35 +180,37 @@ def test_only_fields_whose_value_differs_are_set(wanted: str, known: str, to_set
 
 
 @pytest.mark.parametrize(
-    ("status", "consent", "creates", "refused", "expected"),
+    ("status", "consent", "refused", "expected"),
     [
-        (MemberStatus.SUBSCRIBED, False, True, False, Reach.FULL),
-        (MemberStatus.SUBSCRIBED, True, True, True, Reach.LEAVE),
-        (MemberStatus.UNSUBSCRIBED, True, True, False, Reach.WITHDRAW),
-        (MemberStatus.CLEANED, True, True, False, Reach.LEAVE),
-        (MemberStatus.PENDING, True, True, False, Reach.LEAVE),
-        (MemberStatus.TRANSACTIONAL, True, True, False, Reach.LEAVE),
-        (MemberStatus.ARCHIVED, True, True, False, Reach.LEAVE),
-        (None, True, True, False, Reach.FULL),
-        (None, True, False, False, Reach.LEAVE),
-        (None, False, True, False, Reach.LEAVE),
+        (MemberStatus.SUBSCRIBED, False, False, Reach.FULL),
+        (MemberStatus.SUBSCRIBED, True, True, Reach.LEAVE),
+        (MemberStatus.UNSUBSCRIBED, True, False, Reach.WITHDRAW),
+        (MemberStatus.UNSUBSCRIBED, True, True, Reach.LEAVE),
+        (MemberStatus.CLEANED, True, False, Reach.LEAVE),
+        (MemberStatus.PENDING, True, False, Reach.LEAVE),
+        (MemberStatus.TRANSACTIONAL, True, False, Reach.LEAVE),
+        (MemberStatus.ARCHIVED, True, False, Reach.LEAVE),
+        (None, True, False, Reach.FULL),
+        (None, True, True, Reach.LEAVE),
+        (None, False, False, Reach.LEAVE),
     ],
 )
 def test_only_subscribers_and_consenting_strangers_get_tags(
-    status: str | None, consent: bool, creates: bool, refused: bool, expected: Reach
+    status: MemberStatus | None, consent: bool, refused: bool, expected: Reach
 ) -> None:
-    assert reach(status, consent=consent, creates=creates, refused=refused) is expected
+    number = STRANGER if status is None else STATUS[status]
+    assert reach(np.array([number]), np.array([consent]), np.array([refused])).tolist() == [expected]
 
 
 def test_an_unsubscribe_takes_our_tags_away_and_other_states_are_left_alone() -> None:
-    assert wanted_tags(0b11, 0b01, Reach.WITHDRAW, 0) == 0
-    assert wanted_tags(0b11, 0b01, Reach.LEAVE, 0) == 0b01
-    assert wanted_tags(0b11, 0b01, Reach.FULL, 0) == 0b11
+    everybody = (np.full(3, 0b11), np.full(3, 0b01), np.array([Reach.WITHDRAW, Reach.LEAVE, Reach.FULL]))
+    assert wanted_tags(*everybody, np.zeros(3, np.int64)).tolist() == [0, 0b01, 0b11]
+    assert wanted_tags(*everybody, np.full(3, 0b10)).tolist() == [0, 0b01, 0b01]
 
 
 def test_a_control_group_is_withheld_the_tag_in_its_share_and_for_ever() -> None:
     people = [f"p{i}@example.com" for i in range(4_000)]
-    held = [p for p in people if wanted_tags(1, 0, Reach.FULL, control_bits(p, {0: ("loyal", 10.0)})) == 0]
+    held = [p for p in people if control_bits(p, {0: ("loyal", 10.0)})]
     assert 320 < len(held) < 480
     assert held == [p for p in people if control_bits(p, {0: ("loyal", 10.0), 1: ("vip", 50.0)}) & 1]
     assert not any(control_bits(p, {0: ("loyal", 0.0)}) for p in people)

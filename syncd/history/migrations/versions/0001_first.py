@@ -442,6 +442,7 @@ def upgrade() -> None:
         sa.Column("known_tags", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("wanted_fields", sa.Text(), server_default="", nullable=False),
         sa.Column("known_fields", sa.Text(), server_default="", nullable=False),
+        sa.Column("wanted_fields_hash", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("refused", sa.Text(), server_default="", nullable=False),
         sa.Column("refusals", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("leaving", sa.String(length=64), server_default="", nullable=False),
