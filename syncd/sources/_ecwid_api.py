@@ -6,8 +6,8 @@ means is `_ecwid_wire`'s. Source: docs.ecwid.com, REST API: authorization, rate 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from itertools import cycle
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain, cycle
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from syncd.errors import ConnectionBlocked, RecordError, SyncdError, TransientEr
 from syncd.http import Http, Reply
 from syncd.model import Rejected
 from syncd.sources import _ecwid_wire as wire
+from syncd.sources._ahead import Each
 from syncd.sources._budgets import Sleep, SlidingWindow
 from syncd.sources._records import Reader, decode
 from syncd.sources._refusals import NotAllowed, NotInPlan, impostor
@@ -28,6 +29,8 @@ FEWEST_ROWS = 2
 # cover what the way of the first and of the last call may differ.
 CALLS = 600
 PER_SECONDS = 62.0
+# A window with more rows is read in halves.
+MOST_ROWS = 40 * PAGE_ROWS
 # How often a window that changes under our eyes is read anew before it is cut in two.
 TRIES = 2
 # A token that was refused is tried again after so long, in case it was made good over there. Not sooner: from 600
@@ -171,40 +174,60 @@ class Api:
             if len(names) >= page.total or len(names) == before:
                 return names
 
-    def rows(self, what: List, window: Window) -> Rows:
-        """Everything in `window`, whatever happens meanwhile.
+    def updated_at(self, what: List, window: Window, offset: int) -> int | None:
+        """When the record at this place of a list was updated (UTC seconds); None where there is none to be read."""
+        asks = self._asks(what, window.first, window.last) | {"limit": "1", "offset": str(offset)}
+        records = what.reader.read(self.get(what.path, asks).body).records
+        return records[0].updated_at if records else None
+
+    def rows(self, what: List, window: Window, each: Each = map) -> Iterator[tuple[int, Rows]]:
+        """Everything in `window`, whatever happens meanwhile: in portions, each with the instant up to which it goes.
 
         Rows come newest first and by offset: one that is edited leaves the window, all behind it move up,
         and one of them is never shown. Then `total` has changed, or the last row of a page is not the
         first of the next, and the window is read anew; a busy one in halves, down to what one page shows.
+        So is one with more rows than may be in memory at once. `each` asks for the pages behind the first.
         """
+        halved = window.first < window.last
         for _ in range(TRIES):
-            rows = self._rows(what, window)
+            first = self._page(what, window, 0)
+            if first.total > MOST_ROWS and halved:
+                break
+            rows = self._rows(what, window, first, each)
             if rows is not None:
                 self._page_rows = min(PAGE_ROWS, 2 * self._page_rows)
-                return rows
-        if window.first >= window.last:
+                yield window.last, rows
+                return
+        if not halved:
             raise TransientError(f"{self.connection}: the list of {what.path} keeps changing while it is read")
         middle = (window.first + window.last) // 2
         # The earlier half first: what is edited meanwhile can only move on to the later one.
-        earlier = self.rows(what, Window(window.first, middle, 0))
-        later = self.rows(what, Window(middle + 1, window.last, 0))
-        return Rows(earlier.records | later.records, earlier.rejected | later.rejected)
+        yield from self.rows(what, Window(window.first, middle, 0), each)
+        yield from self.rows(what, Window(middle + 1, window.last, 0), each)
 
-    def _rows(self, what: List, window: Window) -> Rows | None:
-        offset, page = 0, self._page(what, window, 0)
-        found, total = page.rows, page.total
-        while offset + page.count < total:
-            previous = page.ids
-            # One row is asked for twice, to see that nothing moved.
-            offset += max(1, page.count - 1)
-            page = self._page(what, window, offset)
-            known = found.records.keys() | found.rejected.keys()
-            if page.total != total or not page.ids & previous or page.ids <= known:
-                return None
-            found.records |= page.rows.records
-            found.rejected |= page.rows.rejected
-        return found
+    def _rows(self, what: List, window: Window, first: _Page, each: Each) -> Rows | None:
+        """Everything in `window`, which begins with the page `first`; None where it changed meanwhile.
+
+        The first page tells how many rows there are, and so where all others begin, in whatever order they are
+        asked for. One row of each is asked for twice, to see that nothing moved.
+        """
+        if first.count < min(first.total, FEWEST_ROWS):
+            return None
+        step = max(1, first.count - 1)
+
+        def part(offset: int) -> list[_Page]:
+            return self._part(what, window, offset, offset + step + 1)
+
+        following = each(part, range(step, first.total - 1, step))
+        return _united(chain([first], chain.from_iterable(following)))
+
+    def _part(self, what: List, window: Window, offset: int, end: int) -> list[_Page]:
+        """The rows from `offset` to `end`: one page, or several where the store shows fewer rows at once by now."""
+        pages = [self._page(what, window, offset)]
+        while pages[-1].count >= FEWEST_ROWS and offset + pages[-1].count < min(end, pages[-1].total):
+            offset += pages[-1].count - 1
+            pages.append(self._page(what, window, offset))
+        return pages
 
     def _page(self, what: List, window: Window, offset: int) -> _Page:
         batch = what.reader.read(self._page_reply(what.path, self._asks(what, window.first, window.last), offset).body)
@@ -255,3 +278,20 @@ def _code(reply: Reply) -> str:
         return msgspec.json.decode(reply.body, type=_Error).error_code
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
+
+
+def _united(pages: Iterable[_Page]) -> Rows | None:
+    """All rows of the pages of a list; None where it did not stand still, or not all of it was shown.
+
+    It did if all tell the same total, and each shows the last row of the page before, and one that is new.
+    """
+    found, known, before, total = Rows({}, {}), set[str](), set[str](), None
+    for page in pages:
+        ids = page.ids
+        if total is not None and (page.total != total or not ids & before or ids <= known):
+            return None
+        found.records |= page.rows.records
+        found.rejected |= page.rows.rejected
+        known |= ids
+        before, total = ids, page.total
+    return found

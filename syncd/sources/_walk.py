@@ -1,25 +1,19 @@
-"""How a long list that changes while it is read is walked: watermarks that overlap, windows of time, several at once.
+"""How a long list that changes while it is read is walked: watermarks that overlap, windows of time.
 
-It knows instants and threads; it knows no platform and makes no calls of its own.
+It knows instants; it knows no platform and makes no calls of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
-from queue import Full, Queue
-from threading import Event
-from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from syncd.errors import TransientError
 from syncd.http import Reply, http_date
-
-T = TypeVar("T")
 
 # A row may become visible, and a refund be attached to its order, some time after the `updated_at`
 # that they carry. What is younger than this is read again by the next poll.
@@ -101,82 +95,28 @@ class Window(Struct, frozen=True):
     rows: int
 
 
-def windows(
-    first: int, last: int, count: Callable[[int, int], int], *, most: int, target: int, rows: int | None = None
-) -> Iterator[Window]:
+def windows(first: int, last: int, count: Callable[[int, int], int], *, most: int, target: int) -> Iterator[Window]:
     """Cuts `first`..`last` into adjoining windows of about `target` rows, earliest first.
 
-    `count` tells the rows of a stretch, both ends included. A stretch with `most` or more is halved; one
-    with fewer is cut evenly. Neighbours share their boundary second, because what was written within it
-    may lie on either side. `rows`, where given, are those of the whole, and say that counts are exact,
-    so that every other one can be spared; else counts from `most` on need not be.
+    `count` tells the rows of a stretch, both ends included; from `most` on it need not be exact. A stretch with
+    `most` or more is halved; one with fewer is cut evenly.
     """
-    known = count(first, last) if rows is None else rows
-    if known >= most and last - first > 1:
+    rows = count(first, last)
+    if rows >= most and last - first > 1:
         middle = (first + last) // 2
-        left = None if rows is None else count(first, middle)
-        right = None if left is None else max(0, known - left)
-        yield from windows(first, middle, count, most=most, target=target, rows=left)
-        yield from windows(middle, last, count, most=most, target=target, rows=right)
-        return
-    pieces = max(1, min(-(-known // target), last - first))
-    edges = [(first + (last - first) * n // pieces, known * n // pieces) for n in range(pieces + 1)]
+        yield from windows(first, middle, count, most=most, target=target)
+        yield from windows(middle, last, count, most=most, target=target)
+    else:
+        yield from evenly(Window(first, last, rows), target)
+
+
+def evenly(whole: Window, target: int) -> Iterator[Window]:
+    """Cuts a stretch into windows of the same length, with `target` rows each if those lie evenly, too.
+
+    Neighbours share their boundary second, because what was written within it may lie on either side.
+    """
+    first, length = whole.first, whole.last - whole.first
+    pieces = max(1, min(-(-whole.rows // target), length))
+    edges = [(first + length * n // pieces, whole.rows * n // pieces) for n in range(pieces + 1)]
     for (begin, before), (end, after) in pairwise(edges):
         yield Window(begin, end, after - before)
-
-
-_END = object()
-
-
-def ahead(chains: Iterable[Iterator[T]], workers: int, *, depth: int) -> Iterator[T]:
-    """The items of all chains, in order, while `workers` threads read on in the next ones.
-
-    `chains` itself is read ahead too. At most `depth` items wait in each chain, and at most twice as many
-    chains as workers, so memory is bounded whatever their length. An exception of a chain is raised
-    where its item would be.
-    """
-    stop = Event()
-    pool = ThreadPoolExecutor(workers + 1, thread_name_prefix="pull")
-
-    def begun() -> Iterator[Queue[Any]]:
-        for chain in chains:
-            items: Queue[Any] = Queue(depth)
-            pool.submit(_fill, items, chain, stop)
-            yield items
-
-    waiting: Queue[Any] = Queue(2 * workers)
-    try:
-        pool.submit(_fill, waiting, begun(), stop)
-        for items in _drain(waiting):
-            yield from _drain(items)
-    finally:
-        stop.set()
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _fill(queue: Queue[Any], chain: Iterator[object], stop: Event) -> None:
-    try:
-        for item in chain:
-            if not _offer(queue, item, stop):
-                return
-        _offer(queue, _END, stop)
-    except BaseException as err:  # it is raised again in the thread that waits for it
-        _offer(queue, err, stop)
-
-
-def _offer(queue: Queue[Any], item: object, stop: Event) -> bool:
-    """Whether `item` went into the queue before `stop`."""
-    while not stop.is_set():
-        try:
-            queue.put(item, timeout=0.1)
-        except Full:
-            continue
-        return True
-    return False
-
-
-def _drain(queue: Queue[Any]) -> Iterator[Any]:
-    while (item := queue.get()) is not _END:
-        if isinstance(item, BaseException):
-            raise item
-        yield item

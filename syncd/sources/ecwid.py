@@ -7,6 +7,9 @@ Source: docs.ecwid.com, REST API v3.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import pairwise
+from math import ceil
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -15,11 +18,12 @@ from msgspec import Struct
 from syncd.errors import ConnectionBlocked, RecordError, UserError
 from syncd.model import CART_DAYS, Page, Record, Rejected, ShopProfile
 from syncd.sources import _ecwid_wire as wire
+from syncd.sources._ahead import Each, ahead, at_once
 from syncd.sources._budgets import Sleep
-from syncd.sources._ecwid_api import CUSTOMERS, DELETED_CUSTOMERS, DELETED_ORDERS, PAGE_ROWS, Api, List
+from syncd.sources._ecwid_api import CUSTOMERS, DELETED_CUSTOMERS, DELETED_ORDERS, MOST_ROWS, PAGE_ROWS, Api, List
 from syncd.sources._ecwid_sight import Latest, latest_changes, obstacles, warnings
 from syncd.sources._records import decode
-from syncd.sources._walk import Cursor, Window, ahead, windows
+from syncd.sources._walk import Cursor, Window, evenly
 
 if TYPE_CHECKING:
     from syncd.settings.models import Shop
@@ -27,11 +31,12 @@ if TYPE_CHECKING:
 ORIGIN = "https://app.ecwid.com"
 # A window of a backfill: a few pages, all of them in memory at once.
 WINDOW_ROWS = 10 * PAGE_ROWS
-# From so many rows on a stretch of time is halved and counted rather than cut evenly: a rush that ended up
-# in one window would keep all others waiting.
-MOST_ROWS = 4 * WINDOW_ROWS
 # Ten calls a second, a second and a half for each answer: so many are on their way at once.
-WORKERS = 15
+CALLS_AT_ONCE = 15
+# So many windows it takes, because each begins with one call alone.
+WINDOWS_AT_ONCE = 5
+# Portions that wait for those before them, two windows of them.
+PORTIONS_AHEAD = 20
 
 # Of a product no more than is read: the rest is a thousand times as long.
 PRODUCT_FIELDS = "id,name,updateTimestamp,defaultCategoryId,categoryIds"
@@ -178,35 +183,49 @@ class Ecwid:
 
     def _chunks(self, what: List, begin: Cursor, last: int, expected: int) -> Iterator[_Chunk]:
         """What changed from `begin` to `last`; a long stretch is cut into windows that are read side by side."""
+        whole = Window(begin.at, last, expected)
         if expected <= WINDOW_ROWS:
-            return self._window(what, Window(begin.at, last, expected), begin)
+            yield from self._window(what, whole, begin, map)
+            return
+        with at_once(CALLS_AT_ONCE) as each:
+            chains = (self._window(what, window, begin, each) for window in self._plan(what, whole, each))
+            yield from ahead(chains, WINDOWS_AT_ONCE, most=PORTIONS_AHEAD)
 
-        def rows(first: int, last: int) -> int:
-            return self._api.count(what, first, last)
+    def _plan(self, what: List, whole: Window, each: Each) -> Iterator[Window]:
+        """Cuts `whole` into windows of about WINDOW_ROWS rows, earliest first.
 
-        plan = windows(begin.at, last, rows, most=MOST_ROWS, target=WINDOW_ROWS, rows=expected)
-        # The years before the store opened were counted and hold nothing; the last minutes may still fill.
-        chains = (self._window(what, window, begin) for window in plan if window.rows or window.last == last)
-        return ahead(chains, WORKERS, depth=WINDOW_ROWS // PAGE_ROWS)
+        A look at a row here and there tells where in time they lie; else the years before the store opened would be
+        searched, too. It need not be exact: how many rows a window has shows when it is read.
+        """
+        looks = ceil(whole.rows / MOST_ROWS)
+        places = [*(whole.rows * n // looks for n in range(looks)), whole.rows - 1]
+        found = [at for at in each(partial(self._api.updated_at, what, whole), places) if at is not None]
+        # A second before, so that all that was changed in one second is in one window.
+        marks = sorted(min(max(whole.first, at - 1), whole.last) for at in found) or [whole.first]
+        yield Window(whole.first, marks[0], 0)
+        for begin, end in pairwise([*dict.fromkeys(marks[:-1]), whole.last]):
+            yield from evenly(Window(begin, end, whole.rows // looks), WINDOW_ROWS)
 
-    def _window(self, what: List, window: Window, begin: Cursor) -> Iterator[_Chunk]:
+    def _window(self, what: List, window: Window, begin: Cursor, each: Each) -> Iterator[_Chunk]:
         """The rows of a window behind `begin`, by instant and id, in portions."""
-        rows = self._api.rows(what, window)
         delivered = begin.at, begin.place
-        new = [record for record in rows.records.values() if (record.updated_at, record.id) > delivered]
-        new.sort(key=lambda record: (record.updated_at, record.id))
-        for n in range(0, len(new) - PAGE_ROWS, PAGE_ROWS):
-            part = tuple(new[n : n + PAGE_ROWS])
-            yield _Chunk(part, (), part[-1].updated_at, part[-1].id)
-        rest = len(new) % PAGE_ROWS or PAGE_ROWS
-        yield _Chunk(tuple(new[-rest:]), tuple(rows.rejected.values()), window.last)
+        for reached, rows in self._api.rows(what, window, each):
+            new = [record for record in rows.records.values() if (record.updated_at, record.id) > delivered]
+            new.sort(key=lambda record: (record.updated_at, record.id))
+            for n in range(0, len(new) - PAGE_ROWS, PAGE_ROWS):
+                part = tuple(new[n : n + PAGE_ROWS])
+                yield _Chunk(part, (), part[-1].updated_at, part[-1].id)
+            rest = len(new) % PAGE_ROWS or PAGE_ROWS
+            yield _Chunk(tuple(new[-rest:]), tuple(rows.rejected.values()), reached)
 
     def _deletions(self, cursors: Mapping[str, str], now: int) -> Iterator[Page]:
         for resource, what in (("deleted_orders", DELETED_ORDERS), ("deleted_customers", DELETED_CUSTOMERS)):
             begin = Cursor.read(cursors.get(resource)) or Cursor(0)
-            rows = self._api.rows(what, Window(begin.at, max(begin.at, now), 0))
-            gone = tuple(dict.fromkeys(id_ for each in rows.records.values() for id_ in each.ids))
-            cursor, rejected = begin.moved_to(now, now).write(), tuple(rows.rejected.values())
+            portions = [rows for _, rows in self._api.rows(what, Window(begin.at, max(begin.at, now), 0))]
+            records = (record for rows in portions for record in rows.records.values())
+            gone = tuple(dict.fromkeys(id_ for record in records for id_ in record.ids))
+            rejected = tuple(each for rows in portions for each in rows.rejected.values())
+            cursor = begin.moved_to(now, now).write()
             if what is DELETED_ORDERS:
                 yield Page(resource, cursor, deleted_orders=gone, rejected=rejected)
             else:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from syncd.errors import ConnectionBlocked, RecordError, UserError
 from syncd.http import Http
 from syncd.model import CART_DAYS, Page, Record, ShopProfile
+from syncd.sources._ahead import ahead
 from syncd.sources._budgets import Sleep
 from syncd.sources._records import decode
 from syncd.sources._shopify_api import (
@@ -36,16 +37,17 @@ from syncd.sources._shopify_products import PRODUCTS
 from syncd.sources._shopify_refusals import refusal
 from syncd.sources._shopify_sight import Faces, obstacles, warnings
 from syncd.sources._shopify_token import ClientCredentials, PermanentToken
-from syncd.sources._walk import Cursor, Window, ahead, windows
+from syncd.sources._walk import Cursor, Window, windows
 
 if TYPE_CHECKING:
     from syncd.settings.models import Shop
 
 # No walk shows more than 25,000 objects, and no count says more than 25,001. Source: usage/limits.
 WALK_ROWS = 25_000
-# A window of a backfill: so long that its last, half-empty page costs little, and so short that what is
-# read ahead fits into memory.
+# A window of a backfill: so long that its last, half-empty page costs little.
 WINDOW_ROWS = 8 * PAGE_ROWS
+# So many pages at most wait for those of the windows before theirs.
+PAGES_AHEAD = 16
 # The bucket is only made full use of if as many calls are on their way as it lets through in the time
 # that one answer takes.
 LATENCY_SECONDS = 2
@@ -187,7 +189,7 @@ class Shopify:
             yield from self._walk(what, self._api.begin(what, what.between(window.first, last)), window.first, last)
 
         workers = min(MOST_WORKERS, ceil(self._api.budget.rate * LATENCY_SECONDS))
-        return ahead(map(walk, plan), workers, depth=WINDOW_ROWS // PAGE_ROWS)
+        return ahead(map(walk, plan), workers, most=PAGES_AHEAD)
 
     def _walk(self, what: List, seen: Seen, begun_at: int, last: int | None = None) -> Iterator[Seen]:
         """`seen` and every page behind it; begun anew at the watermark before the shop stops showing more."""

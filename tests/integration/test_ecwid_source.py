@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from threading import Timer
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from syncd.sandbox.ecwid.documents import letters
 from syncd.sandbox.faults import Fault
 from syncd.sandbox.shop import Order, Product, Wish
 from syncd.sources import connect
+from syncd.sources._ecwid_api import MOST_ROWS
 from syncd.sources._walk import Cursor
 
 if TYPE_CHECKING:
@@ -169,6 +171,30 @@ def test_a_long_history_is_read_in_windows_that_waste_few_calls(cafe: Cafe) -> N
     assert set(order_ids(cafe.connect().pull({}))) == cafe.names()
     windows = {(query["updatedFrom"], query["updatedTo"]) for query in cafe.log("/orders")}
     assert len(cafe.log("/orders")) <= 1.05 * 40 + len(windows)
+
+
+@pytest.mark.parametrize("seconds_apart", [60, 0])
+def test_pages_are_read_side_by_side_even_of_what_was_changed_in_one_second(cafe: Cafe, seconds_apart: int) -> None:
+    now = cafe.world.clock.now()
+    cafe.fill(now - DAY_SECONDS - seconds_apart * n for n in range(2_000))
+    cafe.world.throttle.latency = 0.2
+    began = time.monotonic()
+    orders = next(n for n, page in enumerate(cafe.connect().pull({})) if page.resource == "deleted_orders")
+    one_by_one = 0.2 * len(cafe.log("/orders"))
+    assert orders >= 20
+    assert time.monotonic() - began < one_by_one / 2
+
+
+def test_a_rush_is_cut_down_to_what_may_be_in_memory_at_once(cafe: Cafe) -> None:
+    began = cafe.world.clock.now() - 1_000 * DAY_SECONDS
+    rush = [began + 50 * DAY_SECONDS + n % 3 * 60 for n in range(3 * 1_500)]
+    cafe.fill([*(began + n * DAY_SECONDS for n in range(600)), *rush])
+    assert set(order_ids(cafe.connect().pull({}))) == cafe.names()
+    pages = [query for query in cafe.log("/orders") if int(query.get("offset", 0)) > 0 and query["limit"] == "100"]
+    sizes = {(query["updatedFrom"], query["updatedTo"]): int(query["offset"]) for query in pages}
+    assert max(sizes.values()) < MOST_ROWS
+    windows = {(query["updatedFrom"], query["updatedTo"]) for query in cafe.log("/orders")}
+    assert len(cafe.log("/orders")) <= 1.05 * 51 + len(windows)
 
 
 def test_the_stores_wait_is_obeyed(cafe: Cafe) -> None:

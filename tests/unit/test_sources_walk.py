@@ -1,9 +1,7 @@
-"""Watermarks never skip, windows cover everything, and reading ahead changes neither order nor content."""
+"""Watermarks never skip, and windows cover everything."""
 
 from __future__ import annotations
 
-import threading
-import time
 from itertools import pairwise
 
 import pytest
@@ -12,7 +10,7 @@ from hypothesis import strategies as st
 
 from syncd.errors import TransientError
 from syncd.http import Reply
-from syncd.sources._walk import OVERLAP_SECONDS, Cursor, Window, ahead, iso, server_now, windows
+from syncd.sources._walk import OVERLAP_SECONDS, Cursor, Window, iso, server_now, windows
 
 NOW = 1_800_000_000
 
@@ -70,8 +68,7 @@ def test_windows_cover_the_stretch_and_share_their_edges(rows, first, length, ta
         exact = sum(begin <= row <= end for row in rows)
         return min(exact, most) if saturates else exact
 
-    rows_in_all = None if saturates else count(first, last)
-    cut = list(windows(first, last, count, most=most, target=target, rows=rows_in_all))
+    cut = list(windows(first, last, count, most=most, target=target))
     assert (cut[0].first, cut[-1].last) == (first, last)
     assert all(before.last == after.first for before, after in pairwise(cut))
     assert all(window.first < window.last for window in cut) or length == 0
@@ -80,48 +77,3 @@ def test_windows_cover_the_stretch_and_share_their_edges(rows, first, length, ta
 
 def test_many_rows_in_one_second_end_the_cutting():
     assert list(windows(10, 11, lambda *_: 10**6, most=50, target=10)) == [Window(10, 11, 10**6)]
-
-
-@given(st.lists(st.lists(st.integers(), max_size=20), max_size=20), st.integers(1, 4), st.integers(1, 5))
-def test_reading_ahead_gives_the_same_in_the_same_order(lists, workers, depth):
-    assert list(ahead(map(iter, lists), workers, depth=depth)) == [item for items in lists for item in items]
-
-
-def test_reading_ahead_works_on_several_chains_at_once():
-    together = threading.Barrier(3, timeout=10)
-
-    def chain(n):
-        together.wait()
-        yield n
-
-    assert list(ahead(map(chain, range(3)), 3, depth=1)) == [0, 1, 2]
-
-
-def test_a_fault_comes_where_its_item_would_be():
-    def chain(n):
-        yield n
-        if n == 1:
-            raise TransientError("broken")
-
-    items = ahead(map(chain, range(5)), 2, depth=2)
-    assert [next(items), next(items)] == [0, 1]
-    with pytest.raises(TransientError, match="broken"):
-        next(items)
-
-
-def test_reading_ahead_ends_with_its_reader():
-    made = []
-
-    def chain():
-        for n in range(10_000):
-            made.append(n)
-            yield n
-
-    items = ahead([chain(), chain()], 2, depth=2)
-    assert next(items) == 0
-    items.close()
-    waited_until = time.monotonic() + 5
-    while any(thread.name.startswith("pull") for thread in threading.enumerate()) and time.monotonic() < waited_until:
-        time.sleep(0.01)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("pull")]
-    assert len(made) < 20
