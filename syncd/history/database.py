@@ -64,7 +64,12 @@ class History:
         """
         with explained(), self._writer.connect() as connection, connection.begin() as transaction:
             yield connection
-            effect("commit", "history", transaction.commit)
+            try:
+                effect("commit", "history", transaction.commit)
+            except BaseException:
+                # Else the connection goes back to the pool with the transaction still open.
+                transaction.rollback()
+                raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
