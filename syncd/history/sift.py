@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import TypeVar
 
 import msgspec
 
@@ -25,6 +26,8 @@ MAX_ID = 64
 
 # Begins what we kept ourselves; no platform's record begins so.
 _OURS = b"\0syncd "
+
+R = TypeVar("R", Order, Customer, Cart, Product)
 
 _KINDS: dict[bytes, type[Record]] = {b"order": Order, b"customer": Customer, b"cart": Cart, b"product": Product}
 
@@ -49,35 +52,49 @@ class Sifted:
 
 def sift(page: Page, currencies: Collection[str] | None) -> Sifted:
     """The records of `page` that can be stored; orders in another currency than `currencies` cannot."""
-    rejected = {one.record_id: one for one in page.rejected}
-    sifted = Sifted({}, [], {}, {}, {}, rejected, _ids(page.deleted_orders), _ids(page.deleted_customers))
-    for order in page.orders:
-        encoded = _encoded(order)
-        fault = _fault(order, encoded) or _currency_fault(order, currencies) or _order_fault(order)
+    faulty: dict[str, Rejected] = {}
+    orders = _sound(page.orders, faulty, lambda order: _currency_fault(order, currencies) or _order_fault(order))
+    customers = _sound(page.customers, faulty, _customer_fault)
+    carts = _sound(page.carts, faulty, lambda cart: _currency_fault(cart, currencies) or _customer_id_fault(cart))
+    products = _sound(page.products, faulty, lambda _: "")
+    return Sifted(
+        orders={id_: (order, _digest(encoded)) for id_, (order, encoded) in _newest(orders).items()},
+        shown=[order for order, _ in orders],
+        customers={id_: customer for id_, (customer, _) in _newest(customers).items()},
+        carts={id_: cart for id_, (cart, _) in _newest(carts).items()},
+        products={id_: product for id_, (product, _) in _newest(products).items()},
+        rejected={one.record_id: one for one in page.rejected} | faulty,
+        deleted_orders=_ids(page.deleted_orders),
+        deleted_customers=_ids(page.deleted_customers),
+    )
+
+
+def _sound(records: Sequence[R], faulty: dict[str, Rejected], fault_of: Callable[[R], str]) -> list[tuple[R, bytes]]:
+    """The records that can be stored, each with its JSON; the others are in `faulty`, unless a later state is sound."""
+    encoded = [_encoded(record) for record in records]
+    suspect = _is_suspect(encoded)
+    sound = []
+    for record, text in zip(records, encoded, strict=True):
+        fault = (suspect and _fault(record, text)) or _id_fault(record) or fault_of(record)
         if fault:
-            sifted.rejected[plain(order.id)] = _kept(order, fault)
-            continue
-        sifted.shown.append(order)
-        if order.id not in sifted.orders or order.updated_at >= sifted.orders[order.id][0].updated_at:
-            sifted.orders[order.id] = (order, blake2b(encoded, digest_size=16).digest())
-    for customer in page.customers:
-        fault = _fault(customer, _encoded(customer)) or _customer_fault(customer)
-        if fault:
-            sifted.rejected[plain(customer.id)] = _kept(customer, fault)
-        elif customer.id not in sifted.customers or customer.updated_at >= sifted.customers[customer.id].updated_at:
-            sifted.customers[customer.id] = customer
-    for cart in page.carts:
-        fault = _fault(cart, _encoded(cart)) or _currency_fault(cart, currencies) or _customer_id_fault(cart)
-        if fault:
-            sifted.rejected[plain(cart.id)] = _kept(cart, fault)
-        elif cart.id not in sifted.carts or cart.updated_at >= sifted.carts[cart.id].updated_at:
-            sifted.carts[cart.id] = cart
-    for product in page.products:
-        if fault := _fault(product, _encoded(product)):
-            sifted.rejected[plain(product.id)] = _kept(product, fault)
-        elif product.id not in sifted.products or product.updated_at >= sifted.products[product.id].updated_at:
-            sifted.products[product.id] = product
-    return sifted
+            faulty[plain(record.id)] = _kept(record, fault)
+        else:
+            faulty.pop(record.id, None)
+            sound.append((record, text))
+    return sound
+
+
+def _newest(sound: Iterable[tuple[R, bytes]]) -> dict[str, tuple[R, bytes]]:
+    newest: dict[str, tuple[R, bytes]] = {}
+    for one in sound:
+        record = one[0]
+        if (known := newest.get(record.id)) is None or record.updated_at >= known[0].updated_at:
+            newest[record.id] = one
+    return newest
+
+
+def _digest(encoded: bytes) -> bytes:
+    return blake2b(encoded, digest_size=16).digest()
 
 
 def _ids(deleted: Iterable[str]) -> list[str]:
@@ -108,15 +125,24 @@ def _encoded(record: Record) -> bytes:
         return b""
 
 
+def _is_suspect(encoded: Sequence[bytes]) -> bool:
+    """Whether any of these may hold what no database takes. Nearly never, so each by itself is only asked then."""
+    text = b"\n".join(encoded)
+    return not all(encoded) or b"\\u0000" in text or _LONG_NUMBER.search(text) is not None
+
+
 def _fault(record: Record, encoded: bytes) -> str:
     if not encoded:
         return "a text holds half a character (a lone surrogate)"
     if b"\\u0000" in encoded and _NUL.search(encoded):
         return "a text holds a NUL character"
+    return _id_fault(record) or _number_fault(record)
+
+
+def _id_fault(record: Record) -> str:
     if not 0 < len(record.id) <= MAX_ID:
         return f"the id has {len(record.id)} characters, 1 to {MAX_ID} are possible"
-    # Numbers are looked at one by one only where the text shows a long one: nearly never.
-    return _number_fault(record) if _LONG_NUMBER.search(encoded) else ""
+    return ""
 
 
 # NUL as JSON has it; but not a backslash followed by "u0000".

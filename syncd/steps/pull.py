@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from math import inf
 from typing import Any
 
+import msgspec
 import structlog
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -11,11 +16,16 @@ from msgspec.structs import asdict
 from syncd.errors import ConnectionBlocked
 from syncd.history.ingest import ingest
 from syncd.history.shops import cursors_of, set_shop_state, shop_row
-from syncd.model import ShopProfile
+from syncd.model import Page, ShopProfile
 from syncd.sources import Source
 from syncd.steps.context import Context
 
 log = structlog.get_logger()
+
+# Pages that come faster than this are stored together, until they hold so many rows: a transaction costs as much as
+# a page of rows does. What a kill costs is to read them once more.
+TOGETHER_SECONDS = 1.0
+TOGETHER_ROWS = 2_000
 
 
 class Pulled(Struct, frozen=True):
@@ -47,13 +57,11 @@ def pull(context: Context, name: str, since: int | None = None) -> Pulled:
     if since is not None and row["backfilled_at"]:
         cursors.pop("orders", None)
     pulled, resources = Pulled(), set()
-    for page in source.pull(cursors, since):
+    for page in together(source.pull(cursors, since)):
         result = ingest(context.history, name, page, audiences=audiences, currencies=currencies, now=started_at)
         pulled = Pulled(*(before + getattr(result, field) for field, before in asdict(pulled).items()))
         resources.add(page.resource)
-        shown = (page.orders, page.customers, page.carts, page.products, page.deleted_orders, page.deleted_customers)
-        rows = sum(map(len, shown))
-        context.report(f"{name}: {page.resource.replace('_', ' ')}", rows, page.expected)
+        context.report(f"{name}: {page.resource.replace('_', ' ')}", rows_of(page), page.expected)
     if "products" not in resources and f"{name}: products" not in context.seen:
         log.warning("the shop shows no products; `syncd check` tells why", shop=name)
         context.seen.add(f"{name}: products")
@@ -62,6 +70,46 @@ def pull(context: Context, name: str, since: int | None = None) -> Pulled:
     if pulled != Pulled():
         log.info("pulled", shop=name, **asdict(pulled))
     return pulled
+
+
+def together(pages: Iterable[Page], clock: Callable[[], float] = time.monotonic) -> Iterator[Page]:
+    """The pages; neighbours of one resource as a single one where they come within a second of the last.
+
+    One with records that could not be read stays by itself: whether they came before or after others of the same
+    id would not show any more. What came before an error is given before it is raised.
+    """
+    held: list[Page] = []
+    given_at = -inf
+    try:
+        for page in pages:
+            if held and (page.resource != held[-1].resource or page.rejected):
+                yield _joined(held)
+                held, given_at = [], clock()
+            held.append(page)
+            is_full = page.rejected or sum(map(rows_of, held)) >= TOGETHER_ROWS
+            if is_full or clock() - given_at >= TOGETHER_SECONDS:
+                yield _joined(held)
+                held, given_at = [], clock()
+    except Exception:
+        if held:
+            yield _joined(held)
+        raise
+    if held:
+        yield _joined(held)
+
+
+def _joined(pages: Sequence[Page]) -> Page:
+    """What the pages hold, with the cursor behind the last of them."""
+    held = {name: tuple(chain.from_iterable(getattr(page, name) for page in pages)) for name in (*_ROWS, "rejected")}
+    return msgspec.structs.replace(pages[-1], **held)
+
+
+_ROWS = ("orders", "customers", "carts", "products", "deleted_orders", "deleted_customers")
+
+
+def rows_of(page: Page) -> int:
+    """How many records the page holds."""
+    return sum(len(getattr(page, name)) for name in _ROWS)
 
 
 def _same_shop(context: Context, name: str, source: Source) -> None:

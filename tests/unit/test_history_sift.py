@@ -109,6 +109,12 @@ def test_an_older_state_on_the_same_page_is_shown_and_not_stored() -> None:
     assert [order.updated_at for order in sifted.shown] == [2, 1]
 
 
+def test_a_state_that_can_be_stored_makes_up_for_an_earlier_one_that_cannot() -> None:
+    good, bad = an_order(updated_at=2), an_order(updated_at=1, currency="USD")
+    assert reasons(bad, good, currencies={"EUR"}) == []
+    assert len(reasons(good, bad, currencies={"EUR"})) == 1
+
+
 def test_plain_text_is_left_as_it_is() -> None:
     assert plain("Ana ñ 😀") == "Ana ñ 😀"
     assert plain("a\0b\ud800") == "ab?"
