@@ -1,5 +1,5 @@
 """The way of an order, all steps in order:
-pull → read members → depart → judge → ripen → plan → brake → push.
+pull → read members → depart → judge → ripen → plan → brake → push → forget.
 
 This is the only file that names every step. Each step commits its own work, so a cycle may be cut off
 anywhere, and the next one goes on.
@@ -22,6 +22,7 @@ from syncd.history.shops import set_shop_state, shop_row
 from syncd.plan import Plan, Tags
 from syncd.steps.context import Context
 from syncd.steps.depart import depart
+from syncd.steps.erase import forget_redacted
 from syncd.steps.judge import Judged, judge
 from syncd.steps.members import read_members
 from syncd.steps.moments import ripen, settle_moments
@@ -83,6 +84,10 @@ def sync(context: Context, only: Collection[str] | None = None) -> Cycle:
     for name, audience in context.settings.audiences.items():
         if only is None or {*audience.shops} & {*shops}:
             _try_to_serve(context, name, cycle)
+    try:
+        forget_redacted(context)
+    except SyncdError as err:
+        cycle.errors.append(err)
     return cycle
 
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "status": "syncd.cli.look:status",
     "quarantine": "syncd.cli.quarantine:quarantine",
     "export": "syncd.cli.people:export",
+    "erase": "syncd.cli.people:erase",
     "sandbox": "syncd.cli.sandbox:command",
     "demo": "syncd.cli.demo:demo",
 }

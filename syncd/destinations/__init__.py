@@ -90,6 +90,11 @@ class Destination(Protocol):
         is in an unknown state.
         """
 
+    def forget(self, email: str) -> None:
+        """Afterwards the service has deleted the member for ever, if there was one: it never takes the address again
+        unless the person signs up there.
+        """
+
 
 def services() -> list[str]:
     """The services that exist: the modules of this package."""

@@ -249,9 +249,11 @@ def _is_repeatable(method: str, path: str, body: Any) -> bool:
     """Whether doing it twice is the same as doing it once, automations included.
 
     Setting fields to what they are changes nothing, and `status_if_new` does not touch a member that
-    exists by then; who is archived stays so; muted tags start nothing. A member with another address is
+    exists by then; who is archived or deleted stays so; muted tags start nothing. A member with another address is
     not found under the old one again. All other writes may announce something twice.
     """
+    if path == f"{_MEMBER}/actions/delete-permanent":
+        return True
     if path == _MEMBER:
         return not (method == "PATCH" and "email_address" in (body or {}))
     return method == "GET" or (path == f"{_MEMBER}/tags" and bool(body) and body.get("is_syncing") is True)

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from syncd.destinations import AudienceProfile, FieldType
 from syncd.destinations import _mailchimp_gateway as gateway_module
-from syncd.destinations._mailchimp_gateway import Gateway, RefusedError, typed
+from syncd.destinations._mailchimp_gateway import Gateway, RefusedError, subscriber_hash, typed
 from syncd.destinations._mailchimp_operations import Batches, Calls
 from syncd.destinations._mailchimp_push import Push, Untaken
 from syncd.destinations._mailchimp_read import Collection, Reader, pages
@@ -177,6 +177,14 @@ class Mailchimp:
 
         ways = self._calls, self._batches, self._segments
         return Push(*ways, new_status, list_, self._restore, self._untaken, muted).run(changes)
+
+    def forget(self, email: str) -> None:
+        """Afterwards Mailchimp has deleted the member for ever, if there was one."""
+        try:
+            self._lists.delete_list_member_permanent(self._list_id, subscriber_hash(email))
+        except RefusedError as err:
+            if err.problem.status != 404:
+                raise
 
     def _restore(self, names: set[str]) -> bool:
         """Whether these fields exist now; those that were prepared and are gone are made again.

@@ -35,7 +35,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random
 
 from syncd.effects import effect
-from syncd.errors import UserError
+from syncd.errors import TransientError, UserError
 from syncd.history.faults import explained
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -213,6 +213,31 @@ def lock(connection: Connection, what: str) -> None:
     """No other transaction that locks `what` runs until this one ends. On SQLite a writer is alone anyway."""
     if not is_sqlite(connection):
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": f"syncd {what}"})
+
+
+def rewrite(history: History) -> None:
+    """Afterwards the files of an SQLite database hold what its tables hold, and nothing that was deleted. Erasing
+    a row blanks it where it stands, but not the copies that its page left when it was once split in two.
+
+    What PostgreSQL keeps of deleted rows, and for how long, is the server's own business.
+    Raises: TransientError while another program reads the database.
+    """
+    if not is_sqlite(history.engine):
+        return
+    with history.engine.connect() as connection:
+        raw = connection.connection.driver_connection
+        assert raw
+        try:
+            # Without a transaction: our connections begin none by themselves.
+            raw.execute("VACUUM").close()
+            (busy, *_) = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except OperationalError as err:
+            raise TransientError("the database could not be written anew", hint=_READ_ELSEWHERE) from err
+    if busy:
+        raise TransientError("the database could not be written anew", hint=_READ_ELSEWHERE)
+
+
+_READ_ELSEWHERE = "close what else has it open, and see that its disk has room for it twice; then run it again"
 
 
 def _parse(url: str) -> URL:

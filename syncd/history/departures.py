@@ -19,7 +19,7 @@ from syncd.model import MemberStatus
 
 # Contacts that can be archived or can get another address. Of the others, those that are archived or bounced
 # are at rest, and those who have not confirmed yet are not ours to move.
-_MOVABLE = (MemberStatus.SUBSCRIBED, MemberStatus.UNSUBSCRIBED, MemberStatus.TRANSACTIONAL)
+MOVABLE = (MemberStatus.SUBSCRIBED, MemberStatus.UNSUBSCRIBED, MemberStatus.TRANSACTIONAL)
 # A contact under the new address in which the person is reached, or said that they will not be.
 _SETTLED = (MemberStatus.SUBSCRIBED, MemberStatus.UNSUBSCRIBED)
 
@@ -80,7 +80,7 @@ def _erased(db: Connection, audience: str, asked: _Asked) -> list[Departure]:
 def _farewell(status: str | None) -> str:
     if status is None:
         return ""
-    return "archive" if status in _MOVABLE else "strip"
+    return "archive" if status in MOVABLE else "strip"
 
 
 def _gone(db: Connection, audience: str, shops: Collection[str], asked: _Asked) -> list[Departure]:
@@ -107,7 +107,7 @@ def _moved(db: Connection, audience: str, shops: Collection[str], asked: _Asked)
         first = True
         for move in rivals:
             moves.append(Departure(move.customer_id, _way(move, first), successor_id))
-            first = first and move.status not in _MOVABLE
+            first = first and move.status not in MOVABLE
     # Somebody with several successors follows the first.
     return list({move.customer_id: move for move in reversed(moves)}.values())
 
@@ -121,7 +121,7 @@ class _Move:
 
 
 def _way(move: _Move, first: bool) -> str:
-    if move.successor_id is None or move.status not in _MOVABLE:
+    if move.successor_id is None or move.status not in MOVABLE:
         return "strip"
     if move.successor_status is None:
         return "rename" if first else "strip"

@@ -18,6 +18,7 @@ from syncd.history.people import Settled
 from syncd.history.quarantine import settle_quarantine
 from syncd.history.schema import cursors, order_items, orders, refunds
 from syncd.history.sift import Sifted, sift
+from syncd.history.tombstones import without_erased
 from syncd.model import Order, OrderStatus, Page, Refund
 
 
@@ -58,10 +59,10 @@ def ingest(
     A deleted record stays deleted. Whoever is concerned is judged again in each of `audiences`.
     Orders and carts in a currency that is not in `currencies` (None: any) go to the quarantine.
 
-    1. What cannot be stored is sifted out. 2. Which orders are news. 3. Who the people are.
+    1. Who was erased, and what cannot be stored, is sifted out. 2. Which orders are news. 3. Who the people are.
     4. Orders with their parts, consents, carts, and products. 5. Who is concerned; quarantine and cursor.
     """
-    sifted = sift(page, currencies)
+    sifted = sift(without_erased(history, shop, page), currencies)
     with history.begin() as db:
         lock(db, "people")
         known = _known_orders(db, shop, {*sifted.orders, *sifted.deleted_orders})

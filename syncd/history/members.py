@@ -16,6 +16,7 @@ from syncd.history.database import History, among, lock, put
 from syncd.history.derived import derive
 from syncd.history.fields import AS_KNOWN, canonical_fields
 from syncd.history.schema import audiences, members, standings
+from syncd.history.tombstones import members_left
 from syncd.model import Consent, ConsentState, Member, MemberStatus, email_key
 
 # Only what the person did is a statement: archived or cleaned by the service says nothing of their will.
@@ -70,7 +71,7 @@ def store_members(
     with history.begin() as db:
         lock(db, "people")
         put(db, audiences, ["name"], [(audience,)], keep=None)
-        newest = _by_key(listed)
+        newest = _by_key(members_left(db, listed))
         ids = people.customer_ids(db, newest.keys())
         found = {ids[key]: (member, _row(member, bits, field_names)) for key, member in newest.items()}
         left = _forget_old_addresses(db, audience, {row.contact_id: id_ for id_, (_, row) in found.items()})

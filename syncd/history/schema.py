@@ -222,6 +222,22 @@ refunds = Table(
     Column("moved", Boolean, nullable=False),
 )
 
+tombstones = Table(
+    "tombstones",
+    metadata,
+    # Who was erased: of an address, or of a shop's id, a digest under our own key, from which neither can be read.
+    Column("digest", String(64), primary_key=True),
+    Column("erased_at", BigInteger, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    # Made by us, known to nobody else.
+    Column("name", Name, primary_key=True),
+    Column("value", LargeBinary(32), nullable=False),
+)
+
 carts = Table(
     "carts",
     metadata,

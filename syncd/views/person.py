@@ -15,6 +15,7 @@ from syncd.history.former import now_known_as, was_erased
 from syncd.history.people import customer_of
 from syncd.history.purchases import Purchase, purchases_of
 from syncd.history.stays import since_of
+from syncd.history.tombstones import was_buried
 from syncd.model import email_key
 from syncd.money import to_major
 from syncd.rules import TYPICAL_GAP, lacking, metrics_of, next_changes
@@ -41,7 +42,7 @@ def explain(context: Context, name: str, email: str, today: int) -> dict[str, An
     id_ = customer_of(context.history, key) if key else None
     batch = None if id_ is None else next(iter(columns_of(context, name, today, [id_])), None)
     if id_ is None or batch is None or not len(batch):
-        raise _unknown(context, name, email, id_)
+        raise _unknown(context, name, email, key, id_)
     figures, now = figures_on(context, name, today), moment_in(context, audience, today)
     end = midnight(today + 1, audience.timezone)
     since = since_of(context.history, name, id_, end)
@@ -168,9 +169,9 @@ def _open_carts(context: Context, audience: Audience, customer_id: int) -> list[
     ]
 
 
-def _unknown(context: Context, name: str, email: str, id_: int | None) -> UserError:
-    if id_ is not None and was_erased(context.history, id_):
-        return UserError(f"{email} was erased at a shop, and is nobody in audience {name} any more")
+def _unknown(context: Context, name: str, email: str, key: str | None, id_: int | None) -> UserError:
+    if (key and was_buried(context.history, key)) or (id_ is not None and was_erased(context.history, id_)):
+        return UserError(f"{email} was erased, and is nobody in audience {name} any more")
     if id_ is not None and (now := now_known_as(context.history, id_)):
         return UserError(f"{email} has another address in the shop by now: {now}")
     return UserError(f"{email} is not known in audience {name}", hint="check the spelling; names are not searched")

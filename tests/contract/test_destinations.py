@@ -276,3 +276,14 @@ def test_after_settling_nothing_is_under_way(stage: MailchimpStage) -> None:
     next(iter(pushing))
     stage.connect().settle()
     assert all(stage.truth()[email]["tags"] == ["loyal"] for email in emails)
+
+
+def test_who_is_forgotten_is_gone_for_good_and_forgetting_nobody_is_no_fault(stage: MailchimpStage) -> None:
+    stage.add("ana@example.com", "subscribed")
+    destination = stage.connect()
+    destination.forget("Ana@example.com")
+    destination.forget("ana@example.com")
+    destination.forget("nobody@example.com")
+    assert destination.member("ana@example.com") is None
+    created = push(destination, Change("ana@example.com", create=True))["ana@example.com"]
+    assert (created.result, created.permanent) == ("refused", True)

@@ -194,3 +194,16 @@ def test_a_backfill_killed_anywhere_is_resumed_and_ends_in_the_same_state(
     assert shown == tagged
     assert sum(tagged.values()) > 100
     assert [entry for entry in audience.journeys() if entry["trigger"] == "tag"] == []
+
+
+def test_a_person_is_exported_and_erased_only_where_that_is_confirmed(syncd: Syncd, sandbox: Running) -> None:
+    syncd("backfill", "--yes")
+    email = json.loads(syncd("members", "repeat", "--json").stdout)["members"][0]
+    assert json.loads(syncd("export", email).stdout)["email"] == email
+    shown = syncd("erase", email, code=2)
+    assert re.search(r"customers +1$", shown.stdout, re.M)
+    assert "nothing was erased" in shown.stderr
+    assert json.loads(syncd("export", email).stdout)["orders"]
+    assert "archived" in syncd("erase", email, "--confirm").stdout
+    assert "nothing is stored" in syncd("export", email, code=2).stderr
+    assert "nothing is known of" in syncd("erase", "nobody@example.com", "--confirm", code=2).stderr

@@ -89,6 +89,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("audience", "expression", "day", name="pk_figures"),
     )
     op.create_table(
+        "keys",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("value", sa.LargeBinary(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_keys"),
+    )
+    op.create_table(
+        "tombstones",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("erased_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name="pk_tombstones"),
+    )
+    op.create_table(
         "news",
         sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("audience", sa.String(length=64), nullable=False),
