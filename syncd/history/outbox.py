@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, delete, func, insert, select, text, update
+from sqlalchemy import and_, case, delete, func, insert, or_, select, text, update
 
 from syncd.errors import UserError
 from syncd.history import telling
@@ -237,7 +237,12 @@ def take(history: History, plan_id: str, limit: int, now: int) -> list[Waiting]:
             return ready
 
 
-_SENDING = update(outbox).values(state="sending")
+_STANDING = (standings.c.audience == outbox.c.audience) & (standings.c.customer_id == outbox.c.customer_id)
+_SENDING = update(outbox).values(
+    state="sending",
+    known_tags=select(standings.c.known_tags).where(_STANDING).scalar_subquery(),
+    known_fields=select(standings.c.known_fields).where(_STANDING).scalar_subquery(),
+)
 
 
 def _waiting(row: Any, told: tuple[Told, ...]) -> Waiting:
@@ -362,11 +367,49 @@ def unsettled(history: History, audience: str) -> list[str]:
         return [email for row in db.execute(query) for email in row if email]
 
 
-def back_to_waiting(history: History, audience: str) -> None:
-    """What was being sent may be sent again, as far as there is still something to do."""
+def settle(history: History, audience: str, now: int) -> None:
+    """What was being sent may be sent again, as far as there is still something to do. What the service has of it by
+    now, which is known, is written to the audit trail.
+    """
+    sending = (outbox.c.audience == audience, outbox.c.state == "sending")
+    query = (
+        select(
+            *(outbox.c.plan_id, outbox.c.audience, outbox.c.customer_id),
+            *(outbox.c.add_tags, outbox.c.remove_tags, outbox.c.known_tags.label("before"), standings.c.known_tags),
+            outbox.c.known_fields.label("fields_before"),
+            case((outbox.c.set_fields, standings.c.known_fields), else_=outbox.c.known_fields).label("fields_after"),
+            (outbox.c.create_member & members.c.status.is_not(None)).label("created"),
+            case((_LEFT, outbox.c.leaving), else_="").label("leaving"),
+        )
+        .join(standings, _STANDING)
+        .outerjoin(members, (members.c.customer_id == outbox.c.customer_id) & (members.c.audience == outbox.c.audience))
+        .where(*sending)
+    )
     with history.begin() as db:
-        sending = (outbox.c.audience == audience, outbox.c.state == "sending")
+        found = [trail for row in db.execute(query) if (trail := _came_true(row, now))]
+        if found:
+            db.execute(insert(writes), found)
         db.execute(update(outbox).where(*sending).values(state="waiting"))
+
+
+# The contact is at rest, or goes by another address: nobody is a member under the old one any more.
+_LEFT = or_(
+    and_(outbox.c.leaving == "archive", members.c.status == MemberStatus.ARCHIVED.value),
+    and_(outbox.c.leaving == "rename", members.c.status.is_(None)),
+)
+
+
+def _came_true(row: Any, now: int) -> dict[str, Any] | None:
+    """What the service has by now of one row that was being sent, as the audit trail tells it; None for nothing."""
+    added = row.add_tags & ~row.before & row.known_tags
+    removed = row.remove_tags & row.before & ~row.known_tags
+    if not (added or removed or row.fields_before != row.fields_after or row.created or row.leaving):
+        return None
+    told = {"at": now, "added": added, "removed": removed, "moments": ""}
+    return told | {name: getattr(row, name) for name in _TRAILED}
+
+
+_TRAILED = ("plan_id", "audience", "customer_id", "fields_before", "fields_after", "created", "leaving")
 
 
 def entered_since(history: History, audience: str, instant: int) -> dict[int, int]:

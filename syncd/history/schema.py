@@ -489,6 +489,9 @@ outbox = Table(
     Column("moments", Text, nullable=False, server_default=""),
     # waiting | sending (an answer is outstanding: after a crash, read before writing)
     Column("state", Name, nullable=False),
+    # What was known of the person when it was last taken to be sent.
+    Column("known_tags", BigInteger, nullable=False, server_default="0"),
+    Column("known_fields", Text, nullable=False, server_default=""),
     Index("ix_outbox_audience_plan_id", "audience", "plan_id"),
 )
 

@@ -70,7 +70,7 @@ def settle(context: Context, name: str, destination: Destination, tags: Tags) ->
     if unsettled:
         log.info("settling", audience=name, members=len(unsettled))
         reread(context, name, destination, tags, unsettled)
-        outbox.back_to_waiting(context.history, name)
+        outbox.settle(context.history, name, context.clock.now())
 
 
 def field_types(audience: Audience) -> dict[str, FieldType]:

@@ -438,6 +438,8 @@ def upgrade() -> None:
         sa.Column("leaving", sa.String(length=64), server_default="", nullable=False),
         sa.Column("moments", sa.Text(), server_default="", nullable=False),
         sa.Column("state", sa.String(length=64), nullable=False),
+        sa.Column("known_tags", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("known_fields", sa.Text(), server_default="", nullable=False),
         sa.ForeignKeyConstraint(["plan_id"], ["plans.id"], name="fk_outbox_plan_id"),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name="fk_outbox_customer_id"),
         sa.PrimaryKeyConstraint("id", name="pk_outbox"),
