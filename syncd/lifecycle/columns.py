@@ -5,9 +5,9 @@ It knows the shape of the facts and nothing of where they come from or what they
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,6 +123,20 @@ _OF_CUSTOMERS = (
     *("cart_at", "cart_minor", "open_rate", "click_rate", "clicked_day", "birthday", "shop_tags", "wishes"),
     "last_order_at",
 )
+
+
+class Reader(Protocol):
+    """What looks at everybody, batch by batch."""
+
+    def add(self, batch: Batch) -> None:
+        """Afterwards it has seen this batch, too."""
+
+
+def feed(batches: Iterable[Batch], *readers: Reader) -> None:
+    """Afterwards all readers have seen everybody, in one pass."""
+    for batch in batches:
+        for reader in readers:
+            reader.add(batch)
 
 
 def stretches(starts: Rows, rows: Rows) -> tuple[Rows, Rows]:

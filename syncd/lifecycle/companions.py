@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from syncd.lifecycle.columns import Batch
+from syncd.lifecycle.columns import Batch, feed
 from syncd.lifecycle.products import items_of
 
 LINES_MAX: Final = 100
@@ -48,9 +48,10 @@ class Companion(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class _Shelf:
-    """What is in all baskets. Every title has a number: the place of its first mention."""
+class Shelf:
+    """What is in all baskets until today. Every title has a number: the place of its first mention."""
 
+    today: int
     numbers: dict[str, int] = field(default_factory=dict)
     ids: dict[str, set[str]] = field(default_factory=dict)  # under which a title was sold
     baskets: int = 0
@@ -58,42 +59,44 @@ class _Shelf:
     # The baskets with several titles, in stretches: the numbers in them one after the other, and how many each has.
     several: list[tuple[NDArray[np.int32], NDArray[np.int8]]] = field(default_factory=list)
 
+    def add(self, batch: Batch) -> None:
+        """Afterwards the baskets of this batch are on the shelf, too."""
+        items = items_of(batch)
+        order = np.repeat(np.arange(len(batch.order_day)), np.diff(items.starts))
+        retail = ~np.repeat(batch.wholesale, np.diff(batch.starts)) & (batch.order_day <= self.today)
+        early = np.arange(len(order)) - items.starts[order] < LINES_MAX
+        lines = np.flatnonzero(retail[order] & early & (items.title > 0))
+        texts = items.texts.tolist()
+        sold = _distinct(items.title[lines] * len(texts) + items.product_id[lines])
+        for title, id_ in zip(*(part.tolist() for part in np.divmod(sold, len(texts))), strict=True):
+            self.numbers.setdefault(texts[title], len(self.numbers))
+            self.ids.setdefault(texts[title], set()).update({texts[id_]} - {""})
+        many = len(self.numbers)
+        number = np.array([self.numbers.get(text, 0) for text in texts], np.int64)
+        # Each title once a basket, however many lines it has.
+        order, held = np.divmod(_distinct(order[lines] * many + number[items.title[lines]]), many)
+        counts = np.bincount(held, minlength=many)
+        counts[: len(self.holding)] += self.holding
+        sizes = np.diff(np.append(np.flatnonzero(np.diff(order, prepend=-1)), len(order)))
+        self.holding = counts
+        self.baskets += len(sizes)
+        self.several.append((held[np.repeat(sizes, sizes) > 1].astype(np.int32), sizes[sizes > 1].astype(np.int8)))
+
+    def companions(self) -> list[Companion]:
+        """The best companion of each product that has one, by the product's title."""
+        titles = np.array([*self.numbers], object)
+        found: dict[str, Companion] = {}
+        for pair in _beyond_chance(self, titles):
+            if pair.product not in found and not _are_one(self, pair):
+                found[pair.product] = pair
+        return [found[product] for product in sorted(found)]
+
 
 def companions(batches: Iterable[Batch], today: int) -> list[Companion]:
     """The best companion of each product that has one, by the product's title."""
-    shelf = _Shelf()
-    for batch in batches:
-        _fill(shelf, batch, today)
-    titles = np.array([*shelf.numbers], object)
-    found: dict[str, Companion] = {}
-    for pair in _beyond_chance(shelf, titles):
-        if pair.product not in found and not _are_one(shelf, pair):
-            found[pair.product] = pair
-    return [found[product] for product in sorted(found)]
-
-
-def _fill(shelf: _Shelf, batch: Batch, today: int) -> None:
-    """Afterwards the baskets of this batch are on the shelf, too."""
-    items = items_of(batch)
-    order = np.repeat(np.arange(len(batch.order_day)), np.diff(items.starts))
-    retail = ~np.repeat(batch.wholesale, np.diff(batch.starts)) & (batch.order_day <= today)
-    early = np.arange(len(order)) - items.starts[order] < LINES_MAX
-    lines = np.flatnonzero(retail[order] & early & (items.title > 0))
-    texts = items.texts.tolist()
-    sold = _distinct(items.title[lines] * len(texts) + items.product_id[lines])
-    for title, id_ in zip(*(part.tolist() for part in np.divmod(sold, len(texts))), strict=True):
-        shelf.numbers.setdefault(texts[title], len(shelf.numbers))
-        shelf.ids.setdefault(texts[title], set()).update({texts[id_]} - {""})
-    many = len(shelf.numbers)
-    number = np.array([shelf.numbers.get(text, 0) for text in texts], np.int64)
-    # Each title once a basket, however many lines it has.
-    order, held = np.divmod(_distinct(order[lines] * many + number[items.title[lines]]), many)
-    counts = np.bincount(held, minlength=many)
-    counts[: len(shelf.holding)] += shelf.holding
-    sizes = np.diff(np.append(np.flatnonzero(np.diff(order, prepend=-1)), len(order)))
-    shelf.holding = counts
-    shelf.baskets += len(sizes)
-    shelf.several.append((held[np.repeat(sizes, sizes) > 1].astype(np.int32), sizes[sizes > 1].astype(np.int8)))
+    shelf = Shelf(today)
+    feed(batches, shelf)
+    return shelf.companions()
 
 
 def _distinct(values: Codes) -> Codes:
@@ -102,7 +105,7 @@ def _distinct(values: Codes) -> Codes:
     return values[np.flatnonzero(np.diff(values, prepend=-1))]
 
 
-def _beyond_chance(shelf: _Shelf, titles: NDArray[np.object_]) -> Iterator[Companion]:
+def _beyond_chance(shelf: Shelf, titles: NDArray[np.object_]) -> Iterator[Companion]:
     """The pairs that are bought together more often than by chance, the surest first."""
     frequent = np.flatnonzero(shelf.holding >= JOINT_MIN)
     codes, joint = _pairs(shelf, frequent)
@@ -119,7 +122,7 @@ def _beyond_chance(shelf: _Shelf, titles: NDArray[np.object_]) -> Iterator[Compa
         yield Companion(titles[product[at]], titles[companion[at]], int(joint[at]), float(lift[at]), float(least[at]))
 
 
-def _pairs(shelf: _Shelf, frequent: Codes) -> tuple[Codes, Codes]:
+def _pairs(shelf: Shelf, frequent: Codes) -> tuple[Codes, Codes]:
     """Every two of the `frequent` titles that stand in one basket, as one number, and in how many they do."""
     place = np.full(len(shelf.holding), -1)
     place[frequent] = np.arange(len(frequent))
@@ -144,7 +147,7 @@ def _pairs_of(place: Codes, sizes: NDArray[np.int8], many: int) -> Iterator[Code
         yield (rows[:, one] * many + rows[:, other]).ravel()
 
 
-def _are_one(shelf: _Shelf, pair: Companion) -> bool:
+def _are_one(shelf: Shelf, pair: Companion) -> bool:
     """Whether the two are one product, or of one series."""
     ids, others = shelf.ids[pair.product], shelf.ids[pair.companion]
     return not ids.isdisjoint(others) or same_series(pair.product, pair.companion)

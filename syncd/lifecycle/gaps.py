@@ -19,7 +19,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from syncd.lifecycle.columns import Batch, Days
+from syncd.lifecycle.columns import Batch, Days, feed
 from syncd.lifecycle.metrics import running
 
 # So many gaps of the typical length stand beside a customer's own: one gap alone says little.
@@ -67,16 +67,28 @@ class Tally:
         return float(below + (above - below) * (place - math.floor(place)))
 
 
+class Counting:
+    """Counts the completed gaps of everybody, batch by batch."""
+
+    def __init__(self, today: int) -> None:
+        self._today = today
+        self.tally = Tally(np.zeros(1, np.int64), None)
+
+    def add(self, batch: Batch) -> None:
+        """Afterwards `tally` has the gaps of this batch, too."""
+        gap = _closed(batch, self._today)
+        retail = _orders_of(batch, ~batch.wholesale)
+        lengths = _added(self.tally.lengths, np.bincount(gap[retail & (gap > 0)]))
+        days = batch.order_day[retail & (batch.order_day <= self._today)]
+        known = [day for day in (self.tally.first_day, int(days.min()) if len(days) else None) if day is not None]
+        self.tally = Tally(lengths, min(known, default=None))
+
+
 def tally(batches: Iterable[Batch], today: int) -> Tally:
     """The completed gaps of everybody, however the batches were cut."""
-    lengths, firsts = np.zeros(1, np.int64), []
-    for batch in batches:
-        gap = _closed(batch, today)
-        retail = _orders_of(batch, ~batch.wholesale)
-        lengths = _added(lengths, np.bincount(gap[retail & (gap > 0)]))
-        days = batch.order_day[retail & (batch.order_day <= today)]
-        firsts += [int(days.min())] if len(days) else []
-    return Tally(lengths, min(firsts, default=None))
+    counting = Counting(today)
+    feed(batches, counting)
+    return counting.tally
 
 
 def order_gap(batch: Batch, today: int, typical: float) -> Values:

@@ -7,7 +7,7 @@ foretells who buys in the 90 days since.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from syncd.calendar import Span
 from syncd.lifecycle import buying
@@ -34,13 +34,27 @@ def chances_in(wanted: Iterable[Figure]) -> list[Figure]:
     return [figure for figure in wanted if NAMES[figure.call.name].of_buying]
 
 
-def chances_of(
-    wanted: Iterable[Figure],
-    batches: Callable[[], Iterable[Batch]],
-    today: int,
-    rhythm: Rhythm,
-    enough: Enough = ENOUGH,
-) -> Rhythm:
+class Buyers:
+    """Everybody's past as the model sees it, batch by batch: today's, and for each `buy_chance(…)` among the wanted who
+    was known so long ago, and who of them bought since.
+    """
+
+    def __init__(self, wanted: Iterable[Figure], today: int) -> None:
+        self._today = today
+        self._tallies: dict[int, list[buying.Tally]] = {0: []}
+        self._tallies |= {_days_of(figure.call): [] for figure in chances_in(wanted)}
+
+    def add(self, batch: Batch) -> None:
+        """Afterwards the customers of this batch are among them."""
+        for days, found in self._tallies.items():
+            found.append(buying.tally(batch, self._today - days, days))
+
+    def cells(self, days: int) -> buying.Cells:
+        """Who was known so many days ago."""
+        return buying.cells(self._tallies[days])
+
+
+def chances_of(wanted: Iterable[Figure], buyers: Buyers, today: int, rhythm: Rhythm, enough: Enough = ENOUGH) -> Rhythm:
     """The parameters for the `buy_chance(…)` among the `wanted`, and by the text of each how far off it would have
     been of late; None where that is not known. Nothing where none is wanted. `rhythm`: what order gaps told.
     """
@@ -53,13 +67,12 @@ def chances_of(
         return unknown
     if not buying.is_possible():
         return unknown | _because(_NOT_INSTALLED)
-    known = _cells(batches(), today, {0, *testable.values()})
-    fitted = buying.fit(known[0])
+    fitted = buying.fit(buyers.cells(0))
     if fitted.parameters.leave < LEAVE_MIN:
         return unknown | _because(_NOBODY_LEAVES)
     if not fitted.converged:
         return unknown | _because(_NOT_FITTED)
-    errors = {text: _error(known[days], days, enough) for text, days in testable.items()}
+    errors = {text: _error(buyers.cells(days), days, enough) for text, days in testable.items()}
     return unknown | dict(zip(MODEL, fitted.parameters, strict=True)) | errors
 
 
@@ -97,15 +110,6 @@ def _days_of(call: Call) -> int:
 def _for(days: int, enough: Enough) -> Enough:
     """So much history a test needs: as long before the days that are foretold as they are."""
     return Enough(enough.gaps, max(enough.days, 2 * days))
-
-
-def _cells(batches: Iterable[Batch], today: int, lengths: Iterable[int]) -> dict[int, buying.Cells]:
-    """For each length in days: who was known so long ago, and who of them bought since. In one pass."""
-    tallies: dict[int, list[buying.Tally]] = {days: [] for days in lengths}
-    for batch in batches:
-        for days, found in tallies.items():
-            found.append(buying.tally(batch, today - days, days))
-    return {days: buying.cells(found) for days, found in tallies.items()}
 
 
 def _error(known: buying.Cells, days: int, enough: Enough) -> float | None:

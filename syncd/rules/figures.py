@@ -1,11 +1,11 @@
-"""Figures of the whole audience: `mean(spend(ever))`. They are worked out batch by batch, then frozen for the day.
+"""Figures of the whole audience: `mean(spend(ever))`. They are worked out once a day, then frozen for it.
 
 Over customers with at least one counted order, without wholesale, and without missing values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -38,8 +38,7 @@ def figure_values(
     figure: Figure, batch: Batch, today: int, rhythm: Mapping[str, float | None] = MappingProxyType({})
 ) -> NDArray[np.float64]:
     """The values of the customers of this batch that the figure is over; `rhythm` where it asks for order gaps."""
-    (measured,) = children(figure.call)
-    values = value_of(measured, Scope(batch, today, rhythm))
+    values = value_of(measured_by(figure), Scope(batch, today, rhythm))
     return values[metrics.eligible(batch, today) & ~np.isnan(values)]
 
 
@@ -51,12 +50,7 @@ def figure_of(figure: Figure, arrays: Iterable[NDArray[np.float64]]) -> float | 
     return work_out(values, *figure.call.arguments[1:]) if len(values) else None
 
 
-def figures_over(
-    wanted: Sequence[Figure],
-    batches: Iterable[Batch],
-    today: int,
-    rhythm: Mapping[str, float | None] = MappingProxyType({}),
-) -> dict[str, float | None]:
-    """These figures over everybody, by their text."""
-    parts = [[figure_values(figure, batch, today, rhythm) for figure in wanted] for batch in batches]
-    return {figure.text: figure_of(figure, [part[at] for part in parts]) for at, figure in enumerate(wanted)}
+def measured_by(figure: Figure) -> Node:
+    """What the figure is over."""
+    (tree,) = children(figure.call)
+    return tree

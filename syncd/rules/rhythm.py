@@ -46,14 +46,18 @@ def usual_in(*trees: Node) -> tuple[Figure, ...] | None:
 
 
 def rhythm_of(
-    wanted: Iterable[Figure], batches: Callable[[], Iterable[Batch]], today: int, enough: Enough = ENOUGH
+    wanted: Iterable[Figure],
+    batches: Callable[[], Iterable[Batch]],
+    today: int,
+    enough: Enough = ENOUGH,
+    tally: gaps.Tally | None = None,
 ) -> Rhythm:
     """The typical gap, what it rests on, and the `usual(p)` among the `wanted` by their text: None where they are not
     known.
 
-    `batches` gives everybody afresh each time it is called.
+    `batches` gives everybody afresh each time it is called. `tally`: the completed gaps, where they are counted.
     """
-    tally = gaps.tally(batches(), today)
+    tally = tally or gaps.tally(batches(), today)
     days = 0 if tally.first_day is None else today - tally.first_day
     rhythm: Rhythm = {TYPICAL_GAP: tally.typical, COMPLETED_GAPS: float(tally.gaps), HISTORY_DAYS: float(days)}
     usual = {figure.text: figure for figure in wanted if NAMES[figure.call.name].usual}

@@ -5,24 +5,31 @@ day, some for a month.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from syncd.calendar import midnight, months_before
 from syncd.history import companions, ledger
 from syncd.history.columns import batches
 from syncd.history.stays import as_they_stood
-from syncd.lifecycle.columns import Batch, Need
-from syncd.lifecycle.companions import Companion
+from syncd.lifecycle.columns import Batch, Need, Reader, feed
+from syncd.lifecycle.companions import Companion, Shelf
 from syncd.lifecycle.companions import companions as best_companions
+from syncd.lifecycle.gaps import Counting
 from syncd.rules import (
+    Buyers,
     Figure,
+    Measured,
     Node,
     Playbook,
     can_be_mended,
+    chances_in,
     chances_of,
     figures_in,
-    figures_over,
+    measured_by,
+    measured_in,
     needs_of,
+    passed,
     rhythm_of,
     usual_in,
 )
@@ -34,8 +41,9 @@ Figures = dict[str, float | None]
 Held = Sequence[Batch] | None
 # Under this text the figures of the month say how many products have a companion: these are kept, too.
 MATCHING = "matching_product"
-# The needs of what looks at orders alone.
+# The needs of what looks at orders alone, and of what looks at their lines.
 NOTHING: frozenset[Need] = frozenset()
+ITEMS: frozenset[Need] = frozenset({"items"})
 
 
 def moment_in(context: Context, audience: Audience, today: int) -> int:
@@ -91,7 +99,21 @@ def _companions_on(context: Context, name: str, day: int) -> dict[str, str]:
 
 
 def _bought_together(context: Context, name: str, day: int) -> list[Companion]:
-    return best_companions(columns_of(context, name, day, None, frozenset({"items"})), day)
+    return best_companions(columns_of(context, name, day, None, ITEMS), day)
+
+
+class Found(NamedTuple):
+    """Figures, and what was measured of everybody for them; None where nothing had to be, or not all at once."""
+
+    figures: Figures
+    measured: Measured | None = None
+
+    def moved(self, playbook: Playbook, before: Figures) -> set[int] | None:
+        """The customers whom these figures may move who were judged by those `before`; None: it may be anybody."""
+        moves = passed(playbook, before, self.figures)
+        if not moves:
+            return None if moves is None else set()
+        return self.measured.whom(moves) if self.measured else None
 
 
 def figures_on(context: Context, name: str, today: int, playbook: Playbook | None = None, held: Held = None) -> Figures:
@@ -99,63 +121,120 @@ def figures_on(context: Context, name: str, today: int, playbook: Playbook | Non
     they exist, else computed.
     """
     playbook = playbook or context.settings.audiences[name].playbook
-    row = ledger.audience_row(context.history, name)
-    return figures_of(context, name, playbook, today, fresh=row["judged_day"] != today, keep=False, held=held)
+    fresh = ledger.audience_row(context.history, name)["judged_day"] != today
+    return figures_of(context, name, playbook, today, fresh=fresh, keep=False, held=held).figures
 
 
 def figures_for(context: Context, name: str, rules: Sequence[Node], today: int, held: Held = None) -> Figures:
     """The figures that free rules ask for, of a local day."""
-    rhythm = _rhythm(context, name, usual_in(*rules), today, keep=False, held=held)
-    return work_out(context, name, figures_in(*rules), today, rhythm, held) | rhythm
+    return _found(_Asked(context, name, today, figures_in(*rules), usual_in(*rules), held=held), None).figures
 
 
 def figures_of(
-    context: Context,
-    name: str,
-    playbook: Playbook,
-    day: int,
-    *,
-    fresh: bool,
-    keep: bool = True,
-    held: Held = None,
-) -> Figures:
+    context: Context, name: str, playbook: Playbook, day: int, *, fresh: bool, keep: bool = True, held: Held = None
+) -> Found:
     """The figures of a local day: worked out where `fresh` or not frozen yet, and frozen where they shall `keep`."""
-    rhythm = _rhythm(context, name, playbook.usual, day, keep=keep, held=held)
-    if not fresh:
-        frozen = ledger.figures_of(context.history, name, day)
-        if all(figure.text in frozen for figure in playbook.figures):
-            return frozen | rhythm
-    values = work_out(context, name, playbook.figures, day, rhythm, held)
-    if keep:
-        ledger.freeze_figures(context.history, name, day, values)
-    return values | rhythm
+    marks = measured_in(playbook) if keep else ()
+    asked = _Asked(context, name, day, playbook.figures, playbook.usual, keep, marks, held)
+    frozen = {} if fresh else ledger.figures_of(context.history, name, day)
+    complete = not fresh and all(figure.text in frozen for figure in playbook.figures)
+    return _found(asked, frozen if complete else None)
 
 
-def _rhythm(
-    context: Context, name: str, wanted: Sequence[Figure] | None, day: int, *, keep: bool, held: Held
-) -> Figures:
-    """The figures of order gaps that are in force on a local day: frozen for a month, and what they lack of the
-    same day. A day that is none of ours (`--as-of`) has its own. `wanted`: see `usual_in`.
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Which figures of which local day; `usual`: see `usual_in`. Beside them `marked` is measured."""
+
+    context: Context
+    name: str
+    day: int
+    figures: Sequence[Figure]
+    usual: Sequence[Figure] | None
+    keep: bool = False
+    marked: Sequence[Node] = ()
+    held: Held = None
+
+    def everybody(self, day: int, needs: frozenset[Need] = NOTHING) -> Iterable[Batch]:
+        """Everybody's columns, as of the day."""
+        return self.held or columns_of(self.context, self.name, day, None, needs)
+
+
+class _Month(NamedTuple):
+    """The day on which the figures of the month are worked out, those that are known, and whether these are all."""
+
+    day: int
+    known: Figures
+    complete: bool
+
+
+def _found(asked: _Asked, frozen: Figures | None) -> Found:
+    """The figures, where those of the day are not `frozen` from one pass over everybody. In a month's first pass only
+    what does not ask for its figures is measured; the rest, and `usual(…)`, take another.
     """
-    if wanted is None:
-        return {}
-    frozen_on, frozen = ledger.frozen_rhythm(context.history, name)
-    if frozen_on is None or not _is_in_force(context, name, frozen_on, day):
-        frozen_on, frozen = day, {}
-    if frozen and all(figure.text in frozen for figure in wanted) and not can_be_mended(frozen):
-        return frozen
+    month = _month(asked)
+    if month.complete and frozen is not None:
+        return Found(frozen | month.known)
+    if month.complete:
+        measured = _measured(asked, [*map(measured_by, asked.figures), *asked.marked], month.known)
+        return Found(_kept(asked, measured.figures(asked.figures)) | month.known, measured)
+    along = [figure for figure in asked.figures if frozen is None and month.day == asked.day and _is_of_day(figure)]
+    beside = Measured(map(measured_by, along), asked.day)
+    rhythm = _begun(asked, month, beside)
+    if frozen is None:
+        rest = [figure for figure in asked.figures if figure not in along]
+        measured = _measured(asked, [*map(measured_by, rest)], rhythm)
+        frozen = _kept(asked, beside.figures(along) | measured.figures(rest))
+    return Found(frozen | rhythm)
 
-    def everybody() -> Iterable[Batch]:
-        return held or columns_of(context, name, frozen_on, None, NOTHING)
 
-    rhythm = rhythm_of(wanted, everybody, frozen_on) | frozen
-    rhythm |= chances_of(wanted, everybody, frozen_on, rhythm)
-    if keep and any(figure.text == MATCHING for figure in wanted):
-        found = _bought_together(context, name, frozen_on)
+def _is_of_day(figure: Figure) -> bool:
+    """Whether it can be worked out without figures of the month."""
+    return usual_in(figure.call) is None
+
+
+def _measured(asked: _Asked, trees: Sequence[Node], rhythm: Figures) -> Measured:
+    """These trees, measured of everybody."""
+    measured = Measured(trees, asked.day, rhythm)
+    if trees:
+        feed(asked.everybody(asked.day, needs_of(*trees)), measured)
+    return measured
+
+
+def _kept(asked: _Asked, values: Figures) -> Figures:
+    """These figures of the day, frozen where they shall be."""
+    if asked.keep:
+        ledger.freeze_figures(asked.context.history, asked.name, asked.day, values)
+    return values
+
+
+def _month(asked: _Asked) -> _Month:
+    """The figures of the month that are in force on a local day: frozen ones, and what they lack is of the same day. A
+    day that is none of ours (`--as-of`) has its own.
+    """
+    if asked.usual is None:
+        return _Month(asked.day, {}, complete=True)
+    frozen_on, frozen = ledger.frozen_rhythm(asked.context.history, asked.name)
+    if frozen_on is None or not _is_in_force(asked.context, asked.name, frozen_on, asked.day):
+        return _Month(asked.day, {}, complete=False)
+    has_all = bool(frozen) and all(figure.text in frozen for figure in asked.usual)
+    return _Month(frozen_on, frozen, has_all and not can_be_mended(frozen))
+
+
+def _begun(asked: _Asked, month: _Month, beside: Measured) -> Figures:
+    """All figures of the month, frozen where they shall be kept. In the pass for them `beside` is filled, too."""
+    context, name, wanted = asked.context, asked.name, asked.usual or ()
+    gaps, buyers, shelf = Counting(month.day), Buyers(wanted, month.day), Shelf(month.day)
+    matching = asked.keep and any(figure.text == MATCHING for figure in wanted)
+    readers: list[Reader] = [gaps, beside, *([buyers] if chances_in(wanted) else []), *([shelf] if matching else [])]
+    feed(asked.everybody(month.day, needs_of(*beside.trees) | (ITEMS if matching else NOTHING)), *readers)
+    rhythm = rhythm_of(wanted, lambda: asked.everybody(month.day), month.day, tally=gaps.tally) | month.known
+    rhythm |= chances_of(wanted, buyers, month.day, rhythm)
+    if matching:
+        found = shelf.companions()
         companions.freeze(context.history, name, found)
         rhythm[MATCHING] = float(len(found))
-    if keep:
-        ledger.freeze_rhythm(context.history, name, frozen_on, rhythm)
+    if asked.keep:
+        ledger.freeze_rhythm(context.history, name, month.day, rhythm)
     return rhythm
 
 
@@ -164,11 +243,3 @@ def _is_in_force(context: Context, name: str, frozen_on: int, day: int) -> bool:
         return False
     today = context.today(context.settings.audiences[name])
     return day == today or day == ledger.audience_row(context.history, name)["judged_day"]
-
-
-def work_out(
-    context: Context, name: str, wanted: Sequence[Figure], day: int, rhythm: Figures, held: Held = None
-) -> Figures:
-    """These figures of the whole audience, from everybody's orders up to a local day."""
-    needs = needs_of(*(figure.call for figure in wanted))
-    return figures_over(wanted, held or columns_of(context, name, day, None, needs), day, rhythm) if wanted else {}

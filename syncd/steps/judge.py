@@ -1,7 +1,8 @@
 """Step 3: the rules are applied, and what the service shall have is stored.
 
 A cycle judges those of whom there is news and those who are due, because the calendar alone may have moved
-them since; everybody only when the rules change, or a figure of the audience by which they go.
+them since; on a new day also those whom a figure of the audience passed on the way to its new value. Everybody
+only when the rules change, or a figure that can move everybody.
 """
 
 from __future__ import annotations
@@ -74,8 +75,12 @@ def judge(context: Context, name: str, tags: Tags) -> Judged:
         # Until the end is reached: whatever cuts this off, the next cycle begins with everybody.
         ledger.set_audience(context.history, name, rules_digest="")
     before = frozen_figures(context, name, row["judged_day"])
-    figures = figures_of(context, name, audience.playbook, today, fresh=another_day or everybody)
-    everybody = everybody or not (stale or figures.items() <= before.items())
+    found = figures_of(context, name, audience.playbook, today, fresh=another_day or everybody)
+    moved = set() if stale or everybody else found.moved(audience.playbook, before)
+    figures = found.figures
+    del found  # what was measured of everybody takes room
+    everybody = everybody or moved is None
+    concerned |= moved or set()
     judged = _stored(context, name, tags, today, figures, None if everybody else concerned)
     if everybody:
         # Only now: who stood somewhere already when a moment came into use is not told.

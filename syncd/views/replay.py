@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from syncd.calendar import date_of, midnight, months_before
 from syncd.lifecycle import metrics
-from syncd.lifecycle.columns import NO_DAY, Batch, Days
-from syncd.rules import TRIED, Playbook, When, chances_of, figures_over, rhythm_of, standings
+from syncd.lifecycle.columns import NO_DAY, Batch, Days, feed
+from syncd.rules import TRIED, Buyers, Playbook, When, chances_in, chances_of, figures_over, rhythm_of, standings
 
 MONTHS = 12
 
@@ -71,8 +71,11 @@ def _rhythm(playbook: Playbook, everybody: Sequence[Batch], day: int) -> dict[st
     """What would have been frozen for a month on that day."""
     if playbook.usual is None:
         return {}
+    buyers = Buyers(playbook.usual, day)
+    if chances_in(playbook.usual):
+        feed(everybody, buyers)
     rhythm = rhythm_of(playbook.usual, lambda: everybody, day)
-    return rhythm | chances_of(playbook.usual, lambda: everybody, day, rhythm)
+    return rhythm | chances_of(playbook.usual, buyers, day, rhythm)
 
 
 def _days(playbook: Playbook, everybody: Sequence[Batch], marks: Sequence[int]) -> Iterator[When]:

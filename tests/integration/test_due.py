@@ -52,6 +52,8 @@ RULES = (
     SegmentSpec("subscribed and orders(ever) == 0 and since_signup >= 30 days"),
     SegmentSpec("min(since_last_order, since_click) >= 90 days", stay_while="orders(ever) < 9", settle=86_400),
     SegmentSpec("spend(last month) > average_order(1 year)"),
+    SegmentSpec("spend(ever) > mean(spend(ever))", stay_while="spend(ever) > 0.8 * mean(spend(ever))"),
+    SegmentSpec("orders(6 months) >= percentile(orders(6 months), 75) and spend(ever) < percentile(spend(ever), 90)"),
 )
 
 
@@ -204,7 +206,7 @@ value = "spend(3 months)"
 
 
 def random_rules(author: Author, count: int) -> list[SegmentSpec]:
-    """Without figures of the audience: these have everybody judged whenever they move."""
+    """Without figures of the audience: random ones have everybody judged whenever they move."""
     written = (author.rule(depth=1) for _ in iter(int, 1))
     still = (rule for rule in written if not re.search(r"mean|percentile|usual", rule))
     return [SegmentSpec(next(still), stay_while=next(still)) for _ in range(count)]
@@ -276,14 +278,27 @@ def test_a_new_day_alone_judges_nobody_but_those_whom_it_moves(sqlite: History, 
     assert [on(world, days) for days in (78, 400, 900)] == [len(PEOPLE) - 2, 2, 0]
 
 
-def test_everybody_is_judged_when_a_figure_moves_and_only_then(sqlite: History, tmp_path: Path) -> None:
+def test_when_a_figure_moves_those_are_judged_whom_it_passes(sqlite: History, tmp_path: Path) -> None:
     world = a_world(sqlite, tmp_path, SegmentSpec("spend(ever) > mean(spend(ever))"))
     assert on(world, 1) == 0
     world.takes(bought(PEOPLE[0], world.clock.instant))
     # The figure is that of the day until it is over.
     assert world.judged().people == 1
-    assert on(world, 2) == len(PEOPLE)
+    # It was 50 like everybody's spend, and is 56.25. Who has spent 100 by now is above both.
+    assert on(world, 2) == len(PEOPLE) - 1
     assert on(world, 3) == 0
+    world.takes(bought(PEOPLE[1], world.clock.instant))
+    # From 56.25 to 62.50: between these is nobody, but there is news of one.
+    assert [on(world, days) for days in (4, 5)] == [1, 0]
+
+
+@pytest.mark.parametrize("rule", ["since_last_order > mean(since_last_order)", "spend(ever) / mean(spend(ever)) > 1"])
+def test_everybody_is_judged_when_a_figure_moves_that_can_move_anybody(
+    sqlite: History, tmp_path: Path, rule: str
+) -> None:
+    world = a_world(sqlite, tmp_path, SegmentSpec(rule))
+    world.takes(bought(PEOPLE[0], world.clock.instant))
+    assert on(world, 1) == len(PEOPLE)
 
 
 def test_everybody_is_judged_when_the_rules_change_even_if_that_was_cut_off(sqlite: History, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from syncd.calendar import day_of
 from syncd.lifecycle import buying
 from syncd.lifecycle.columns import Batch
 from syncd.rules import (
+    Buyers,
     Playbook,
     RuleError,
     SegmentSpec,
@@ -46,7 +47,9 @@ def people(*histories: Collection[int]) -> Batch:
 def figures(batch: Batch, today: int = TODAY, rule: str = "buy_chance(90 days)") -> Figures:
     wanted = usual_in(parse(rule)) or ()
     rhythm = rhythm_of(wanted, lambda: [batch], today)
-    return rhythm | chances_of(wanted, lambda: [batch], today, rhythm)
+    buyers = Buyers(wanted, today)
+    buyers.add(batch)
+    return rhythm | chances_of(wanted, buyers, today, rhythm)
 
 
 def reason(known: Figures, rule: str = "buy_chance(90 days)") -> str:
