@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -84,7 +85,10 @@ def context_of(config: str | None, *, create: bool = False) -> Context:
     from syncd.steps.context import Context
 
     settings = settings_of(config)
-    return Context(settings, open_history(settings.database, create=create), clock_for(settings.sandbox))
+    context = Context(settings, open_history(settings.database, create=create), clock_for(settings.sandbox))
+    # What is there by now stays to the end, modules for the most part: no search for garbage goes through it again.
+    gc.freeze()
+    return context
 
 
 def one_audience(settings: Settings, name: str | None) -> str:
