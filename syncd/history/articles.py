@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from hashlib import blake2b
-from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, select
@@ -15,14 +14,9 @@ from sqlalchemy import Connection, select
 from syncd.history.database import among, put
 from syncd.history.schema import articles
 
-
-class Article(NamedTuple):
-    """The words on a line; the fields are columns of `articles`."""
-
-    product_id: str
-    sku: str
-    title: str
-    category: str
+# The words on a line. A plain tuple of these columns, because there is one for each line.
+Article = tuple[str, str, str, str]
+FIELDS = ("product_id", "sku", "title", "category")
 
 
 def article_ids(db: Connection, shop: str, wanted: Collection[Article]) -> dict[Article, int]:
@@ -32,7 +26,7 @@ def article_ids(db: Connection, shop: str, wanted: Collection[Article]) -> dict[
     if new := digests.keys() - ids:
         # In order, so that two writers never wait for each other.
         rows = [(shop, *digests[digest], digest) for digest in sorted(new)]
-        put(db, articles, ("shop", *Article._fields, "digest"), rows, keep=None)
+        put(db, articles, ("shop", *FIELDS, "digest"), rows, keep=None)
         ids |= _known(db, new)
     return {digests[digest]: id_ for digest, id_ in ids.items()}
 
@@ -41,7 +35,7 @@ def _known(db: Connection, digests: Collection[str]) -> dict[str, int]:
     if not digests:
         return {}
     query = select(articles.c.digest, articles.c.id).where(among(db, articles.c.digest, digests))
-    return {row[0]: row[1] for row in db.execute(query)}
+    return {row[0]: row[1] for row in db.execute(query).all()}
 
 
 def _digest(shop: str, article: Article) -> str:

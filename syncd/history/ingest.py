@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, delete, select
 
 from syncd.history import carts, consents, former, people, products
-from syncd.history.articles import Article, article_ids
+from syncd.history.articles import article_ids
 from syncd.history.consents import Statement
 from syncd.history.database import History, among, lock, put
 from syncd.history.people import Settled
@@ -98,7 +98,7 @@ def _known_orders(db: Connection, shop: str, ids: Collection[str]) -> dict[str, 
     query = select(orders.c.id, *(orders.c[name] for name in _Known._fields)).where(
         orders.c.shop == shop, among(db, orders.c.id, ids)
     )
-    return {row[0]: _Known(*row[1:]) for row in db.execute(query)}
+    return {row[0]: _Known(*row[1:]) for row in db.execute(query).all()}
 
 
 def _is_news(order: Order, digest: bytes, known: _Known | None) -> bool:
@@ -125,7 +125,8 @@ def _store_orders(
     for parts in (order_items, refunds) if before else ():
         db.execute(delete(parts).where(parts.c.shop == shop, among(db, parts.c.order_id, before)))
     put(db, order_items, _ITEM, _item_rows(db, shop, [order for order, _ in fresh.values()]))
-    put(db, refunds, _REFUND, [row for order, _ in fresh.values() for row in _refund_rows(shop, order)])
+    refunded = [order for order, _ in fresh.values() if order.refunds]
+    put(db, refunds, _REFUND, [row for order in refunded for row in _refund_rows(shop, order)])
     return {row[2] for row in rows} | {known[id_].customer_id for id_ in before}
 
 
@@ -137,7 +138,7 @@ _ORDER = (
 
 def _order_row(shop: str, order: Order, digest: bytes, settled: Settled) -> tuple[Any, ...]:
     shop_id = people.shop_id_of(order)
-    moved = [refund for refund in _refunds_of(order) if refund.moved]
+    moved = [refund for refund in _refunds_of(order) if refund.moved] if order.refunds else ()
     return (
         shop,
         order.id,
@@ -151,8 +152,8 @@ def _order_row(shop: str, order: Order, digest: bytes, settled: Settled) -> tupl
         order.currency,
         order.paid_minor,
         order.goods_minor,
-        sum(refund.amount_minor for refund in moved),
-        sum(refund.goods_minor for refund in moved),
+        sum([refund.amount_minor for refund in moved]),
+        sum([refund.goods_minor for refund in moved]),
         digest,
     )
 
@@ -167,12 +168,12 @@ _ITEM = ("shop", "order_id", "line", "article_id", "quantity", "price_minor")
 
 def _item_rows(db: Connection, shop: str, orders_: Collection[Order]) -> list[tuple[Any, ...]]:
     lines = [
-        (order.id, line, Article(item.product_id, item.sku, item.title, item.category), item.quantity, item.price_minor)
+        (order.id, line, (item.product_id, item.sku, item.title, item.category), item.quantity, item.price_minor)
         for order in orders_
         for line, item in enumerate(order.items)
     ]
-    ids = article_ids(db, shop, {article for _, _, article, *_ in lines})
-    return [(shop, id_, line, ids[article], *rest) for id_, line, article, *rest in lines]
+    ids = article_ids(db, shop, {words for _, _, words, _, _ in lines})
+    return [(shop, id_, line, ids[words], quantity, price) for id_, line, words, quantity, price in lines]
 
 
 _REFUND = ("shop", "order_id", "id", "amount_minor", "goods_minor", "refunded_at", "moved")

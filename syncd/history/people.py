@@ -26,7 +26,7 @@ ORDERS_WEIGH = -(2**41)
 NEVER_SEEN = -(2**42)
 
 
-class Identity(msgspec.Struct):
+class Identity(msgspec.Struct, gc=False):
     """One shop id of a person; the fields are the columns, but for `email`: the key of the customer it is of."""
 
     shop_customer_id: str
@@ -179,7 +179,7 @@ def known_identities(db: Connection, shop: str, shop_ids: Collection[str]) -> di
         .outerjoin(customers, customers.c.id == identities.c.customer_id)
         .where(identities.c.shop == shop, among(db, identities.c.shop_customer_id, shop_ids))
     )
-    return {row[0]: Identity(*row) for row in db.execute(query)}
+    return {row[0]: Identity(*row) for row in db.execute(query).all()}
 
 
 _COLUMNS = tuple(name for name in Identity.__struct_fields__ if name != "email")
@@ -201,7 +201,7 @@ def customer_ids(db: Connection, keys: Collection[str]) -> dict[str, int]:
     # In order, so that two writers never wait for each other.
     put(db, customers, ["email"], [(key,) for key in sorted(keys)], keep=None)
     query = select(customers.c.email, customers.c.id).where(among(db, customers.c.email, keys))
-    return {row[0]: row[1] for row in db.execute(query)}
+    return {row[0]: row[1] for row in db.execute(query).all()}
 
 
 def _move_orders(db: Connection, shop: str, moved: Collection[Identity]) -> None:
@@ -265,7 +265,7 @@ def emails_of(history: History, ids: Collection[int]) -> dict[int, str]:
     """The e-mail keys of these customers."""
     with history.read() as db:
         query = select(customers.c.id, customers.c.email).where(among(db, customers.c.id, ids))
-        return {row[0]: row[1] for row in db.execute(query)}
+        return {row[0]: row[1] for row in db.execute(query).all()}
 
 
 def customer_of(history: History, key: str) -> int | None:

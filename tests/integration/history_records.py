@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from syncd.history.articles import Article
+from syncd.history.articles import FIELDS as WORDS
 from syncd.history.consents import consent_of
 from syncd.history.database import History
 from syncd.history.ingest import Ingested, ingest
@@ -68,7 +68,7 @@ def rows(history: History, table: Any, *columns: str) -> list[tuple[Any, ...]]:
 
 def lines(history: History, *columns: str) -> list[tuple[Any, ...]]:
     """The lines of orders with the words on them (these columns of them), sorted."""
-    found = select(order_items, *(articles.c[name] for name in Article._fields)).join(
+    found = select(order_items, *(articles.c[name] for name in WORDS)).join(
         articles, articles.c.id == order_items.c.article_id
     )
     of_lines = found.subquery()

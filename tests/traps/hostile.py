@@ -15,7 +15,7 @@ from sqlalchemy import select
 from syncd import views
 from syncd.errors import SyncdError
 from syncd.history import ledger
-from syncd.history.articles import Article
+from syncd.history.articles import FIELDS as WORDS
 from syncd.history.database import History, open_history
 from syncd.history.quarantine import Quarantined, quarantined
 from syncd.history.schema import articles, customers, identities, order_items, orders, refunds
@@ -104,7 +104,7 @@ class Siege(Home):
             "people": select(known, *(column for column in identities.c if column.name != "customer_id")),
             "items": select(
                 *(order_items.c[name] for name in ("shop", "order_id", "line", "quantity", "price_minor")),
-                *(articles.c[name] for name in Article._fields),
+                *(articles.c[name] for name in WORDS),
             ).join(articles, articles.c.id == order_items.c.article_id),
             "refunds": select(refunds),
         }
