@@ -197,6 +197,12 @@ def put(
         connection.exec_driver_sql(_put_statement(is_sqlite(connection), table, tuple(columns), kept), list(rows))
 
 
+def each(connection: Connection, statement: str, rows: Collection[tuple[Any, ...]]) -> None:
+    """The statement, with `?` for each of its values, is carried out for each of these rows: as quick as `put`."""
+    if rows:
+        connection.exec_driver_sql(statement if is_sqlite(connection) else statement.replace("?", "%s"), list(rows))
+
+
 @lru_cache(maxsize=100)
 def _put_statement(sqlite: bool, table: Table, columns: tuple[str, ...], keep: tuple[str, ...] | None) -> str:
     keys = [column.name for column in table.primary_key]

@@ -52,5 +52,8 @@ def _plain(value: Value) -> Value:
 
 
 def _cut(text: str) -> str:
+    if len(text) * 4 <= TEXT_BYTES:
+        # No character takes more than four bytes.
+        return text
     kept = text.encode()[:TEXT_BYTES].decode(errors="ignore")
     return text if kept == text else kept.rstrip()

@@ -14,7 +14,7 @@ import numpy as np
 from sqlalchemy import BigInteger, Connection, Table, cast, func, literal, select, update
 
 from syncd.history import occasions
-from syncd.history.database import History, among, put
+from syncd.history.database import History, among, each, put
 from syncd.history.fields import AS_KNOWN, canonical_texts
 from syncd.history.ledger import clear_news
 from syncd.history.reading import Stretch, as_number, fetch, numbers
@@ -26,13 +26,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from syncd.history.occasions import Watch
+    from syncd.lifecycle.flows import Stays
     from syncd.rules import Saying
 
     Numbers = NDArray[np.int64]
     Flags = NDArray[np.bool_]
-
-# The numbers of bits in a bit set are below this.
-_WORD = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,8 +127,8 @@ def store(
     for is written down, and their news are dealt with; one transaction. Returns how many joined and left.
     """
     ids, news_of = before.customer, before.customer[before.has_news].tolist()
-    joined = _each(ids, after.segments & ~before.segments)
-    left = _each(ids, before.segments & ~after.segments)
+    joined = _stays(ids, after.segments & ~before.segments)
+    left = _stays(ids, before.segments & ~after.segments)
     told = (after.said != AS_KNOWN) & (after.said != before.said)
     undone = (after.said == AS_KNOWN) & before.differ
     moved = after.segments != before.segments
@@ -144,7 +142,7 @@ def store(
         _end(db, audience, *left, now)
         _begin(db, audience, *joined, now)
         if watch:
-            occasions.record(db, watch, {*joined[0].tolist(), *left[0].tolist()}, news_of, now)
+            occasions.record(db, watch, joined, left, news_of, now)
         clear_news(db, audience, news_of)
     return len(joined[0]), len(left[0])
 
@@ -189,17 +187,13 @@ def _begin(db: Connection, audience: str, ids: Numbers, bits: Numbers, now: int)
 
 def _end(db: Connection, audience: str, ids: Numbers, bits: Numbers, now: int) -> None:
     """Each of these customers stays in one of these segments no longer."""
-    if len(ids):
-        stay = memberships.c.customer_id * _WORD + memberships.c.bit
-        over = (memberships.c.audience == audience, memberships.c.until_at.is_(None))
-        theirs = (
-            among(db, memberships.c.customer_id, np.unique(ids).tolist()),
-            among(db, stay, (ids * _WORD + bits).tolist()),
-        )
-        db.execute(update(memberships).where(*over, *theirs).values(until_at=now))
+    each(db, _OVER, [(now, audience, *row) for row in zip(ids.tolist(), bits.tolist(), strict=True)])
 
 
-def _each(ids: Numbers, bit_sets: Numbers) -> tuple[Numbers, Numbers]:
+_OVER = "UPDATE memberships SET until_at = ? WHERE audience = ? AND customer_id = ? AND bit = ? AND until_at IS NULL"
+
+
+def _stays(ids: Numbers, bit_sets: Numbers) -> Stays:
     """Each customer with each bit of theirs, by customer and bit."""
     some = np.flatnonzero(bit_sets)
     octets = bit_sets[some].astype("<i8").view(np.uint8).reshape(-1, 8)

@@ -13,11 +13,13 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, and_, delete, insert, select, text, update
+from numpy.typing import NDArray
+from sqlalchemy import Connection, delete, insert, select, update
 
-from syncd.history.database import History, among
-from syncd.history.schema import carts, memberships, moments, moments_in_use, news, orders
+from syncd.history.database import History, among, each
+from syncd.history.schema import carts, memberships, moments, moments_in_use, orders
 from syncd.lifecycle.counting import Spend, counted
+from syncd.lifecycle.flows import Stays
 from syncd.plan.want import control_bits
 from syncd.rules import Moment
 
@@ -101,27 +103,21 @@ def _occasions(db: Connection, audience: str) -> dict[str, tuple[str, int]]:
     return {row[0]: (row[1], row[2]) for row in db.execute(query.where(moments_in_use.c.audience == audience))}
 
 
-def record(db: Connection, watch: Watch, moved: Collection[int], with_news: Collection[int], now: int) -> None:
-    """What happened by the judgement of `now` to those who `moved` from segment to segment, and what those `with_news`
-    ordered or left since the last one, is written down. In the caller's transaction, after the stays and before the
-    news are dealt with.
+def record(db: Connection, watch: Watch, joined: Stays, left: Stays, with_news: Collection[int], now: int) -> None:
+    """Who joined and who left a segment by the judgement of `now`, and what those `with_news` ordered or left in a
+    cart since the last one, is written down. In the caller's transaction, after the stays are.
     """
     for one in watch.moments:
-        concerned = with_news if one.moment.segment is None else moved
-        if concerned:
-            _store(db, watch.audience, one.moment, _found(db, watch, one, concerned, now))
-
-
-def _found(db: Connection, watch: Watch, one: Watched, ids: Collection[int], now: int) -> list[_Found]:
-    match one.moment.on:
-        case "join":
-            return _joined(db, watch.audience, one, ids, now)
-        case "leave":
-            return _left(db, watch.audience, one, ids, now)
-        case "order":
-            return _ordered(db, watch, one, ids, now)
-        case "cart":
-            return _left_carts(db, watch, one, ids, now)
+        match one.moment.on:
+            case "join":
+                found = _joined(one, joined, left, now)
+            case "leave":
+                found = _left(db, watch.audience, one, left, now)
+            case "order":
+                found = _ordered(db, watch, one, with_news, now)
+            case "cart":
+                found = _left_carts(db, watch, one, with_news, now)
+        _store(db, watch.audience, one.moment, found)
 
 
 def episode_of(audience: str, name: str, key: str) -> str:
@@ -130,43 +126,33 @@ def episode_of(audience: str, name: str, key: str) -> str:
 
 
 def _store(db: Connection, audience: str, moment: Moment, found: Iterable[_Found]) -> None:
+    name = moment.name
     rows = [
-        {
-            "episode": episode_of(audience, moment.name, one.key),
-            "audience": audience,
-            "name": moment.name,
-            "key": one.key,
-            "customer_id": one.customer_id,
-            "happened_at": one.happened_at,
-            "due_at": one.happened_at + moment.settle,
-        }
-        for one in found
+        (episode_of(audience, name, key), audience, name, key, customer_id, happened_at, happened_at + moment.settle)
+        for customer_id, key, happened_at in found
     ]
-    if rows:
-        db.execute(_RECORD, rows)
+    each(db, _RECORD, rows)
 
 
 # Of one that waits, the order may be another person's by now, and the cart may have been touched again.
-_RECORD = text(
-    "INSERT INTO moments (episode, audience, name, key, customer_id, happened_at, due_at)"
-    " VALUES (:episode, :audience, :name, :key, :customer_id, :happened_at, :due_at)"
+_RECORD = (
+    "INSERT INTO moments (episode, audience, name, key, customer_id, happened_at, due_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (episode) DO UPDATE SET customer_id = excluded.customer_id, happened_at = excluded.happened_at,"
     " due_at = excluded.due_at WHERE moments.state = 'waiting'"
 )
 
 
-def _joined(db: Connection, audience: str, one: Watched, ids: Collection[int], now: int) -> list[_Found]:
+def _joined(one: Watched, joined: Stays, left: Stays, now: int) -> list[_Found]:
     """Who began to stay at `now`, and does not merely go on under another tag."""
-    ours = (memberships.c.audience == audience, among(db, memberships.c.customer_id, ids))
-    began = (memberships.c.bit == one.bit, memberships.c.since_at == now)
-    ended = (memberships.c.bit.in_(one.former), memberships.c.until_at == now)
-    goes_on = set(db.execute(select(memberships.c.customer_id).where(*ours, *ended)).scalars()) if one.former else ()
-    found = db.execute(select(memberships.c.customer_id, memberships.c.since_at).where(*ours, *began))
-    return [_Found(id_, f"{id_}/{since_at}", since_at) for id_, since_at in found if id_ not in goes_on]
+    began = np.setdiff1d(_in_any(joined, [one.bit]), _in_any(left, one.former))
+    return [_Found(id_, f"{id_}/{now}", now) for id_ in began.tolist()]
 
 
-def _left(db: Connection, audience: str, one: Watched, ids: Collection[int], now: int) -> list[_Found]:
+def _left(db: Connection, audience: str, one: Watched, left: Stays, now: int) -> list[_Found]:
     """Whose stay ended at `now`, and does not go on under another tag."""
+    ids = _in_any(left, [one.bit, *one.former]).tolist()
+    if not ids:
+        return []
     after = memberships.alias()
     goes_on = (
         select(after.c.id)
@@ -183,22 +169,25 @@ def _left(db: Connection, audience: str, one: Watched, ids: Collection[int], now
     return [_Found(id_, f"{id_}/{since_at}", now) for id_, since_at in db.execute(query)]
 
 
+def _in_any(stays: Stays, bits: Sequence[int]) -> NDArray[np.int64]:
+    """Whose stays these are in any of the segments."""
+    return stays[0][np.isin(stays[1], bits)]
+
+
 def _ordered(db: Connection, watch: Watch, one: Watched, ids: Collection[int], now: int) -> list[_Found]:
-    """The counted orders of those of whom there is news, placed since the moment is in use."""
-    with_news = and_(news.c.customer_id == orders.c.customer_id, news.c.audience == watch.audience)
-    query = select(*ORDER).join(news, with_news).where(among(db, news.c.customer_id, ids))
-    recent = query.where(orders.c.placed_at > _horizon(one, now))
-    return [_Found(row.customer_id, key_of(row), row.placed_at) for row in counting(watch, db.execute(recent).all())]
+    """The counted orders of these customers, placed since the moment is in use."""
+    if not ids:
+        return []
+    theirs = select(*ORDER).where(among(db, orders.c.customer_id, ids), orders.c.placed_at > _horizon(one, now))
+    return [_Found(row.customer_id, key_of(row), row.placed_at) for row in counting(watch, db.execute(theirs).all())]
 
 
 def _left_carts(db: Connection, watch: Watch, one: Watched, ids: Collection[int], now: int) -> list[_Found]:
-    """The open carts of those of whom there is news, touched since the moment is in use."""
-    with_news = and_(news.c.customer_id == carts.c.customer_id, news.c.audience == watch.audience)
-    query = (
-        select(carts.c.shop, carts.c.id, carts.c.customer_id, carts.c.updated_at)
-        .join(news, with_news)
-        .where(among(db, news.c.customer_id, ids), carts.c.updated_at > _horizon(one, now))
-        .where(~carts.c.closed, ~carts.c.ordered)
+    """The open carts of these customers, touched since the moment is in use."""
+    if not ids:
+        return []
+    query = select(carts.c.shop, carts.c.id, carts.c.customer_id, carts.c.updated_at).where(
+        among(db, carts.c.customer_id, ids), carts.c.updated_at > _horizon(one, now), ~carts.c.closed, ~carts.c.ordered
     )
     return [
         _Found(row.customer_id, key_of(row), row.updated_at) for row in db.execute(query) if row.shop in watch.shops
