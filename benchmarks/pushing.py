@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
@@ -16,9 +15,9 @@ from urllib.parse import urlsplit
 from benchmarks import sandbox
 from benchmarks.goals import Row
 from benchmarks.processes import SYNCD, run
+from syncd.destinations._mailchimp_segments import calls_for
 
 CUSTOMERS = 15_000
-MEMBERS_A_CALL = 500
 MORE_CALLS, CONNECTIONS = 1.05, 8
 LOOK_SECONDS = 0.05
 # Nobody at first; then everybody gets one tag of their own, and many two or three.
@@ -47,7 +46,7 @@ def rows(full: bool) -> Iterator[Row]:
         calls = [call for call in sandbox.ask(urls, f"/requests?since={before}") if call["service"] == "mailchimp"]
     written = sum(call["method"] != "GET" for call in calls)
     added = [segment["add"] for segment in plan["segments"] if segment["add"]]
-    fewest = sum(ceil(members / MEMBERS_A_CALL) for members in added) + len(added)
+    fewest = sum(calls_for(segment["add"], segment["remove"]) for segment in plan["segments"]) + len(added)
     size = f"{max(added):,} members, {sum(added):,} tags"
     yield Row(work="push, calls that write", size=size, unit="calls", ours=written, limit=fewest, at_most=MORE_CALLS)
     yield Row(work="push, connections", size=size, unit="open", ours=max(most), limit=CONNECTIONS, at_most=1)

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from syncd.errors import UserError
 from syncd.model import Change, Member, Outcome
+from syncd.plan import Portions
 
 if TYPE_CHECKING:
     from syncd.settings import Audience
@@ -56,6 +57,10 @@ class Destination(Protocol):
     Raises TransientError, AmbiguousError (a write of unknown outcome) and ConnectionBlocked (also where the
     list is gone).
     """
+
+    @property
+    def portions(self) -> Portions:
+        """How many people a call of each sort takes."""
 
     def profile(self) -> AudienceProfile:
         """What the audience looks like now; also the proof that key, role and list id are right."""

@@ -8,27 +8,28 @@ kind, muted ones too, and needs minutes. Only this module chooses between them.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from syncd.destinations._mailchimp_costs import CALLS_AT_MOST, tags_of, worth_a_call
 from syncd.destinations._mailchimp_gateway import RefusedError
 from syncd.destinations._mailchimp_operations import DONE, UNKNOWN, Answer, Batches, Calls, Operation
 from syncd.destinations._mailchimp_read import EPISODE
-from syncd.destinations._mailchimp_segments import Segments, calls_for, tag_key
+from syncd.destinations._mailchimp_segments import Segments
 from syncd.errors import AmbiguousError
 from syncd.model import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+    from syncd.destinations._mailchimp_costs import Tags
+    from syncd.destinations._mailchimp_operations import Kind
     from syncd.model import Change
 
     Work = list[tuple["Person", Operation]]
 
-# Up to here calls of their own are over sooner than a batch.
-CALLS_AT_MOST = 20
 # So many values that were not taken are remembered, so that they are not sent in every cycle.
 UNTAKEN_AT_MOST = 10_000
 NOT_TAKEN = "does not take the value of"
@@ -43,17 +44,13 @@ class Person:
     notes: tuple[str, ...] = ()
     outcome: Outcome | None = None
     told: bool = False
+    tags: Tags = field(init=False)
 
     def __post_init__(self) -> None:
         change = self.change
+        self.tags = tags_of(change)
         self.left = bool(change.create or change.fields) + bool(change.add or change.remove) + len(change.events)
         self.left += bool(change.rename_to) + change.archive
-
-    @property
-    def tags(self) -> dict[str, tuple[str, bool]]:
-        """{key: (name, whether to add)}; each tag once, and taking away wins."""
-        wanted = {tag_key(name): (name, True) for name in self.change.add}
-        return wanted | {tag_key(name): (name, False) for name in self.change.remove}
 
     def settle(self, answer: Answer) -> None:
         """Takes note of the answer to a step; an unknown outcome outweighs a refusal."""
@@ -137,10 +134,10 @@ class Push:
             yield from self._write(people, "event")
         yield from self._write(people, "archive")
 
-    def _write(self, people: Sequence[Person], *kinds: str) -> Iterator[Outcome]:
+    def _write(self, people: Sequence[Person], *kinds: Kind) -> Iterator[Outcome]:
         """Does these kinds of steps, by calls or by batches."""
         work = [
-            [(person, operation) for operation in self._operations(person) if operation.kind in kinds]
+            [(person, operation) for operation in self._operations(person, kinds)]
             for person in people
             if not person.outcome
         ]
@@ -176,30 +173,34 @@ class Push:
             for (person, _), answer in zip(again, answers, strict=True):
                 person.settle(answer)
 
-    def _operations(self, person: Person) -> Iterator[Operation]:
+    def _operations(self, person: Person, kinds: Collection[Kind]) -> Iterator[Operation]:
+        """The steps of these kinds that the person needs."""
         change, quiet = person.change, {"is_syncing": True} if self.muted else {}
-        if change.create:
+        if change.create and "create" in kinds:
             body = {"email_address": change.email, "status_if_new": self.new_status(), "merge_fields": change.fields}
             yield Operation("create", change.email, body)
-        elif change.rename_to:
+        if change.rename_to and "rename" in kinds:
             yield Operation("rename", change.email, {"email_address": change.rename_to})
-        elif change.fields:
+        if change.fields and "fields" in kinds and not (change.create or change.rename_to):
             yield Operation("fields", change.email, {"merge_fields": change.fields})
-        if person.tags:
+        if person.tags and "tags" in kinds:
             yield _tagging(person, person.tags.values(), quiet)
-        for event in change.events:
+        for event in change.events if "event" in kinds else ():
             properties = {EPISODE: event.episode, **event.details}
             yield Operation("event", change.email, {"name": event.name, "properties": properties} | quiet)
-        if change.archive:
+        if change.archive and "archive" in kinds:
             yield Operation("archive", change.email)
 
     def _tag(self, people: Sequence[Person]) -> Iterator[Outcome]:
-        """Live tags: a call per member or segments, whichever takes fewer calls; never a batch, which takes minutes."""
-        called = _worth_a_call(people, 0 if self.segments.are_known else 1)
+        """Live tags: a call per member or segments, whichever takes fewer calls."""
+        # A segment does not take those who have not confirmed yet.
+        yield from self._write([person for person in people if person.change.create], "tags")
+        members = {person: person.tags for person in people if not person.change.create}
+        called, _ = worth_a_call(members, 0 if self.segments.are_known else 1)
         for person in called:
             self._do(self.calls, [(person, _tagging(person, person.tags.values(), {}))])
             yield from _reports([person])
-        rest = [person for person in people if person not in called]
+        rest = [person for person in members if person not in called]
         self._move(rest)
         yield from _reports(rest)
 
@@ -259,46 +260,17 @@ def _tagging(person: Person, tags: Iterable[tuple[str, bool]], quiet: dict[str, 
 
 
 def _moves(by_email: dict[str, Person]) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Each tag with the addresses to put in and to take out."""
+    """Each tag with the addresses to put in and to take out; first those that more people leave, so that hardly
+    anybody is in two segments of which one takes over from the other.
+    """
     names: dict[str, str] = {}
     moves: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
     for email, person in by_email.items():
         for key, (name, add) in person.tags.items():
             names.setdefault(key, name)
             moves[key][0 if add else 1].append(email)
-    for key, (add_to, remove_from) in moves.items():
+    for key, (add_to, remove_from) in sorted(moves.items(), key=lambda move: len(move[1][0]) - len(move[1][1])):
         yield names[key], add_to, remove_from
-
-
-def _worth_a_call(people: Sequence[Person], listing_calls: int) -> dict[Person, None]:
-    """Those whose tags take fewer calls when each of them gets one, the rest going by segments.
-
-    Rare tags make a segment call dear and common ones make it cheap, so the people of the k rarest
-    tags are called, for the k that takes the fewest calls in all. New members are called anyway: a
-    segment does not take those who have not confirmed yet.
-    """
-    called = {person: None for person in people if person.change.create}
-    bearers: dict[str, list[Person]] = defaultdict(list)
-    for person in people:
-        for key in person.tags:
-            bearers[key].append(person)
-    rarest = sorted(bearers, key=lambda key: len(bearers[key]))
-    moves = {key: _calls_to_move(key, bearers[key]) for key in rarest}
-    left = sum(moves.values())
-    best, fewest = dict(called), len(called) + left + listing_calls
-    for key in rarest:
-        called |= dict.fromkeys(bearers[key])
-        left -= moves[key]
-        calls = len(called) + left + (listing_calls if left else 0)
-        # As many calls either way: an answer for each member is the better one.
-        if calls <= fewest:
-            best, fewest = dict(called), calls
-    return best
-
-
-def _calls_to_move(key: str, people: Sequence[Person]) -> int:
-    adds = sum(person.tags[key][1] for person in people)
-    return calls_for(adds, len(people) - adds)
 
 
 def _bad_fields(operation: Operation, answer: Answer) -> tuple[str, ...]:

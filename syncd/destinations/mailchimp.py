@@ -16,11 +16,12 @@ from msgspec import Struct
 from syncd.destinations import AudienceProfile, FieldType
 from syncd.destinations import _mailchimp_gateway as gateway_module
 from syncd.destinations._mailchimp_gateway import Gateway, RefusedError, subscriber_hash, typed
-from syncd.destinations._mailchimp_operations import Batches, Calls
+from syncd.destinations._mailchimp_operations import BATCH_OPERATIONS, Batches, Calls
 from syncd.destinations._mailchimp_push import Push, Untaken
 from syncd.destinations._mailchimp_read import Collection, Reader, pages
-from syncd.destinations._mailchimp_segments import Segments
+from syncd.destinations._mailchimp_segments import SEGMENT_PEOPLE, Segments
 from syncd.errors import ConnectionBlocked, UserError
+from syncd.plan import Portions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -76,6 +77,8 @@ class MergeFields(Collection, frozen=True):
 
 class Mailchimp:
     """A connection to one audience; see `Destination` for what each method promises."""
+
+    portions = Portions(SEGMENT_PEOPLE, BATCH_OPERATIONS)
 
     def __init__(
         self,

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import and_, case, delete, func, insert, or_, select, text, update
+import msgspec
+from msgspec import Struct
+from sqlalchemy import and_, case, delete, func, insert, or_, select, update
 
 from syncd.errors import UserError
 from syncd.history import telling
-from syncd.history.database import among
+from syncd.history.database import among, put, run_many
 from syncd.history.fields import AS_KNOWN, canonical_fields
 from syncd.history.people import mark_news
+from syncd.history.reading import fetch
 from syncd.history.schema import audiences, customers, members, outbox, plans, standings, writes
 from syncd.history.telling import Told
 from syncd.model import MemberStatus
-from syncd.plan import Plan, fields_to_set
+from syncd.plan import Left, Plan, Round, Step, fields_to_set
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -34,9 +36,8 @@ MAX_REFUSALS = 5
 PARKED = "until tomorrow: "
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """One row of the outbox with what it still has to do."""
+class Waiting(Struct, frozen=True):
+    """One row of the outbox with what is sent of it now; `goes_on`: more of it waits for a later round."""
 
     id: int
     customer_id: int
@@ -48,6 +49,7 @@ class Waiting:
     archive: bool = False
     rename_to: str = ""
     told: tuple[Told, ...] = ()
+    goes_on: bool = False
 
     @property
     def leaving(self) -> str:
@@ -75,23 +77,20 @@ def keep(history: History, plan: Plan, *, state: str, now: int) -> None:
                 summary=json.dumps(plan.summary()),
             )
         )
-        if plan.steps:
-            db.execute(insert(outbox), [_row(plan, step) for step in plan.steps])
+        put(db, outbox, _STEP, [_row(plan, step) for step in plan.steps], keep=None)
 
 
-def _row(plan: Plan, step: Any) -> dict[str, Any]:
-    return {
-        "plan_id": plan.id,
-        "audience": plan.audience,
-        "customer_id": step.customer_id,
-        "add_tags": step.add,
-        "remove_tags": step.remove,
-        "set_fields": step.set_fields,
-        "create_member": step.create,
-        "leaving": step.leaving,
-        "moments": _listed(one.episode for one in step.occasions),
-        "state": "waiting",
-    }
+_STEP = (
+    *("plan_id", "audience", "customer_id", "add_tags", "remove_tags"),
+    *("set_fields", "create_member", "leaving", "moments", "state"),
+)
+
+
+def _row(plan: Plan, step: Step) -> tuple[Any, ...]:
+    return (
+        *(plan.id, plan.audience, step.customer_id, step.add, step.remove),
+        *(step.set_fields, step.create, step.leaving, _listed(one.episode for one in step.occasions), "waiting"),
+    )
 
 
 def _listed(episodes: Iterable[str]) -> str:
@@ -187,54 +186,61 @@ def outbox_size(history: History, audience: str, *, held: bool = False) -> int:
         return db.execute(query).scalar_one()
 
 
-def take(history: History, plan_id: str, limit: int, now: int) -> list[Waiting]:
-    """The next rows of the plan, marked `sending` before anything is sent, their occasions too; rows with nothing
-    left to do go.
-    """
-    successor, there = customers.alias("successor"), members.alias("there")
-    query = (
-        select(
-            outbox.c.id,
-            outbox.c.customer_id,
-            customers.c.email,
-            outbox.c.add_tags,
-            outbox.c.remove_tags,
-            outbox.c.set_fields,
-            outbox.c.create_member,
-            outbox.c.moments,
-            outbox.c.audience,
-            standings.c.wanted_tags,
-            standings.c.known_tags,
-            standings.c.wanted_fields,
-            standings.c.known_fields,
-            members.c.status.is_not(None).label("member"),
-            # What is still to become of the contact: no longer a new address that has become a contact itself.
-            case((outbox.c.leaving == standings.c.leaving, standings.c.leaving), else_="").label("leaving"),
-            case((there.c.customer_id.is_(None), successor.c.email), else_=None).label("new_email"),
-        )
-        .join(customers, customers.c.id == outbox.c.customer_id)
-        .join(
-            standings,
-            (standings.c.customer_id == outbox.c.customer_id) & (standings.c.audience == outbox.c.audience),
-        )
-        .outerjoin(members, (members.c.customer_id == outbox.c.customer_id) & (members.c.audience == outbox.c.audience))
-        .outerjoin(successor, successor.c.id == standings.c.successor_id)
-        .outerjoin(there, (there.c.customer_id == successor.c.id) & (there.c.audience == outbox.c.audience))
-        .where(outbox.c.plan_id == plan_id, outbox.c.state == "waiting")
-        .order_by(outbox.c.id)
-        .limit(limit)
+def waiting(history: History, plan_id: str) -> list[Left]:
+    """What is left to do of the plan, row by row; of some rows that may be nothing."""
+    with history.read() as db:
+        return [_left(_Row(*row)) for row in fetch(db, _WAITING.where(outbox.c.plan_id == plan_id))]
+
+
+def _left(row: _Row) -> Left:
+    return Left(
+        row.id,
+        row.add_tags & row.wanted_tags & ~row.known_tags,
+        row.remove_tags & row.known_tags & ~row.wanted_tags,
+        fields=bool(row.set_fields and row.wanted_fields != row.known_fields),
+        # A person who became a member meanwhile, by whatever way, is not created.
+        whole=bool(row.create_member and not row.member) or row.leaving == "rename",
+        more=bool(row.moments or row.leaving),
     )
-    while True:
-        with history.begin() as db:
-            rows = db.execute(query).all()
-            allowed = [episode for row in rows if row.moments for episode in json.loads(row.moments)]
-            told = telling.claim(db, rows[0].audience, allowed, now) if allowed else {}
-            found = [_waiting(row, told.get(row.customer_id, ())) for row in rows]
-            ready = [row for row in found if row]
-            db.execute(delete(outbox).where(among(db, outbox.c.id, [row.id for row in found if not row])))
-            db.execute(_SENDING.where(among(db, outbox.c.id, [row.id for row in ready])))
-        if ready or not found:
-            return ready
+
+
+def take(history: History, round_: Round, now: int) -> list[Waiting]:
+    """The rows of a round that still wait, marked `sending` before anything is sent, their occasions too; rows with
+    nothing left to do go.
+    """
+    with history.begin() as db:
+        rows = [_Row(*row) for row in fetch(db, _WAITING.where(among(db, outbox.c.id, round_.ids)))]
+        allowed = [episode for row in rows if row.moments and round_.more for episode in json.loads(row.moments)]
+        told = telling.claim(db, rows[0].audience, allowed, now) if allowed else {}
+        found = [_waiting(row, round_, told.get(row.customer_id, ())) for row in rows]
+        ready = [row for row in found if row]
+        over = [row.id for row in found if not (row or row.goes_on)]
+        if over:
+            db.execute(delete(outbox).where(among(db, outbox.c.id, over)))
+        db.execute(_SENDING.where(among(db, outbox.c.id, [row.id for row in ready])))
+    return ready
+
+
+class _Row(NamedTuple):
+    """A row of the outbox that waits, and where its person stands."""
+
+    id: int
+    customer_id: int
+    email: str
+    add_tags: int
+    remove_tags: int
+    set_fields: bool
+    create_member: bool
+    moments: str
+    audience: str
+    wanted_tags: int
+    known_tags: int
+    wanted_fields: str
+    known_fields: str
+    member: bool
+    # What is still to become of the contact: no longer a new address that has become a contact itself.
+    leaving: str
+    new_email: str | None
 
 
 _STANDING = (standings.c.audience == outbox.c.audience) & (standings.c.customer_id == outbox.c.customer_id)
@@ -243,67 +249,106 @@ _SENDING = update(outbox).values(
     known_tags=select(standings.c.known_tags).where(_STANDING).scalar_subquery(),
     known_fields=select(standings.c.known_fields).where(_STANDING).scalar_subquery(),
 )
+_successor, _there = customers.alias("successor"), members.alias("there")
+_WAITING = (
+    select(
+        outbox.c.id,
+        outbox.c.customer_id,
+        customers.c.email,
+        outbox.c.add_tags,
+        outbox.c.remove_tags,
+        outbox.c.set_fields,
+        outbox.c.create_member,
+        outbox.c.moments,
+        outbox.c.audience,
+        standings.c.wanted_tags,
+        standings.c.known_tags,
+        standings.c.wanted_fields,
+        standings.c.known_fields,
+        members.c.status.is_not(None),
+        case((outbox.c.leaving == standings.c.leaving, standings.c.leaving), else_=""),
+        case((_there.c.customer_id.is_(None), _successor.c.email), else_=None),
+    )
+    .join(customers, customers.c.id == outbox.c.customer_id)
+    .join(
+        standings,
+        (standings.c.customer_id == outbox.c.customer_id) & (standings.c.audience == outbox.c.audience),
+    )
+    .outerjoin(members, (members.c.customer_id == outbox.c.customer_id) & (members.c.audience == outbox.c.audience))
+    .outerjoin(_successor, _successor.c.id == standings.c.successor_id)
+    .outerjoin(_there, (_there.c.customer_id == _successor.c.id) & (_there.c.audience == outbox.c.audience))
+    .where(outbox.c.state == "waiting")
+    .order_by(outbox.c.id)
+)
 
 
-def _waiting(row: Any, told: tuple[Told, ...]) -> Waiting:
+def _waiting(row: _Row, round_: Round, told: tuple[Told, ...]) -> Waiting:
+    left = _left(row)
+    later = (left.add | left.remove) & ~round_.tags or left.fields > round_.fields or left.more > round_.more
     return Waiting(
         id=row.id,
         customer_id=row.customer_id,
         email=row.email,
-        add=row.add_tags & row.wanted_tags & ~row.known_tags,
-        remove=row.remove_tags & row.known_tags & ~row.wanted_tags,
-        fields=fields_to_set(row.wanted_fields, row.known_fields) if row.set_fields else {},
-        # A person who became a member meanwhile, by whatever way, is not created.
-        create=row.create_member and not row.member and bool(row.wanted_tags or row.wanted_fields),
-        archive=row.leaving == "archive" and row.member,
+        add=left.add & round_.tags,
+        remove=left.remove & round_.tags,
+        fields=fields_to_set(row.wanted_fields, row.known_fields) if left.fields and round_.fields else {},
+        create=bool(row.create_member and not row.member and (row.wanted_tags or row.wanted_fields)),
+        archive=bool(row.leaving == "archive" and row.member and round_.more),
         rename_to=(row.new_email or "") if row.leaving == "rename" and row.member else "",
         told=told,
+        goes_on=bool(later),
     )
 
 
 def confirm(history: History, plan_id: str, audience: str, sent: Iterable[Waiting], now: int) -> None:
-    """The service confirmed these: they are known now, written to the audit trail, and leave the outbox."""
+    """The service confirmed these: they are known now and written to the audit trail. Rows of which nothing is left
+    leave the outbox, the others wait again.
+    """
     rows = list(sent)
     if not rows:
         return
     with history.begin() as db:
-        before = _fields_before(db, audience, [row.customer_id for row in rows])
-        trail, known = [], []
-        for row in rows:
-            had = before.get(row.customer_id, "")
-            has = canonical_fields(json.loads(had or "{}") | row.fields) if row.fields else had
-            trail.append(
-                {
-                    "plan_id": plan_id,
-                    "audience": audience,
-                    "customer_id": row.customer_id,
-                    "at": now,
-                    "added": row.add,
-                    "removed": row.remove,
-                    "fields_before": had,
-                    "fields_after": has,
-                    "created": row.create,
-                    "leaving": row.leaving,
-                    "moments": _listed(one.episode for one in row.told),
-                }
+        before = _fields_before(db, audience, [row.customer_id for row in rows if row.fields])
+        after = {
+            row.customer_id: canonical_fields(msgspec.json.decode(before[row.customer_id] or "{}") | row.fields)
+            for row in rows
+            if row.fields
+        }
+        run_many(db, _TAGS_KNOWN, [(row.add, row.remove, audience, row.customer_id) for row in rows])
+        run_many(db, _FIELDS_KNOWN, [(has, audience, customer_id) for customer_id, has in after.items()])
+        trail = [
+            (
+                *(plan_id, audience, row.customer_id, now, row.add, row.remove),
+                *(before.get(row.customer_id, ""), after.get(row.customer_id, "")),
+                *(row.create, row.leaving, _listed(one.episode for one in row.told)),
             )
-            known.append({"a": audience, "c": row.customer_id, "added": row.add, "removed": row.remove, "has": has})
-        db.execute(_KNOWN, known)
-        db.execute(insert(writes), trail)
+            for row in rows
+        ]
+        put(db, writes, _TRAIL, trail, keep=None)
         telling.confirm(db, [one.episode for row in rows for one in row.told], now)
         archived = [row.customer_id for row in rows if row.archive]
-        db.execute(_ARCHIVED.where(members.c.audience == audience, among(db, members.c.customer_id, archived)))
-        db.execute(delete(outbox).where(among(db, outbox.c.id, [row.id for row in rows])))
+        if archived:
+            db.execute(_ARCHIVED.where(members.c.audience == audience, among(db, members.c.customer_id, archived)))
+        again = [row.id for row in rows if row.goes_on]
+        if again:
+            db.execute(update(outbox).where(among(db, outbox.c.id, again)).values(state="waiting"))
+        over = [row.id for row in rows if not row.goes_on]
+        if over:
+            db.execute(delete(outbox).where(among(db, outbox.c.id, over)))
 
 
 # Whether an archived contact shows up among those that changed is not documented.
 _ARCHIVED = update(members).values(status=MemberStatus.ARCHIVED.value)
 
 # `& ~` stays two words: PostgreSQL would read one operator.
-_KNOWN = text(
-    "UPDATE standings SET known_tags = (known_tags | :added) & ~ CAST(:removed AS BIGINT), known_fields = :has,"
-    " refusals = 0"
-    " WHERE audience = :a AND customer_id = :c"
+_TAGS_KNOWN = (
+    "UPDATE standings SET known_tags = (known_tags | CAST(? AS BIGINT)) & ~ CAST(? AS BIGINT), refusals = 0"
+    " WHERE audience = ? AND customer_id = ?"
+)
+_FIELDS_KNOWN = "UPDATE standings SET known_fields = ? WHERE audience = ? AND customer_id = ?"
+_TRAIL = (
+    *("plan_id", "audience", "customer_id", "at", "added", "removed"),
+    *("fields_before", "fields_after", "created", "leaving", "moments"),
 )
 
 
@@ -311,7 +356,7 @@ def _fields_before(db: Connection, audience: str, ids: Sequence[int]) -> dict[in
     query = select(standings.c.customer_id, standings.c.known_fields).where(
         standings.c.audience == audience, among(db, standings.c.customer_id, ids)
     )
-    return {row[0]: row[1] for row in db.execute(query)}
+    return dict(fetch(db, query)) if ids else {}
 
 
 def refuse(history: History, audience: str, refused: Iterable[tuple[Waiting, str, bool]]) -> None:

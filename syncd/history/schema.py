@@ -498,7 +498,8 @@ outbox = Table(
 writes = Table(
     "writes",
     metadata,
-    # What was confirmed, with what was there before: the audit trail, and what `undo` restores.
+    # What was confirmed, with what was there before: the audit trail, and what `undo` restores. Of a large plan,
+    # which is sent tag by tag, a person has several rows.
     Column("id", RowId, primary_key=True),
     Column("plan_id", Name, nullable=False),
     Column("audience", Name, nullable=False),
@@ -506,6 +507,7 @@ writes = Table(
     Column("at", BigInteger, nullable=False),
     Column("added", BigInteger, nullable=False),
     Column("removed", BigInteger, nullable=False),
+    # All fields as JSON, before and after; "" where none was written.
     Column("fields_before", Text, nullable=False),
     Column("fields_after", Text, nullable=False),
     Column("created", Boolean, nullable=False),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -82,7 +82,7 @@ class Tags:
 
     def named(self, bit_set: int) -> tuple[str, ...]:
         """The full names of the tags in a bit set, in the order of their bits."""
-        return tuple(name for bit, name in sorted(self.names.items()) if bit_set >> bit & 1)
+        return tuple(self.names[bit] for bit in bits_in(bit_set) if bit in self.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +150,8 @@ def step_for(standing: Standing) -> Step:
 
 def fields_to_set(wanted: str, known: str) -> dict[str, FieldValue]:
     """The fields whose value differs, with the value wanted; "" clears a field that is no longer wanted."""
-    want: dict[str, FieldValue] = json.loads(wanted or "{}")
-    have: dict[str, FieldValue] = json.loads(known or "{}")
+    want: dict[str, FieldValue] = msgspec.json.decode(wanted or "{}")
+    have: dict[str, FieldValue] = msgspec.json.decode(known or "{}")
     return {name: want.get(name, "") for name in sorted({*want, *have}) if want.get(name, "") != have.get(name, "")}
 
 

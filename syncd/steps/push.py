@@ -12,19 +12,17 @@ from syncd.destinations import Destination, FieldType
 from syncd.history import outbox, telling
 from syncd.history.outbox import Waiting
 from syncd.model import Change, Event, Outcome
-from syncd.plan import Tags
+from syncd.plan import Tags, rounds_of, whole_rounds
 from syncd.settings import Audience
 from syncd.steps.context import Context
 from syncd.steps.members import reread
 
 log = structlog.get_logger()
 
-# So many people's changes are under way at once, which is what a crash leaves unsettled. Muted ones go
-# through the service's own queue, which is filled better by many.
-AT_ONCE = 500
+# Muted changes go through the service's own queue, which is filled better by many.
 AT_ONCE_MUTED = 5_000
 # So many confirmations are committed together.
-CONFIRM = 200
+CONFIRM = 500
 
 
 class Pushed(Struct):
@@ -52,12 +50,14 @@ def push(context: Context, name: str, destination: Destination, tags: Tags) -> P
     if total and (prepared := f"{name} is prepared for {audience.playbook.digest}") not in context.seen:
         destination.prepare([tags.names[bit] for bit in tags.bits.values()], field_types(audience))
         context.seen.add(prepared)
-    while rows := outbox.take(context.history, plan_id, AT_ONCE_MUTED if muted else AT_ONCE, context.clock.now()):
-        _send(context, name, destination, tags, plan_id, muted, rows, pushed, total)
-        renamed = [row.rename_to for row in rows if row.rename_to]
-        if renamed:
-            # The contact is somebody else's now, with all that it has.
-            reread(context, name, destination, tags, renamed)
+    while left := outbox.waiting(context.history, plan_id):
+        for round_ in whole_rounds(left, AT_ONCE_MUTED) if muted else rounds_of(left, destination.portions):
+            rows = outbox.take(context.history, round_, context.clock.now())
+            _send(context, name, destination, tags, plan_id, muted, rows, pushed, total)
+            renamed = [row.rename_to for row in rows if row.rename_to]
+            if renamed:
+                # The contact is somebody else's now, with all that it has.
+                reread(context, name, destination, tags, renamed)
     if outbox.outbox_size(context.history, name) == 0:
         outbox.finish(context.history, plan_id, context.clock.now())
     log.info("pushed", audience=name, plan=plan_id, muted=muted, **asdict(pushed))
@@ -89,6 +89,8 @@ def _send(
     pushed: Pushed,
     total: int,
 ) -> None:
+    if not rows:
+        return
     by_email = {row.email: row for row in rows}
     events = _events(context, name, rows)
     confirmed: list[Waiting] = []
@@ -102,7 +104,7 @@ def _send(
             row = by_email[outcome.email]
             if outcome.result == "done":
                 confirmed.append(row)
-                pushed.done += 1
+                pushed.done += not row.goes_on
                 if outcome.reason:
                     # Written, but for a field: the reason names the field, not the person.
                     log.warning("not everything was taken", audience=name, reason=outcome.reason)
@@ -110,7 +112,7 @@ def _send(
                 _note(context, name, row, outcome, pushed)
             if len(confirmed) >= CONFIRM:
                 commit()
-            context.report(f"{name}: pushing", 1, total)
+            context.report(f"{name}: pushing", 0 if row.goes_on else 1, total)
     finally:
         # Also when the rest failed: what the service confirmed is known.
         commit()
