@@ -67,8 +67,7 @@ class Shelf:
         early = np.arange(len(order)) - items.starts[order] < LINES_MAX
         lines = np.flatnonzero(retail[order] & early & (items.title > 0))
         texts = items.texts.tolist()
-        sold = _distinct(items.title[lines] * len(texts) + items.product_id[lines])
-        for title, id_ in zip(*(part.tolist() for part in np.divmod(sold, len(texts))), strict=True):
+        for title, id_ in _sold(items.title[lines], items.product_id[lines], len(texts)):
             self.numbers.setdefault(texts[title], len(self.numbers))
             self.ids.setdefault(texts[title], set()).update({texts[id_]} - {""})
         many = len(self.numbers)
@@ -97,6 +96,16 @@ def companions(batches: Iterable[Batch], today: int) -> list[Companion]:
     shelf = Shelf(today)
     feed(batches, shelf)
     return shelf.companions()
+
+
+def _sold(title: Codes, id_: Codes, many: int) -> Iterator[tuple[int, int]]:
+    """Under which ids each title was sold: every pair once, ascending."""
+    # Nearly every title has one id only, so that few lines are left to be sorted.
+    one = np.zeros(many, np.int64)
+    one[title] = id_
+    titles, others = np.flatnonzero(np.bincount(title)), id_ != one[title]
+    pairs = _distinct(np.append(titles * many + one[titles], title[others] * many + id_[others]))
+    yield from zip(*(part.tolist() for part in np.divmod(pairs, many)), strict=True)
 
 
 def _distinct(values: Codes) -> Codes:

@@ -19,14 +19,14 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from syncd.lifecycle.columns import Batch, Days, feed
+from syncd.lifecycle.columns import Batch, Days, Rows, feed, stretches
 from syncd.lifecycle.metrics import running
 
 # So many gaps of the typical length stand beside a customer's own: one gap alone says little.
 WEIGHT = 5
 # Lateness is measured at so many gaps at most, which bounds the memory; of a larger audience at every second
 # customer, every third …, which no quantile shows.
-SAMPLE_MAX = 2**24
+SAMPLE_MAX = 2**21
 
 # Logarithms are counted in this unit; there is room for gaps of 219 years together.
 _LOG_UNIT = 2.0**-48
@@ -76,7 +76,7 @@ class Counting:
 
     def add(self, batch: Batch) -> None:
         """Afterwards `tally` has the gaps of this batch, too."""
-        gap = _closed(batch, self._today)
+        gap = _closed(batch.starts, batch.order_day, self._today)
         retail = _orders_of(batch, ~batch.wholesale)
         lengths = _added(self.tally.lengths, np.bincount(gap[retail & (gap > 0)]))
         days = batch.order_day[retail & (batch.order_day <= self._today)]
@@ -96,7 +96,7 @@ def order_gap(batch: Batch, today: int, typical: float) -> Values:
 
     NaN for who never ordered, and for everybody where `typical` is NaN.
     """
-    gap = _closed(batch, today)
+    gap = _closed(batch.starts, batch.order_day, today)
     logs, gaps = running(_logs_of(gap)), running(gap > 0)
     begin, end = batch.starts[:-1], batch.starts[1:]
     ordered = running(batch.order_day <= today)
@@ -109,10 +109,10 @@ def lateness_of_gaps(batch: Batch, today: int, typical: float, every: int = 1) -
 
     Of the customers whose id `every` divides; see `sample`.
     """
-    gap = _closed(batch, today)
-    gap[_orders_of(batch, batch.wholesale | (batch.customer % every != 0))] = 0
+    starts, mine = stretches(batch.starts, np.flatnonzero(~batch.wholesale & (batch.customer % every == 0)))
+    gap = _closed(starts, batch.order_day[mine], today)
     logs, gaps, at = running(_logs_of(gap)), running(gap > 0), np.flatnonzero(gap)
-    begin = batch.starts[np.searchsorted(batch.starts, at, side="right") - 1]
+    begin = starts[np.searchsorted(starts, at, side="right") - 1]
     # Totals at the position of an order are those before it: the gap that it closed is not among them.
     values: Values = gap[at] / _usual(logs[at] - logs[begin], gaps[at] - gaps[begin], typical)
     return values
@@ -123,13 +123,13 @@ def sample(gaps: int, most: int = SAMPLE_MAX) -> int:
     return max(1, math.ceil(gaps / most))
 
 
-def _closed(batch: Batch, today: int) -> Days:
+def _closed(starts: Rows, order_day: Days, today: int) -> Days:
     """For each order the gap in days that it closed: 0 for a customer's first, the same day, and after today."""
-    gap = np.zeros(len(batch.order_day), np.int64)
-    gap[1:] = np.diff(batch.order_day)
-    first = batch.starts[:-1]
+    gap = np.zeros(len(order_day), np.int64)
+    gap[1:] = np.diff(order_day)
+    first = starts[:-1]
     gap[first[first < len(gap)]] = 0
-    gap[batch.order_day > today] = 0
+    gap[order_day > today] = 0
     return gap
 
 

@@ -6,6 +6,8 @@ category's.
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,8 +48,9 @@ def last_title(batch: Batch, today: int) -> Codes:
     owner = np.repeat(ordered, np.diff(starts))
     named = items.title[lines] > 0
     owner, lines = owner[named], lines[named]
-    worth_most = _largest_of_each(owner, items.price_minor[lines] * items.quantity[lines])
-    return _first_of_each(batch, owner[worth_most], items.title[lines[worth_most]])
+    best = _largest_of_each(owner, items.price_minor[lines] * items.quantity[lines], len(batch))
+    # Backwards, so that the first one stays.
+    return _of_each(owner[best][::-1], items.title[lines[best]][::-1], len(batch))
 
 
 def favourite(batch: Batch, codes: Codes, today: int) -> Codes:
@@ -56,22 +59,23 @@ def favourite(batch: Batch, codes: Codes, today: int) -> Codes:
     Of equals the one bought later, and of those in the same order the first by the alphabet.
     """
     items = items_of(batch)
-    order, owner = _order_of_lines(items), np.repeat(np.arange(len(batch)), _lines_of_each(batch))
+    order = np.repeat(np.arange(len(batch.order_day)), np.diff(items.starts))
     lines = np.flatnonzero((codes > 0) & (batch.order_day <= today)[order])
-    pairs = (owner * len(items.texts) + codes)[lines]
-    at = np.argsort(pairs, kind="stable")  # of each pair the latest order is the last
-    pairs, order = pairs[at], order[lines[at]]
+    # By code, and for each code by customer and order, as the lines are. Small numbers are sorted fast.
+    lines = lines[np.argsort(codes[lines].astype(np.min_scalar_type(len(items.texts))), kind="stable")]
+    code, order = codes[lines], order[lines]
     # One order tells once, however many of its lines say the same.
-    told = (np.diff(pairs, prepend=-1) != 0) | (np.diff(order, prepend=-1) != 0)
-    pairs, order = pairs[told], order[told]
-    begins = _begins(pairs)
-    ends = np.append(begins, len(pairs))[1:]
-    owner, code = np.divmod(pairs[begins], len(items.texts))
-    merits = np.stack((ends - begins, order[ends - 1], -_alphabet(items, code)))
+    told = _begins(code, order)
+    code, order = code[told], order[told]
+    owner = np.repeat(np.arange(len(batch)), np.diff(batch.starts))[order]
+    begins = _begins(code, owner)
+    ends = np.append(begins, len(code))[1:]
+    owner, code, latest, many = owner[begins], code[begins], order[ends - 1], ends - begins
+    merits = np.stack((many, latest, -_alphabet(items, code)))
     for rank in range(len(merits)):
-        best = _largest_of_each(owner, merits[rank])
+        best = _largest_of_each(owner, merits[rank], len(batch))
         owner, code, merits = owner[best], code[best], merits[:, best]
-    return _first_of_each(batch, owner, code)
+    return _of_each(owner, code, len(batch))
 
 
 def items_of(batch: Batch) -> Items:
@@ -93,11 +97,6 @@ def _by_order(items: Items, values: NDArray[np.int64] | Flags) -> Counts:
     return total[items.starts[1:]] - total[items.starts[:-1]]
 
 
-def _order_of_lines(items: Items) -> NDArray[np.int64]:
-    """The order of each line, by its place."""
-    return np.repeat(np.arange(len(items.starts) - 1), np.diff(items.starts))
-
-
 def _lines_of_each(batch: Batch) -> Counts:
     """How many lines each customer has."""
     return np.diff(items_of(batch).starts[batch.starts])
@@ -111,21 +110,21 @@ def _alphabet(items: Items, codes: Codes) -> NDArray[np.int64]:
     return places[codes]
 
 
-def _begins(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where each value begins; equal ones stand together, and none is below 0."""
-    return np.flatnonzero(np.diff(values, prepend=-1))
+def _begins(*columns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where another row begins in these columns, in which equal ones stand together; none is below 0."""
+    return np.flatnonzero(reduce(np.logical_or, (np.diff(column, prepend=-1) != 0 for column in columns)))
 
 
-def _largest_of_each(owner: NDArray[np.int64], values: NDArray[np.int64]) -> Flags:
+def _largest_of_each(owner: NDArray[np.int64], values: NDArray[np.int64], owners: int) -> Flags:
     """Which values are as large as any of the same owner."""
-    begins = _begins(owner)
-    largest: Flags = values == np.repeat(np.maximum.reduceat(values, begins), np.diff(np.append(begins, len(owner))))
+    most = np.full(owners, np.iinfo(np.int64).min)
+    np.maximum.at(most, owner, values)
+    largest: Flags = values == most[owner]
     return largest
 
 
-def _first_of_each(batch: Batch, owner: NDArray[np.int64], codes: Codes) -> Codes:
-    """For each customer of the batch the first of their codes, which stand together; else 0."""
-    found = np.zeros(len(batch), np.int64)
-    first = _begins(owner)
-    found[owner[first]] = codes[first]
+def _of_each(owner: NDArray[np.int64], codes: Codes, owners: int) -> Codes:
+    """For each owner the last one of their codes; else 0."""
+    found = np.zeros(owners, np.int64)
+    found[owner] = codes
     return found
