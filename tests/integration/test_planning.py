@@ -1,4 +1,4 @@
-"""Planning costs what changes, not what there is."""
+"""Planning, and the outbox behind it, cost what changes, not what there is."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import event, insert, select, update
 
 from syncd.clock import SystemClock
-from syncd.history import ledger
+from syncd.history import ledger, outbox
 from syncd.history.database import History
 from syncd.history.members import store_members
 from syncd.history.schema import customers, memberships, standings
-from syncd.plan import Plan
+from syncd.plan import Plan, Portions, Round, rounds_of
 from syncd.settings import load
 from syncd.steps.context import Context
 from syncd.steps.planning import hold_reasons, plan_stored
@@ -38,15 +38,15 @@ when = "orders(ever) >= 1"
 [audiences.main.lifecycle.segments.loyal]
 when = "orders(ever) >= 5"
 """
-Stage = Callable[[int], Context]
+Stage = Callable[..., Context]
 
 
 @pytest.fixture
 def stage(history: History, tmp_path: Path) -> Stage:
-    """An audience of so many subscribers, past its first push. All shall get both tags, the last of them first."""
+    """An audience of so many subscribers, with so much room a day. All shall get both tags, the last of them first."""
 
-    def staged(people: int) -> Context:
-        (tmp_path / "syncd.toml").write_text(CONFIG.format(entries=3), "utf-8")
+    def staged(people: int, entries: int = 3) -> Context:
+        (tmp_path / "syncd.toml").write_text(CONFIG.format(entries=entries), "utf-8")
         context = Context(load(tmp_path / "syncd.toml"), history, SystemClock())
         ledger.audience_row(history, "main")
         ledger.set_audience(history, "main", backfilled_at=1)
@@ -102,3 +102,67 @@ def test_no_more_members_are_counted_than_the_brake_asks_for(stage: Stage, histo
     gone = member("8@example.com", "unsubscribed", changed_at=NOW)
     store_members(history, "main", [gone], None, bits={}, field_names=(), now=NOW)
     assert [ledger.managed_members(history, "main", most) for most in (0, 3, 99, None)] == [0, 3, 8, 8]
+
+
+def stored(context: Context) -> Plan:
+    """The plan, approved, in the outbox."""
+    plan = planned(context)[0]
+    outbox.keep(context.history, plan, state="approved", now=NOW)
+    return plan
+
+
+def known(history: History) -> list[int]:
+    with history.read() as db:
+        return list(db.execute(select(standings.c.known_tags).order_by(standings.c.customer_id)).scalars())
+
+
+def test_what_a_round_does_not_send_of_a_row_waits(stage: Stage, history: History) -> None:
+    plan = stored(stage(3))
+    left = outbox.waiting(history, plan.id)
+    assert {(row.add, row.remove, row.fields, row.more) for row in left} == {(3, 0, False, False)}
+    first = Round(tuple(row.id for row in left), tags=1, fields=False, more=False)
+    sent = outbox.take(history, first, NOW)
+    assert [(row.add, row.goes_on) for row in sent] == [(1, True)] * 3
+    assert outbox.waiting(history, plan.id) == []
+    outbox.confirm(history, plan.id, "main", sent, NOW)
+    assert known(history) == [1, 1, 1]
+    assert [row.add for row in outbox.waiting(history, plan.id)] == [2, 2, 2]
+    rest = outbox.take(history, Round(first.ids), NOW)
+    outbox.confirm(history, plan.id, "main", rest, NOW)
+    assert known(history) == [3, 3, 3]
+    assert outbox.outbox_size(history, "main") == 0
+
+
+def test_a_row_with_nothing_left_goes_whatever_its_round_would_send(stage: Stage, history: History) -> None:
+    plan = stored(stage(2))
+    with history.begin() as db:
+        db.execute(update(standings).values(wanted_tags=0))
+    (only,) = rounds_of(outbox.waiting(history, plan.id), Portions(9, 9))
+    assert outbox.take(history, only, NOW) == []
+    assert outbox.outbox_size(history, "main") == 0
+
+
+def test_many_people_are_stored_taken_and_confirmed_in_as_many_statements_as_few(
+    stage: Stage, history: History
+) -> None:
+    context = stage(40, 0)
+
+    def statements() -> int:
+        plan, seen = planned(context)[0], []
+
+        def note(*given: Any) -> None:
+            seen.append(given[2])
+
+        event.listen(history.engine, "before_cursor_execute", note)
+        outbox.keep(history, plan, state="approved", now=NOW)
+        (only,) = rounds_of(outbox.waiting(history, plan.id), Portions(99, 99))
+        outbox.confirm(history, plan.id, "main", outbox.take(history, only, NOW), NOW)
+        event.remove(history.engine, "before_cursor_execute", note)
+        return len(seen)
+
+    many = statements()
+    assert known(history) == [3] * 40
+    with history.begin() as db:
+        few = select(standings.c.customer_id).order_by(standings.c.customer_id).limit(4)
+        db.execute(update(standings).where(standings.c.customer_id.in_(few)).values(known_tags=0))
+    assert statements() == many <= 20
