@@ -21,7 +21,7 @@ import numpy as np
 
 from syncd.clock import SystemClock
 from syncd.history import ledger
-from syncd.history.articles import Article, article_ids
+from syncd.history.articles import article_ids
 from syncd.history.database import History, open_history
 from syncd.history.people import mark_news
 from syncd.history.shops import set_shop_state, shop_row
@@ -102,7 +102,7 @@ def _put_orders(history: History, whose: np.ndarray, placed: np.ndarray, minor: 
     ids = [f"{customer}-{place}" for place, customer in enumerate(whose.tolist())]
     rows = zip(ids, whose.tolist(), placed.tolist(), minor.tolist(), minor.tolist(), strict=True)
     with history.begin() as db:
-        sold = article_ids(db, "acme", [Article(str(at), "", f"Product {at}", "") for at in range(PRODUCTS)])
+        sold = article_ids(db, "acme", [(str(at), "", f"Product {at}", "") for at in range(PRODUCTS)])
         items = zip(ids, islice(cycle(sold.values()), len(ids)), minor.tolist(), strict=True)
         db.exec_driver_sql(
             "INSERT INTO orders (shop, id, customer_id, placed_at, updated_at, status, cancelled, test, currency,"
