@@ -18,6 +18,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, ValidationInfo, field_validator
 
+from syncd.money import CURRENCIES
 from syncd.plan import Limits
 from syncd.settings.durations import Duration
 from syncd.settings.problems import Table, kind, unknown
@@ -124,9 +125,7 @@ def _services() -> Iterable[str]:
 
 
 def _currencies() -> Iterable[str]:
-    from babel.core import get_global
-
-    return get_global("all_currencies")
+    return CURRENCIES
 
 
 def matching(pattern: str, what: str) -> AfterValidator:

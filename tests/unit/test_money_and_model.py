@@ -6,16 +6,26 @@ import unicodedata
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 
 import pytest
+from babel.core import get_global
 from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.model import email_key
-from syncd.money import exponent, show, to_major, to_minor
+from syncd.money import CURRENCIES, exponent, show, to_major, to_minor
 
 
 @pytest.mark.parametrize(("currency", "decimals"), [("EUR", 2), ("JPY", 0), ("KWD", 3)])
 def test_each_currency_has_its_own_decimals(currency: str, decimals: int) -> None:
     assert exponent(currency) == decimals
+
+
+def test_every_currency_that_others_know_is_known() -> None:
+    assert {*get_global("all_currencies")} == CURRENCIES
+
+
+@pytest.mark.parametrize("currency", ["RSD", "ALL", "LBP", "HUF"])
+def test_decimals_that_are_seldom_shown_are_counted_all_the_same(currency: str) -> None:
+    assert to_minor("404.95", currency) == 404_95
 
 
 def test_what_is_no_currency_is_refused() -> None:
