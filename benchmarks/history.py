@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from itertools import cycle, islice
+from itertools import cycle
 from pathlib import Path
 from statistics import median
 from time import process_time
@@ -20,11 +20,12 @@ from time import process_time
 import numpy as np
 
 from syncd.clock import SystemClock
-from syncd.history import ledger
+from syncd.history import ledger, packs
 from syncd.history.articles import article_ids
 from syncd.history.database import History, open_history
 from syncd.history.people import mark_news
 from syncd.history.shops import set_shop_state, shop_row
+from syncd.history.unpacked import mark
 from syncd.logs import set_up
 from syncd.pipeline import sync_due
 from syncd.settings import load
@@ -57,6 +58,7 @@ AT_ONCE = 50_000
 CHANGED = 1_000
 ROUNDS = 5
 PRODUCTS = 500
+LINES_PER_ORDER = 1.6
 
 
 def opened(room: Path, *, create: bool = False) -> Context:
@@ -79,7 +81,9 @@ def fill(context: Context, customers: int, orders_each: int) -> None:
         counts = random.geometric(1 / (orders_each + 1), len(ids)) - 1
         whose = np.repeat(ids, counts)
         placed = random.integers(np.repeat(signed_up, counts), now)
-        _put_orders(context.history, whose, placed, random.integers(100, 20_000, len(whose)))
+        lines = random.geometric(1 / LINES_PER_ORDER, len(whose))
+        _put_orders(context.history, whose, placed, random.integers(100, 20_000, len(whose)), lines)
+    packs.refresh(context.history)
 
 
 def _put_people(history: History, ids: list[int], signed_up: list[int]) -> None:
@@ -97,13 +101,14 @@ def _put_people(history: History, ids: list[int], signed_up: list[int]) -> None:
         )
 
 
-def _put_orders(history: History, whose: np.ndarray, placed: np.ndarray, minor: np.ndarray) -> None:
-    """One item each. Whose it was and its place among theirs make the id."""
+def _put_orders(history: History, whose: np.ndarray, placed: np.ndarray, minor: np.ndarray, lines: np.ndarray) -> None:
+    """Each with so many lines. Whose it was and its place among theirs make the id."""
     ids = [f"{customer}-{place}" for place, customer in enumerate(whose.tolist())]
     rows = zip(ids, whose.tolist(), placed.tolist(), minor.tolist(), minor.tolist(), strict=True)
     with history.begin() as db:
         sold = article_ids(db, "acme", [(str(at), "", f"Product {at}", "") for at in range(PRODUCTS)])
-        items = zip(ids, islice(cycle(sold.values()), len(ids)), minor.tolist(), strict=True)
+        of_lines = [(id_, line) for id_, count in zip(ids, lines.tolist(), strict=True) for line in range(count)]
+        items = ((*line, article) for line, article in zip(of_lines, cycle(sold.values()), strict=False))
         db.exec_driver_sql(
             "INSERT INTO orders (shop, id, customer_id, placed_at, updated_at, status, cancelled, test, currency,"
             " paid_minor, goods_minor, refunded_minor, refunded_goods_minor, digest)"
@@ -112,9 +117,10 @@ def _put_orders(history: History, whose: np.ndarray, placed: np.ndarray, minor: 
         )
         db.exec_driver_sql(
             "INSERT INTO order_items (shop, order_id, line, article_id, quantity, price_minor)"
-            " VALUES ('acme', ?, 0, ?, 1, ?)",
+            " VALUES ('acme', ?, ?, ?, 1, 1000)",
             list(items),
         )
+        mark(db, "acme", zip(whose.tolist(), placed.tolist(), strict=True))
 
 
 def judge_everybody(context: Context) -> None:
@@ -176,6 +182,7 @@ def _changing(context: Context) -> Iterator[list[int]]:
                 " VALUES ('acme', ?, ?, ?, 1, 1, 0, 0, 'EUR', 5000, 5000, 0, 0, X'00')",
                 rows,
             )
+            mark(db, "acme", [(id_, placed_at) for _, id_, placed_at in rows])
         yield ids.tolist()
 
 

@@ -11,15 +11,17 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import BigInteger, Connection, Select, and_, cast, func, or_, select
+from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from syncd.calendar import local_days
-from syncd.history import particulars
+from syncd.history import packs, particulars
+from syncd.history.bought import CANCELLED, DELETED, STATUS, TEST
 from syncd.history.database import History, among
 from syncd.history.departures import is_erased, lives
+from syncd.history.items import Wording
 from syncd.history.particulars import Counted
-from syncd.history.reading import Reading, Stretch, as_number, converted, currency_of, fetch, numbers
-from syncd.history.schema import customers, members, orders, standings
+from syncd.history.reading import Reading, Stretch, as_number, converted, fetch, place_of_currency
+from syncd.history.schema import customers, members, standings
 from syncd.lifecycle.columns import NO_DAY, NO_INSTANT, Batch, Need
 from syncd.lifecycle.counting import Spend, counted
 from syncd.model import MemberStatus
@@ -56,9 +58,10 @@ def batches(
     """
     reading = Reading(audience, tuple(shops), zone, currency, rates, spend, pending_counts, as_of_end, needs)
     wanted = None if customers is None else sorted(customers)
+    wording = Wording()
     with history.read() as db:
         for people in _stretches(db, reading, wanted, size):
-            yield _batch(db, reading, people, dense=wanted is None)
+            yield _batch(db, reading, wording, people, dense=wanted is None)
 
 
 def _stretches(db: Connection, reading: Reading, wanted: list[int] | None, size: int) -> Iterator[list[Any]]:
@@ -93,7 +96,7 @@ def _people(reading: Reading) -> Select[Any]:
     )
 
 
-def _batch(db: Connection, reading: Reading, people: list[Any], *, dense: bool) -> Batch:
+def _batch(db: Connection, reading: Reading, wording: Wording, people: list[Any], *, dense: bool) -> Batch:
     columns = list(zip(*people, strict=True))
     ids, signup_at, subscribed, wholesale, was_in = (np.array(column, np.int64) for column in columns[:5])
     country, city, language = (np.array(column, object) for column in columns[5:8])
@@ -113,44 +116,33 @@ def _batch(db: Connection, reading: Reading, people: list[Any], *, dense: bool) 
         order_minor=found.minor,
         currency_exponent=exponent(reading.currency),
         zone=reading.zone,
-        **particulars.read(db, reading, stretch, found, columns[8:]),
+        **particulars.read(db, reading, stretch, wording, found, columns[8:]),
     )
 
 
 def _orders(db: Connection, reading: Reading, stretch: Stretch) -> Counted:
     """The counted orders of these customers, by customer and day."""
-    customer, placed_at, flags, paid, refunded, *rest = numbers(db, _order_query(db, reading, stretch)).T
-    goods, refunded_goods = rest or (paid, refunded)
+    bought = packs.read(db, reading.shops, stretch, lines="items" in reading.needs)
+    sold = bought.orders
     counts, minor = counted(
-        flags & 15,
-        flags & 16 != 0,
-        flags & 32 != 0,
-        flags & 64 != 0,
-        paid,
-        goods,
-        refunded,
-        refunded_goods,
+        sold["state"] & STATUS,
+        sold["state"] & CANCELLED != 0,
+        sold["state"] & TEST != 0,
+        sold["state"] & DELETED != 0,
+        *(sold[name] for name in ("paid", "goods", "refunded", "refunded_goods")),
         spend=reading.spend,
         pending_counts=reading.pending_counts,
     )
-    currency = flags >> 7
-    counts &= (currency >= 0) & (stretch.places(customer) >= 0)
-    minor = converted(minor[counts], currency[counts], reading)
-    placed_at = placed_at[counts]
-    found = Counted(customer[counts], local_days(placed_at, reading.zone), minor, placed_at, np.flatnonzero(counts))
-    return found.by_day()
-
-
-def _order_query(db: Connection, reading: Reading, stretch: Stretch) -> Any:
-    flags: Any = (
-        orders.c.status
-        + as_number((orders.c.cancelled, 16))
-        + as_number((orders.c.test, 32))
-        + as_number((orders.c.deleted, 64))
-        + 128 * currency_of(reading, orders.c.currency)
-    )
-    columns = [orders.c.customer_id, orders.c.placed_at, flags, orders.c.paid_minor, orders.c.refunded_minor]
-    if reading.spend == "goods":
-        columns += [orders.c.goods_minor, orders.c.refunded_goods_minor]
-    query = select(*(cast(column, BigInteger) for column in columns))
-    return query.where(*particulars.of_orders(db, reading, stretch)).order_by(*particulars.order_of_orders(reading))
+    currency = place_of_currency(reading, sold["currency"])
+    counts &= currency >= 0
+    if reading.as_of_end is not None:
+        counts &= sold["placed_at"] < reading.as_of_end
+    rows = np.flatnonzero(counts)
+    day = local_days(sold["placed_at"][rows], reading.zone)
+    minor = converted(minor[rows], currency[rows], reading)
+    found = bought.take(rows)
+    if not np.any((np.diff(day) < 0) & (np.diff(found.customer) == 0)):
+        return Counted(found, day, minor)
+    # Clocks were put back past midnight, and a later order lies on an earlier date.
+    by_day = np.lexsort((day, found.customer))
+    return Counted(found.take(by_day), day[by_day], minor[by_day])

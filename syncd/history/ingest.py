@@ -5,12 +5,12 @@ It knows orders and their parts; who a person is decides `people`, which records
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, select
 
-from syncd.history import carts, consents, former, people, products
+from syncd.history import carts, consents, former, people, products, unpacked
 from syncd.history.articles import article_ids
 from syncd.history.consents import Statement
 from syncd.history.database import History, among, lock, put
@@ -35,6 +35,7 @@ class Ingested(NamedTuple):
 class _Known(NamedTuple):
     customer_id: int | None
     shop_customer_id: str | None
+    placed_at: int
     updated_at: int
     digest: bytes
     deleted: bool
@@ -127,7 +128,7 @@ def _store_orders(
     put(db, order_items, _ITEM, _item_rows(db, shop, [order for order, _ in fresh.values()]))
     refunded = [order for order, _ in fresh.values() if order.refunds]
     put(db, refunds, _REFUND, [row for order in refunded for row in _refund_rows(shop, order)])
-    return {row[2] for row in rows} | {known[id_].customer_id for id_ in before}
+    return _changed(db, shop, [(row[2], row[4]) for row in rows], [known[id_] for id_ in before])
 
 
 _ORDER = (
@@ -189,7 +190,16 @@ def _mark_deleted(db: Connection, shop: str, gone: Collection[str], known: Mappi
     never_seen = (None, None, 0, people.NEVER_SEEN, int(OrderStatus.VOIDED), True, False, "", 0, 0, 0, 0, b"")
     rows = [(shop, id_, *never_seen, True) for id_ in gone]
     put(db, orders, (*_ORDER, "deleted"), rows, keep=_ORDER)
-    return {known[id_].customer_id for id_ in gone if id_ in known}
+    return _changed(db, shop, [], [known[id_] for id_ in gone if id_ in known])
+
+
+def _changed(
+    db: Connection, shop: str, now: Iterable[tuple[int | None, int]], before: Iterable[_Known]
+) -> set[int | None]:
+    """Whose orders these are and were, from when on; none of them is as it was packed."""
+    changed = [*now, *((one.customer_id, one.placed_at) for one in before)]
+    unpacked.mark(db, shop, changed)
+    return {customer_id for customer_id, _ in changed}
 
 
 def _statements(sifted: Sifted, settled: Settled) -> list[Statement]:

@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Connection, Select, bindparam, exists, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from syncd.history import former
+from syncd.history import former, unpacked
 from syncd.history.database import History, among, is_sqlite, lock, put
 from syncd.history.derived import derive
 from syncd.history.schema import audiences, customers, identities, members, news, orders
@@ -131,6 +131,7 @@ def settle(
     news_of = {id_ for id_, new in changed.items() if id_ not in known or not new.says_the_same(known[id_])}
     moved = {id_ for id_ in news_of if id_ in known and known[id_].customer_id != changed[id_].customer_id}
     _move_orders(db, shop, [changed[id_] for id_ in moved])
+    unpacked.mark(db, shop, [(stage[id_].customer_id, unpacked.EVER) for stage in (known, changed) for id_ in moved])
     former.remember(db, shop, ((id_, known[id_].customer_id) for id_ in moved))
     redacted = {record.id: record.updated_at for record in records if record.redacted and record.id in changed}
     returned = former.erase(db, shop, known, redacted) | former.welcome_back(db, _signed_up(changed))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, LargeBinary, Select, case, func, literal, select
 
+from syncd.history.bought import currency_number
 from syncd.history.database import among, is_sqlite
 from syncd.lifecycle.columns import Need
 from syncd.lifecycle.counting import Spend
@@ -95,6 +96,14 @@ def as_number(*whens: Any, otherwise: int = 0) -> Any:
 def currency_of(reading: Reading, column: ColumnElement[Any]) -> Any:
     """A currency by its place among those that count; -1 for any other."""
     return as_number(*((column == code, at) for at, code in enumerate(_currencies(reading))), otherwise=-1)
+
+
+def place_of_currency(reading: Reading, currency: NDArray[Any]) -> Numbers:
+    """The same of currencies as packs have them."""
+    place = np.full(len(currency), -1, np.int64)
+    for at, code in enumerate(_currencies(reading)):
+        place[currency == currency_number(code)] = at
+    return place
 
 
 def converted(minor: Numbers, currency: Numbers, reading: Reading) -> Numbers:

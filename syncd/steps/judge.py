@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from syncd import __version__
 from syncd.calendar import midnight
-from syncd.history import ledger, outbox
+from syncd.history import ledger, outbox, packs
 from syncd.history.consents import consent_of
 from syncd.history.fields import AS_KNOWN, canonical_texts
 from syncd.history.judged import Standings, Verdicts, standings_in, store, withheld
@@ -74,6 +74,7 @@ def judge(context: Context, name: str, tags: Tags) -> Judged:
     if another_day or everybody:
         # Until the end is reached: whatever cuts this off, the next cycle begins with everybody.
         ledger.set_audience(context.history, name, rules_digest="")
+    packs.refresh(context.history)
     before = frozen_figures(context, name, row["judged_day"])
     found = figures_of(context, name, audience.playbook, today, fresh=another_day or everybody)
     moved = set() if stale or everybody else found.moved(audience.playbook, before)

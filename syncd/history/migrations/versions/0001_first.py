@@ -120,6 +120,16 @@ def upgrade() -> None:
     op.create_index("ix_order_items_article_id", "order_items", ["article_id"], unique=False)
 
     op.create_table(
+        "packs",
+        sa.Column(
+            "customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("shop", sa.String(length=64), nullable=False),
+        sa.Column("orders", sa.LargeBinary(), nullable=False),
+        sa.Column("lines", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("customer_id", "shop", name="pk_packs"),
+    )
+    op.create_table(
         "plans",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("audience", sa.String(length=64), nullable=False),
@@ -193,6 +203,16 @@ def upgrade() -> None:
         sa.Column("pulled_at", sa.BigInteger(), nullable=True),
         sa.Column("backfilled_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("name", name="pk_shops"),
+    )
+    op.create_table(
+        "unpacked",
+        sa.Column(
+            "customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("shop", sa.String(length=64), nullable=False),
+        sa.Column("since_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("customer_id", "shop", name="pk_unpacked"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "writes",
@@ -404,25 +424,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("deleted"),
         postgresql_where=sa.text("deleted"),
     )
-    op.create_index(
-        "ix_orders_judged",
-        "orders",
-        [
-            "customer_id",
-            "placed_at",
-            "shop",
-            "status",
-            "cancelled",
-            "test",
-            "deleted",
-            "currency",
-            "paid_minor",
-            "goods_minor",
-            "refunded_minor",
-            "refunded_goods_minor",
-        ],
-        unique=False,
-    )
+    op.create_index("ix_orders_customer_id", "orders", ["customer_id", "placed_at"], unique=False)
     op.create_index("ix_orders_shop_customer_id_shop", "orders", ["shop_customer_id", "shop"], unique=False)
 
     op.create_table(
