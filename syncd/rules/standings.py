@@ -16,11 +16,8 @@ from numpy.typing import NDArray
 
 from syncd.lifecycle.columns import Batch, Days
 from syncd.rules.due import due_times
-from syncd.rules.evaluation import value_of
 from syncd.rules.judgement import judge
-from syncd.rules.marks import passed
 from syncd.rules.playbook import Playbook
-from syncd.rules.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +45,9 @@ def standings(
             segments[rows] = judgement.segments
             if known_since is not None:
                 segments[rows[known_since[rows] > when.day]] = 0
-        if after is not None:
-            moves = passed(playbook, when.figures, after.figures)
-            if moves is None:
-                due[:] = 0
-            else:
-                if len(rows):
-                    due[rows] = due_times(playbook, judgement).earliest
-                scope = Scope(batch, after.day, after.figures)
-                for move in moves:
-                    due[move.holds(value_of(move.measured, scope))] = 0
+        if after is not None and after.figures != when.figures:
+            # By other figures everybody may stand elsewhere.
+            due[:] = 0
+        elif after is not None and len(rows):
+            due[rows] = due_times(playbook, judgement).earliest
         yield segments.copy()
