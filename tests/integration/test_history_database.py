@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from syncd.errors import SyncdError, TransientError, UserError
-from syncd.history.database import History, among, open_history, put
-from syncd.history.schema import consents, customers, shops
+from syncd.history.database import STAGED_ROWS, History, among, open_history, put
+from syncd.history.schema import consents, customers, refunds, shops
 from tests.integration.history_records import NOW, customer, order, rows, take
 
 
@@ -72,6 +72,16 @@ def test_errors_never_show_the_data(history: History) -> None:
     assert "hidden" in str(caught.value)
 
 
+def test_errors_never_show_the_data_of_many_rows(history: History) -> None:
+    with pytest.raises(DBAPIError) as caught, history.begin() as db:
+        put(db, shops, ["name", "platform"], [(f"secret-{at}", None) for at in range(STAGED_ROWS)])
+    assert "secret" not in str(caught.value)
+    if not is_sqlite(history):
+        with pytest.raises(DBAPIError) as caught, history.begin() as db:
+            put(db, shops, ["name", "platform"], [("secret-" * 70, "shopify")] * STAGED_ROWS, keep=None)
+        assert "secret" not in str(caught.value)
+
+
 def test_putting_rows_replaces_all_but_the_kept_columns(history: History) -> None:
     with history.begin() as db:
         put(db, shops, ["name", "platform", "error"], [("acme", "shopify", "old"), ("cafe", "ecwid", "old")])
@@ -79,6 +89,23 @@ def test_putting_rows_replaces_all_but_the_kept_columns(history: History) -> Non
         put(db, shops, ["name", "platform"], [("cafe", "other")], keep=None)
         put(db, shops, ["name", "platform"], [])
     assert rows(history, shops, "name", "platform", "error") == [("acme", "other", "old"), ("cafe", "ecwid", "old")]
+
+
+def test_many_rows_are_put_like_a_few(history: History) -> None:
+    odd = ["tab\tbed", "line\nbroken", "back\\slash", "\\N", "", '"quoted"', "ñ 😀", "NULL"]
+    names = ["shop", "order_id", "id", "amount_minor", "goods_minor", "refunded_at", "moved"]
+    many = [("acme", text_, str(n), n, -n, 2**40, n % 2 == 0) for n in range(STAGED_ROWS) for text_ in odd]
+    with history.begin() as db:
+        put(db, refunds, names, many)
+        put(db, refunds, names, [(*row[:3], 7, 7, 7, True) for row in many], keep=names[4:])
+        put(db, refunds, names, [(*row[:3], 8, 8, 8, False) for row in many], keep=None)
+    assert {*rows(history, refunds, *names)} == {(*row[:3], 7, *row[4:]) for row in many}
+
+
+def test_of_many_rows_with_the_same_key_the_last_counts(history: History) -> None:
+    with history.begin() as db:
+        put(db, shops, ["name", "platform"], [("acme", str(at)) for at in range(2 * STAGED_ROWS)])
+    assert rows(history, shops, "name", "platform") == [("acme", str(2 * STAGED_ROWS - 1))]
 
 
 def test_any_number_of_values_is_one_parameter(history: History) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlalchemy import event
 
@@ -237,7 +239,13 @@ def test_a_deletion_of_what_could_never_be_is_passed_over(history: History) -> N
 
 def test_a_page_takes_a_dozen_statements_however_many_records_it_has(history: History) -> None:
     statements: list[str] = []
-    event.listen(history.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+
+    def note(*given: Any) -> None:
+        # PostgreSQL is given many rows by way of another table, which takes three statements more.
+        if not given[2].startswith(("CREATE TEMPORARY", "COPY", "TRUNCATE")):
+            statements.append(given[2])
+
+    event.listen(history.engine, "before_cursor_execute", note)
     page = [order(str(at), email=f"{at % 50}@example.com", items=(SHOES,)) for at in range(250)]
     take(history, *page)
     assert len(statements) <= 19
