@@ -65,7 +65,7 @@ def keep(history: History, plan: Plan, *, state: str, now: int) -> None:
     with history.begin() as db:
         _supersede(db, plan.audience, now)
         # The same plan can come again, after it was superseded or done.
-        db.execute(delete(outbox).where(outbox.c.plan_id == plan.id))
+        db.execute(delete(outbox).where(outbox.c.audience == plan.audience, outbox.c.plan_id == plan.id))
         db.execute(delete(plans).where(plans.c.id == plan.id))
         db.execute(
             insert(plans).values(
@@ -101,7 +101,7 @@ def _listed(episodes: Iterable[str]) -> str:
 
 def _supersede(db: Connection, audience: str, now: int) -> None:
     held = select(plans.c.id).where(plans.c.audience == audience, plans.c.state == "held")
-    db.execute(delete(outbox).where(outbox.c.plan_id.in_(held)))
+    db.execute(delete(outbox).where(outbox.c.audience == audience, outbox.c.plan_id.in_(held)))
     db.execute(
         update(plans)
         .where(plans.c.audience == audience, plans.c.state == "held")
@@ -186,10 +186,11 @@ def outbox_size(history: History, audience: str, *, held: bool = False) -> int:
         return db.execute(query).scalar_one()
 
 
-def waiting(history: History, plan_id: str) -> list[Left]:
+def waiting(history: History, audience: str, plan_id: str) -> list[Left]:
     """What is left to do of the plan, row by row; of some rows that may be nothing."""
+    of_plan = _WAITING.where(outbox.c.audience == audience, outbox.c.plan_id == plan_id)
     with history.read() as db:
-        return [_left(_Row(*row)) for row in fetch(db, _WAITING.where(outbox.c.plan_id == plan_id))]
+        return [_left(_Row(*row)) for row in fetch(db, of_plan)]
 
 
 def _left(row: _Row) -> Left:

@@ -70,15 +70,16 @@ def unsettled(history: History, audience: str, now: int) -> dict[str, list[str]]
     {episode: the addresses under which its member may be found}.
     """
     query = (
-        select(moments.c.episode, customers.c.id, customers.c.email)
+        select(moments.c.episode, moments.c.settled_at, customers.c.id, customers.c.email)
         .join(customers, customers.c.id == moments.c.customer_id)
-        .where(moments.c.audience == audience, moments.c.state == "sending", moments.c.settled_at <= now - ECHO_SECONDS)
+        .where(moments.c.audience == audience, moments.c.state == "sending")
         .order_by(moments.c.episode)
     )
     with history.read() as db:
-        rows = db.execute(query).all()
+        # By the time, SQLite would look through all that was ever told.
+        rows = [row for row in db.execute(query) if row.settled_at <= now - ECHO_SECONDS]
     return {
-        episode: [email, *filter(None, [now_known_as(history, customer_id)])] for episode, customer_id, email in rows
+        episode: [email, *filter(None, [now_known_as(history, customer_id)])] for episode, _, customer_id, email in rows
     }
 
 

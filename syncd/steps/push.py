@@ -50,7 +50,7 @@ def push(context: Context, name: str, destination: Destination, tags: Tags) -> P
     if total and (prepared := f"{name} is prepared for {audience.playbook.digest}") not in context.seen:
         destination.prepare([tags.names[bit] for bit in tags.bits.values()], field_types(audience))
         context.seen.add(prepared)
-    while left := outbox.waiting(context.history, plan_id):
+    while left := outbox.waiting(context.history, name, plan_id):
         for round_ in whole_rounds(left, AT_ONCE_MUTED) if muted else rounds_of(left, destination.portions):
             rows = outbox.take(context.history, round_, context.clock.now())
             _send(context, name, destination, tags, plan_id, muted, rows, pushed, total)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event, insert, select, update
 
 from syncd.clock import SystemClock
-from syncd.history import ledger, outbox
+from syncd.history import ledger, outbox, telling
 from syncd.history.database import History
 from syncd.history.members import store_members
 from syncd.history.schema import customers, memberships, standings
@@ -118,15 +118,15 @@ def known(history: History) -> list[int]:
 
 def test_what_a_round_does_not_send_of_a_row_waits(stage: Stage, history: History) -> None:
     plan = stored(stage(3))
-    left = outbox.waiting(history, plan.id)
+    left = outbox.waiting(history, "main", plan.id)
     assert {(row.add, row.remove, row.fields, row.more) for row in left} == {(3, 0, False, False)}
     first = Round(tuple(row.id for row in left), tags=1, fields=False, more=False)
     sent = outbox.take(history, first, NOW)
     assert [(row.add, row.goes_on) for row in sent] == [(1, True)] * 3
-    assert outbox.waiting(history, plan.id) == []
+    assert outbox.waiting(history, "main", plan.id) == []
     outbox.confirm(history, plan.id, "main", sent, NOW)
     assert known(history) == [1, 1, 1]
-    assert [row.add for row in outbox.waiting(history, plan.id)] == [2, 2, 2]
+    assert [row.add for row in outbox.waiting(history, "main", plan.id)] == [2, 2, 2]
     rest = outbox.take(history, Round(first.ids), NOW)
     outbox.confirm(history, plan.id, "main", rest, NOW)
     assert known(history) == [3, 3, 3]
@@ -137,7 +137,7 @@ def test_a_row_with_nothing_left_goes_whatever_its_round_would_send(stage: Stage
     plan = stored(stage(2))
     with history.begin() as db:
         db.execute(update(standings).values(wanted_tags=0))
-    (only,) = rounds_of(outbox.waiting(history, plan.id), Portions(9, 9))
+    (only,) = rounds_of(outbox.waiting(history, "main", plan.id), Portions(9, 9))
     assert outbox.take(history, only, NOW) == []
     assert outbox.outbox_size(history, "main") == 0
 
@@ -155,7 +155,7 @@ def test_many_people_are_stored_taken_and_confirmed_in_as_many_statements_as_few
 
         event.listen(history.engine, "before_cursor_execute", note)
         outbox.keep(history, plan, state="approved", now=NOW)
-        (only,) = rounds_of(outbox.waiting(history, plan.id), Portions(99, 99))
+        (only,) = rounds_of(outbox.waiting(history, "main", plan.id), Portions(99, 99))
         outbox.confirm(history, plan.id, "main", outbox.take(history, only, NOW), NOW)
         event.remove(history.engine, "before_cursor_execute", note)
         return len(seen)
@@ -166,3 +166,18 @@ def test_many_people_are_stored_taken_and_confirmed_in_as_many_statements_as_few
         few = select(standings.c.customer_id).order_by(standings.c.customer_id).limit(4)
         db.execute(update(standings).where(standings.c.customer_id.in_(few)).values(known_tags=0))
     assert statements() == many <= 20
+
+
+def test_a_cycle_never_looks_through_what_was_ever_told_or_planned(sqlite: History) -> None:
+    looked: list[str] = []
+
+    def explain(db: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith(("SELECT", "DELETE")):
+            plan = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+            looked.extend(row[3] for row in plan)
+
+    event.listen(sqlite.engine, "before_cursor_execute", explain)
+    telling.unsettled(sqlite, "main", NOW)
+    outbox.waiting(sqlite, "main", "p")
+    outbox.drop_held(sqlite, "main", NOW)
+    assert [line for line in looked if "SCAN" in line or "ix_moments_settled" in line] == []
