@@ -1,6 +1,7 @@
 # make demo    syncd on real purchase data, all on this machine
 # make test    all tests            make lint    style and import direction
 # make types   mypy --strict        make bench   how fast it all is, beside its peers
+# make chaos   the long part of the tests: every fault at every place (an hour)
 # make lock    renew requirements/*.txt from pyproject.toml
 #                                        make bench-full   the largest sizes, too
 #
@@ -11,7 +12,7 @@ COMPILE = .venv/bin/uv pip compile --quiet --upgrade --universal --python-versio
 	--no-emit-index-url --no-header
 LOCK = $(COMPILE) pyproject.toml requirements/build.in
 
-.PHONY: demo test lint types bench bench-full lock clean
+.PHONY: demo test chaos lint types bench bench-full lock clean
 # All targets share .venv, and two installations into it at once would spoil it.
 .NOTPARALLEL:
 
@@ -20,6 +21,9 @@ demo: .venv/demo.installed
 
 test: .venv/dev.installed
 	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+chaos: .venv/dev.installed
+	.venv/bin/pytest -n 2 -m chaos
 
 lint: .venv/dev.installed
 	.venv/bin/ruff check .

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from sqlite3 import OperationalError
@@ -65,14 +65,9 @@ class History:
 
         Raises: TransientError when the database is locked, full or away.
         """
-        with explained(), self._writer.connect() as connection, connection.begin() as transaction:
-            yield connection
-            try:
-                effect("commit", "history", transaction.commit)
-            except BaseException:
-                # Else the connection goes back to the pool with the transaction still open.
-                transaction.rollback()
-                raise
+        with explained(), ExitStack() as transaction:
+            yield transaction.enter_context(self._writer.begin())
+            effect("commit", "history", transaction.close)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

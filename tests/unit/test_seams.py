@@ -18,9 +18,7 @@ ONLY_IN = {
     "datetime.utcnow": set[str](),
     "datetime.today": set[str](),
     "date.today": set[str](),
-    "transaction.commit": {"history/database.py"},
     "engine.begin": set[str](),
-    "path.write_text": {"effects.py"},
     # Chance spreads waiting, and decides nothing.
     "random": {"http.py"},
     "wait_random": {"history/database.py"},
@@ -30,12 +28,13 @@ ONLY_IN = {
 METHODS_ONLY_IN = {
     "write_text": {"effects.py"},
     "write_bytes": set[str](),
-    "commit": {"history/database.py"},
+    "commit": set[str](),
     "mkstemp": set[str](),
 }
 MODULES_ONLY_IN = {
     "random": {"http.py"},
-    "secrets": set[str](),
+    # The key under which erased people are remembered.
+    "secrets": {"history/tombstones.py"},
     "uuid": set[str](),
     "requests": {"http.py", "_wire.py"},
     "urllib.request": set[str](),

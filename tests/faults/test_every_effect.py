@@ -1,0 +1,64 @@
+"""Whatever request or commit of a few days breaks, and however: within three cycles all is as if nothing had been.
+
+On every run: each effect of one live cycle, and of the whole story every sixtieth break. `make chaos`: all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+
+import pytest
+
+from tests.faults.harness import Break
+from tests.faults.runs import Chapter, faults_of, played
+from tests.faults.shelves import Databases
+from tests.faults.story import CHAPTERS
+
+STRIDE = 60
+ON_POSTGRESQL = 150
+
+
+def broken(breaks: Iterable[tuple[Chapter, Break]]) -> str:
+    """What came of it where it was not as it should be: nothing."""
+    found = ((chapter, each, faults_of(chapter, each)) for chapter, each in breaks)
+    return "\n".join(
+        f"{chapter.name}: {each}:\n" + "\n".join(f"    {fault}" for fault in faults)
+        for chapter, each, faults in found
+        if faults
+    )
+
+
+def everything(story: dict[str, Chapter]) -> list[tuple[Chapter, Break]]:
+    """All that can be broken in the story."""
+    return [(chapter, each) for chapter in story.values() for each in chapter.breaks()]
+
+
+def test_the_story_has_effects_of_every_kind(story: dict[str, Chapter]) -> None:
+    names = {(effect.kind, effect.name.partition(" ")[0]) for each in story.values() for effect in each.effects}
+    assert {("request", method) for method in ("GET", "POST", "PUT", "PATCH", "DELETE")} <= names
+    written = {effect.name for each in story.values() for effect in each.effects}
+    assert {f"POST mailchimp /3.0/{path}" for path in ("batches", "lists/…/members/…/events")} <= written
+    assert {"outbox.take", "outbox.confirm", "ingest.ingest", "members.store_members"} <= written
+    assert len(everything(story)) > 1_500
+
+
+def test_a_process_may_end_after_any_effect_of_a_live_cycle(story: dict[str, Chapter]) -> None:
+    chapter = story["orders"]
+    assert not broken((chapter, each) for each in chapter.breaks() if each.manner == "cut after")
+
+
+def test_what_breaks_here_and_there_in_a_few_days_leaves_no_trace(story: dict[str, Chapter]) -> None:
+    assert not broken(islice(everything(story), 7, None, STRIDE))
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("chapter", [happen.__name__ for happen in CHAPTERS])
+def test_whatever_breaks_leaves_no_trace(story: dict[str, Chapter], chapter: str) -> None:
+    assert not broken((story[chapter], each) for each in story[chapter].breaks())
+
+
+@pytest.mark.chaos
+def test_what_breaks_on_postgresql_leaves_no_trace(history_url: Callable[[str], str]) -> None:
+    story = {chapter.name: chapter for chapter in played(Databases(history_url("postgresql")))}
+    assert not broken(islice(everything(story), 3, None, len(everything(story)) // ON_POSTGRESQL))
