@@ -309,7 +309,7 @@ def confirm(history: History, plan_id: str, audience: str, sent: Iterable[Waitin
     if not rows:
         return
     with history.begin() as db:
-        before = _fields_before(db, audience, [row.customer_id for row in rows if row.fields])
+        before = _fields_before(db, audience, [row.customer_id for row in rows])
         after = {
             row.customer_id: canonical_fields(msgspec.json.decode(before[row.customer_id] or "{}") | row.fields)
             for row in rows
@@ -320,7 +320,7 @@ def confirm(history: History, plan_id: str, audience: str, sent: Iterable[Waitin
         trail = [
             (
                 *(plan_id, audience, row.customer_id, now, row.add, row.remove),
-                *(before.get(row.customer_id, ""), after.get(row.customer_id, "")),
+                *(had := before[row.customer_id], after.get(row.customer_id, had)),
                 *(row.create, row.leaving, _listed(one.episode for one in row.told)),
             )
             for row in rows
@@ -357,7 +357,7 @@ def _fields_before(db: Connection, audience: str, ids: Sequence[int]) -> dict[in
     query = select(standings.c.customer_id, standings.c.known_fields).where(
         standings.c.audience == audience, among(db, standings.c.customer_id, ids)
     )
-    return dict(fetch(db, query)) if ids else {}
+    return dict(fetch(db, query))
 
 
 def refuse(history: History, audience: str, refused: Iterable[tuple[Waiting, str, bool]]) -> None:

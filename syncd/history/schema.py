@@ -523,7 +523,6 @@ writes = Table(
     Column("at", BigInteger, nullable=False),
     Column("added", BigInteger, nullable=False),
     Column("removed", BigInteger, nullable=False),
-    # All fields as JSON, before and after; "" where none was written.
     Column("fields_before", Text, nullable=False),
     Column("fields_after", Text, nullable=False),
     Column("created", Boolean, nullable=False),

@@ -80,12 +80,16 @@ def test_the_audit_trail_of_a_person_adds_up_to_what_they_got(large: House) -> N
     query = select(writes.c.customer_id, writes.c.added, writes.c.fields_before, writes.c.fields_after)
     with large.history.read() as db:
         (latest,) = db.execute(select(writes.c.plan_id).order_by(writes.c.id.desc()).limit(1)).scalars()
-        trail = db.execute(query.where(writes.c.plan_id == latest)).all()
+        trail = db.execute(query.where(writes.c.plan_id == latest).order_by(writes.c.id)).all()
     added = Counter(
         (row.customer_id, bit) for row in trail for bit in range(row.added.bit_length()) if row.added >> bit & 1
     )
     assert set(added.values()) == {1}
     assert len(added) == sum(map(len, large.tagged().values()))
+    fields: dict[int, str] = {}
+    for row in trail:
+        assert row.fields_before == fields.setdefault(row.customer_id, row.fields_before)
+        fields[row.customer_id] = row.fields_after
     changed = [row.customer_id for row in trail if row.fields_before != row.fields_after]
     assert len(changed) == len(set(changed)) > WRITTEN
 
