@@ -16,12 +16,14 @@ from syncd.calendar import (
     Window,
     date_of,
     day_of,
+    first_of,
     local_day,
     local_days,
     midnight,
     midnights,
     months_before,
     window_days,
+    yearly_day,
 )
 
 # Daylight saving in both hemispheres, at midnight (Santiago, Beirut, Havana), of 30 minutes (Lord Howe), a minute
@@ -152,6 +154,14 @@ def test_a_column_of_days_begins_at_the_midnights_of_the_zone(zone: str, column:
 def test_every_midnight_of_three_years_is_found_for_a_column(zone: str) -> None:
     column = range(day_of(date(2009, 7, 1)), day_of(date(2012, 7, 1)))
     assert midnights(np.array(column, np.int64), zone).tolist() == [midnight(day, zone) for day in column]
+
+
+def test_a_column_of_many_days_is_worked_out_like_each_day_alone() -> None:
+    column = [*range(day_of(date(2011, 6, 1)), day_of(date(2012, 6, 1)))] * 2
+    for work_out in (Span(6, "months").after, lambda days: first_of(days, "M", 1), lambda days: yearly_day(days, 2013)):
+        alone = [work_out(np.array([day], np.int64)).item() for day in column]
+        assert work_out(np.array(column[::-1], np.int64)).tolist() == alone[::-1]
+        assert work_out(np.zeros(0, np.int64)).tolist() == []
 
 
 @given(days, st.builds(Span, st.integers(1, 40), st.sampled_from(("days", "weeks", "months", "years"))))
