@@ -76,11 +76,12 @@ def take_into_use(history: History, audience: str, playbook: Sequence[Moment], n
     with history.begin() as db:
         have = _occasions(db, audience)
         over = [name for name, (occasion, _) in have.items() if wanted.get(name) != occasion]
-        of_those = (moments_in_use.c.audience == audience, moments_in_use.c.name.in_(over))
-        db.execute(delete(moments_in_use).where(*of_those))
-        waiting = (moments.c.audience == audience, moments.c.state == "waiting", moments.c.name.in_(over))
-        dropped = {"state": "dropped", "reason": NOT_IN_USE, "settled_at": now}
-        db.execute(update(moments).where(*waiting).values(dropped))
+        if over:
+            db.execute(
+                delete(moments_in_use).where(moments_in_use.c.audience == audience, moments_in_use.c.name.in_(over))
+            )
+            waiting = (moments.c.audience == audience, moments.c.state == "waiting", moments.c.name.in_(over))
+            db.execute(update(moments).where(*waiting).values(state="dropped", reason=NOT_IN_USE, settled_at=now))
         fresh = [name for name in wanted if name not in have or name in over]
         if fresh:
             rows = [{"audience": audience, "name": n, "occasion": wanted[n], "since_at": now} for n in fresh]
