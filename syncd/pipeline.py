@@ -19,6 +19,7 @@ from syncd.destinations import Destination
 from syncd.errors import ConnectionBlocked, SyncdError, TransientError, UnsafePlan, UserError
 from syncd.history import ledger, outbox
 from syncd.history.shops import set_shop_state, shop_row
+from syncd.history.undoing import Run, Undo, run_of, undo_of
 from syncd.plan import Plan, Tags
 from syncd.steps.context import Context
 from syncd.steps.depart import depart
@@ -26,9 +27,16 @@ from syncd.steps.erase import forget_redacted
 from syncd.steps.judge import Judged, judge
 from syncd.steps.members import read_members
 from syncd.steps.moments import ripen, settle_moments
-from syncd.steps.planning import customers_shown, foreign_tags, hold_reasons, plan_as_of, plan_stored
+from syncd.steps.planning import (
+    customers_shown,
+    foreign_tags,
+    hold_reasons,
+    plan_as_of,
+    plan_of_undo,
+    plan_stored,
+)
 from syncd.steps.pull import Pulled, pull
-from syncd.steps.push import Pushed, push
+from syncd.steps.push import Pushed, push, settle
 
 log = structlog.get_logger()
 
@@ -288,6 +296,38 @@ def send_approved(context: Context, name: str) -> Cycle:
     destination, tags = open_audience(context, name)
     _look(context, name, destination, tags, cycle)
     cycle.add_pushed(name, push(context, name, destination, tags))
+    return cycle
+
+
+def undo_plan(context: Context, run_id: str) -> tuple[Plan, Undo, Run]:
+    """What taking back a run would write, from what the service has at this moment; nothing is written.
+
+    Raises: UserError where there is no such run, or its audience is another one now; TransientError,
+    ConnectionBlocked.
+    """
+    run = run_of(context.history, run_id)
+    name = run.audience
+    if name not in context.settings.audiences or not _backfilled(context, name):
+        raise UserError(
+            f"run {run_id}: the audience {name} is not in use",
+            hint="put it back into syncd.toml, and let `syncd backfill` come to its end",
+        )
+    destination, tags = open_audience(context, name)
+    if ledger.audience_row(context.history, name)["fingerprint"] != destination.profile().fingerprint:
+        raise UserError(f"run {run_id}: {name} is another account or audience than the one written to then")
+    settle(context, name, destination, tags)
+    read_members(context, name, destination, tags)
+    undo = undo_of(context.history, run)
+    return plan_of_undo(context, name, tags, undo), undo, run
+
+
+def send_undo(context: Context, plan: Plan, undo: Undo) -> Cycle:
+    """What a run wrote is taken back, muted. What was approved and not yet sent, is not: the next cycle plans anew."""
+    cycle, now = Cycle(), context.clock.now()
+    destination, tags = open_audience(context, plan.audience)
+    outbox.drop_approved(context.history, plan.audience, now)
+    outbox.keep(context.history, plan, state="approved", now=now, undo=undo)
+    cycle.add_pushed(plan.audience, push(context, plan.audience, destination, tags))
     return cycle
 
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "sync": "syncd.cli.work:sync",
     "plan": "syncd.cli.work:plan",
     "approve": "syncd.cli.work:approve",
+    "undo": "syncd.cli.undo:undo",
     "segments": "syncd.cli.look:segments",
     "members": "syncd.cli.look:members",
     "explain": "syncd.cli.look:explain",

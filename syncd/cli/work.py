@@ -36,13 +36,13 @@ def backfill(shops: tuple[str, ...], since: str | None, yes: bool, config: str |
             with shown(context):
                 held = pipeline.first_plan(context, name, cycle)
             if held:
-                _show_plan(held)
+                show_plan(held)
                 if not (yes or _agreed(held)):
                     raise pipeline.unsafe(held)
                 pipeline.approve(context, held["id"])
             with shown(context):
                 pipeline.first_push(context, name, cycle)
-    _report(cycle)
+    report(cycle)
 
 
 def _agreed(held: Mapping[str, Any]) -> bool:
@@ -95,10 +95,10 @@ def sync(config: str | None) -> None:
     context = context_of(config)
     with only_writer(context.history), shown(context):
         cycle = pipeline.sync(context)
-    _report(cycle)
+    report(cycle)
 
 
-def _report(cycle: Cycle) -> None:
+def report(cycle: Cycle) -> None:
     """What the cycle did, in a few lines; then its gravest error, as the command's own."""
     from syncd.cli.errors import explain
 
@@ -130,12 +130,12 @@ def plan(asked: Asked) -> None:
     if asked.as_json:
         print_json(summary)
     else:
-        _show_plan(summary)
+        show_plan(summary)
         if summary["reasons"]:
             click.echo(f"To release it: syncd approve {summary['id']}")
 
 
-def _show_plan(summary: Mapping[str, Any]) -> None:
+def show_plan(summary: Mapping[str, Any]) -> None:
     counts = summary["counts"]
     if not any(counts.values()):
         click.echo(f"Nothing to do: audience {summary['audience']} has what it shall have.")
@@ -176,4 +176,4 @@ def approve(plan_id: str, config: str | None) -> None:
     except UserError:
         click.echo("The running service sends it in its next cycle.")
         return
-    _report(cycle)
+    report(cycle)

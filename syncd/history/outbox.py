@@ -8,12 +8,12 @@ once, and nothing to a person who has unsubscribed since.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import and_, case, delete, false, func, insert, or_, select, update
 
 from syncd.errors import UserError
 from syncd.history import telling
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from syncd.history.database import History
+    from syncd.history.undoing import Undo
 
 # Whom the service refuses so often in a row for a reason that may pass is left alone until the next day.
 MAX_REFUSALS = 5
@@ -60,8 +61,12 @@ class Waiting(Struct, frozen=True):
         return bool(self.add or self.remove or self.fields or self.create or self.leaving or self.told)
 
 
-def keep(history: History, plan: Plan, *, state: str, now: int) -> None:
-    """The plan and its steps are committed as `approved` or `held`; an older held plan is superseded."""
+def keep(history: History, plan: Plan, *, state: str, now: int, undo: Undo | None = None) -> None:
+    """The plan and its steps are committed as `approved` or `held`; an older held plan is superseded.
+
+    `undo`: the plan takes back what another one wrote, whatever the rules want.
+    """
+    back_to = {one.customer_id: json.dumps(one.fields) for one in undo.back} if undo else {}
     with history.begin() as db:
         _supersede(db, plan.audience, now)
         # The same plan can come again, after it was superseded or done.
@@ -75,21 +80,23 @@ def keep(history: History, plan: Plan, *, state: str, now: int) -> None:
                 muted=plan.muted,
                 made_at=now,
                 summary=json.dumps(plan.summary()),
+                undoes=undo.run if undo else "",
             )
         )
-        put(db, outbox, _STEP, [_row(plan, step) for step in plan.steps], keep=None)
+        put(db, outbox, _STEP, [_row(plan, step, back_to) for step in plan.steps], keep=None)
 
 
 _STEP = (
     *("plan_id", "audience", "customer_id", "add_tags", "remove_tags"),
-    *("set_fields", "create_member", "leaving", "moments", "state"),
+    *("set_fields", "create_member", "leaving", "moments", "back_to", "state"),
 )
 
 
-def _row(plan: Plan, step: Step) -> tuple[Any, ...]:
+def _row(plan: Plan, step: Step, back_to: Mapping[int, str]) -> tuple[Any, ...]:
     return (
         *(plan.id, plan.audience, step.customer_id, step.add, step.remove),
-        *(step.set_fields, step.create, step.leaving, _listed(one.episode for one in step.occasions), "waiting"),
+        *(step.set_fields, step.create, step.leaving, _listed(one.episode for one in step.occasions)),
+        *(back_to.get(step.customer_id, ""), "waiting"),
     )
 
 
@@ -190,7 +197,7 @@ def waiting(history: History, audience: str, plan_id: str) -> list[Left]:
     """What is left to do of the plan, row by row; of some rows that may be nothing."""
     of_plan = _WAITING.where(outbox.c.audience == audience, outbox.c.plan_id == plan_id)
     with history.read() as db:
-        return [_left(_Row(*row)) for row in fetch(db, of_plan)]
+        return [_left(_read(row)) for row in fetch(db, of_plan)]
 
 
 def _left(row: _Row) -> Left:
@@ -210,7 +217,7 @@ def take(history: History, round_: Round, now: int) -> list[Waiting]:
     nothing left to do go.
     """
     with history.begin() as db:
-        rows = [_Row(*row) for row in fetch(db, _WAITING.where(among(db, outbox.c.id, round_.ids)))]
+        rows = [_read(row) for row in fetch(db, _WAITING.where(among(db, outbox.c.id, round_.ids)))]
         allowed = [episode for row in rows if row.moments and round_.more for episode in json.loads(row.moments)]
         told = telling.claim(db, rows[0].audience, allowed, now) if allowed else {}
         found = [_waiting(row, round_, told.get(row.customer_id, ())) for row in rows]
@@ -242,6 +249,20 @@ class _Row(NamedTuple):
     # What is still to become of the contact: no longer a new address that has become a contact itself.
     leaving: str
     new_email: str | None
+    back_to: str
+    subscribed: bool
+
+
+def _read(row: Sequence[Any]) -> _Row:
+    """The row; where it takes back what was written, that is wanted, but nothing new for who is not subscribed."""
+    found = _Row(*row)
+    if not found.back_to:
+        return found
+    tags, fields = found.known_tags & ~found.remove_tags, found.known_fields
+    if found.subscribed:
+        tags |= found.add_tags
+        fields = canonical_fields(json.loads(fields or "{}") | json.loads(found.back_to))
+    return found._replace(wanted_tags=tags, wanted_fields=fields)
 
 
 _STANDING = (standings.c.audience == outbox.c.audience) & (standings.c.customer_id == outbox.c.customer_id)
@@ -269,6 +290,8 @@ _WAITING = (
         members.c.status.is_not(None),
         case((outbox.c.leaving == standings.c.leaving, standings.c.leaving), else_=""),
         case((_there.c.customer_id.is_(None), _successor.c.email), else_=None),
+        outbox.c.back_to,
+        func.coalesce(members.c.status == MemberStatus.SUBSCRIBED.value, false()),
     )
     .join(customers, customers.c.id == outbox.c.customer_id)
     .join(

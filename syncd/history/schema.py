@@ -484,6 +484,8 @@ plans = Table(
     Column("settled_at", BigInteger),
     # The summary as printed: reasons, counts, segments.
     Column("summary", Text, nullable=False),
+    # The plan whose writes this one takes back; "" for a plan that follows the rules.
+    Column("undoes", Name, nullable=False, server_default=""),
     Index("ix_plans_audience_state", "audience", "state"),
 )
 
@@ -503,6 +505,8 @@ outbox = Table(
     Column("leaving", Name, nullable=False, server_default=""),
     # The episodes of the moments to be announced, as a JSON list; "" for none.
     Column("moments", Text, nullable=False, server_default=""),
+    # Of a row that takes back what was written: as JSON the values that fields get again; "" for all other rows.
+    Column("back_to", Text, nullable=False, server_default=""),
     # waiting | sending (an answer is outstanding: after a crash, read before writing)
     Column("state", Name, nullable=False),
     # What was known of the person when it was last taken to be sent.

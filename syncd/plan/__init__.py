@@ -4,7 +4,7 @@ Knows bit sets, fields and counts; knows neither the database, nor the e-mail se
 """
 
 from syncd.plan.brake import Limits, Surroundings, reasons_to_hold
-from syncd.plan.diff import Occasion, Plan, Standing, Step, Tags, fields_to_set, make_plan, people_by_bit
+from syncd.plan.diff import Occasion, Plan, Standing, Step, Tags, bits_in, fields_to_set, make_plan, people_by_bit
 from syncd.plan.rounds import Left, Portions, Round, rounds_of, whole_rounds
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Step",
     "Surroundings",
     "Tags",
+    "bits_in",
     "fields_to_set",
     "make_plan",
     "people_by_bit",

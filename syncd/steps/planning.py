@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from hashlib import sha256
 
 import numpy as np
 from msgspec.structs import replace
@@ -11,8 +14,10 @@ from numpy.typing import NDArray
 from syncd.calendar import midnight
 from syncd.destinations import AudienceProfile
 from syncd.errors import SyncdError
-from syncd.history import ledger, moments, outbox, telling
+from syncd.history import ledger, moments, outbox, telling, undoing
+from syncd.history.fields import canonical_fields
 from syncd.history.shops import customers_held
+from syncd.history.undoing import Undo
 from syncd.lifecycle import metrics
 from syncd.lifecycle.columns import Batch
 from syncd.plan import Occasion, Plan, Standing, Surroundings, Tags, make_plan, reasons_to_hold
@@ -71,6 +76,25 @@ def plan_as_of(context: Context, name: str, tags: Tags, today: int) -> Plan:
     return _plan(context, name, tags, standings, today)
 
 
+def plan_of_undo(context: Context, name: str, tags: Tags, undo: Undo) -> Plan:
+    """The plan that takes back what a run wrote. It is muted, and under a name of its own however often it comes."""
+    standings = (
+        Standing(
+            customer_id=one.customer_id,
+            email=one.email,
+            member=True,
+            wanted_tags=(one.known_tags | one.add) & ~one.remove,
+            known_tags=one.known_tags,
+            wanted_fields=canonical_fields(json.loads(one.known_fields or "{}") | one.fields),
+            known_fields=one.known_fields,
+        )
+        for one in undo.back
+    )
+    plan = make_plan(name, standings, tags, day=context.today(_audience(context, name)), muted=True)
+    marked = sha256(f"{undo.run} {plan.id} {context.clock.now()}".encode()).hexdigest()
+    return dataclasses.replace(plan, id=marked[: len(plan.id)])
+
+
 def _plan(context: Context, name: str, tags: Tags, standings: Iterable[Standing], today: int) -> Plan:
     muted = ledger.audience_row(context.history, name)["backfilled_at"] is None
     return make_plan(
@@ -124,7 +148,15 @@ def hold_reasons(
         contact_limit=audience.contact_limit if profile else None,
         run_out=_run_out(context, plan, tags) if too_many_removed(plan, managed, limits) else 0,
     )
-    return reasons_to_hold(plan, around, limits)
+    return (*reasons_to_hold(plan, around, limits), *_repeats(context, plan, tags))
+
+
+def _repeats(context: Context, plan: Plan, tags: Tags) -> Iterator[str]:
+    """What the plan would write again although a person took it back: the rules have to be looked at first."""
+    for one in undoing.repeated(context.history, plan):
+        again = [f"the tag of {tags.segments[bit]} of {people:,} people" for bit, people in sorted(one.tags.items())]
+        again += [f"the fields of {one.fields:,} people"] if one.fields else []
+        yield f"it would write again what {one.undo} took back: {', '.join(again)}"
 
 
 def _run_out(context: Context, plan: Plan, tags: Tags) -> int:

@@ -207,3 +207,24 @@ def test_a_person_is_exported_and_erased_only_where_that_is_confirmed(syncd: Syn
     assert "archived" in syncd("erase", email, "--confirm").stdout
     assert "nothing is stored" in syncd("export", email, code=2).stderr
     assert "nothing is known of" in syncd("erase", "nobody@example.com", "--confirm", code=2).stderr
+
+
+def test_a_run_is_listed_and_taken_back_only_where_somebody_agrees(syncd: Syncd, sandbox: Running) -> None:
+    syncd("backfill", code=3)
+    assert "Nothing was written yet" in syncd("undo").stdout
+    plan = json.loads(syncd("plan", "--json").stdout)["id"]
+    syncd("approve", plan)
+    assert plan in syncd("undo").stdout
+    before = sandbox.world.audiences[LIST_ID].state()
+    shown = syncd("undo", plan, code=3)
+    assert "What cannot be unsent" in shown.stdout
+    assert "The rules still want it for" in shown.stdout
+    assert sandbox.world.audiences[LIST_ID].state() == before
+    syncd("undo", plan, "--yes")
+    with_tags = [
+        m for m in sandbox.world.audiences[LIST_ID].state() if any(tag.startswith("syncd:") for tag in m["tags"])
+    ]
+    # Those who were created by the first round got their tags in a run of their own.
+    assert len(with_tags) < len(before) / 10
+    assert "taken back by" in syncd("undo").stdout
+    assert "would write again" in syncd("sync", code=3).stderr

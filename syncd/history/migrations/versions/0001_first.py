@@ -138,6 +138,7 @@ def upgrade() -> None:
         sa.Column("made_at", sa.BigInteger(), nullable=False),
         sa.Column("settled_at", sa.BigInteger(), nullable=True),
         sa.Column("summary", sa.Text(), nullable=False),
+        sa.Column("undoes", sa.String(length=64), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_plans"),
     )
 
@@ -439,6 +440,7 @@ def upgrade() -> None:
         sa.Column("create_member", sa.Boolean(), nullable=False),
         sa.Column("leaving", sa.String(length=64), server_default="", nullable=False),
         sa.Column("moments", sa.Text(), server_default="", nullable=False),
+        sa.Column("back_to", sa.Text(), server_default="", nullable=False),
         sa.Column("state", sa.String(length=64), nullable=False),
         sa.Column("known_tags", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("known_fields", sa.Text(), server_default="", nullable=False),
