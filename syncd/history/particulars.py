@@ -6,7 +6,7 @@ Each group of them is one query for a batch, and none at all where no rule reads
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +125,7 @@ def _shop_tags(db: Connection, reading: Reading, stretch: Stretch) -> NDArray[An
     tags: dict[int, tuple[str, ...]] = defaultdict(tuple)
     for customer, text in fetch(db, _records(db, reading, stretch, identities.c.tags)):
         tags[customer] += tuple(text.casefold().split("\n"))
-    return _tuples(tags[id_] for id_ in stretch.ids.tolist())
+    return _tuples(stretch, tags)
 
 
 def _wishes(db: Connection, reading: Reading, stretch: Stretch) -> NDArray[Any]:
@@ -139,7 +139,7 @@ def _wishes(db: Connection, reading: Reading, stretch: Stretch) -> NDArray[Any]:
     wishes: dict[int, tuple[str, ...]] = defaultdict(tuple)
     for customer, shop, id_ in wished:
         wishes[customer] += (titles.get((shop, id_), ""),)
-    return _tuples(wishes[id_] for id_ in stretch.ids.tolist())
+    return _tuples(stretch, wishes)
 
 
 def _records(
@@ -156,6 +156,12 @@ def _records(
     )
 
 
-def _tuples(found: Iterable[tuple[str, ...]]) -> NDArray[Any]:
-    """A column whose values are tuples."""
-    return np.fromiter(found, object)
+def _tuples(stretch: Stretch, found: Mapping[int, tuple[str, ...]]) -> NDArray[Any]:
+    """A column of what was found of each customer of the stretch; nothing of most."""
+    column = np.empty(len(stretch.ids), object)
+    column.fill(())
+    places = stretch.places(np.fromiter(found, np.int64))
+    for place, texts in zip(places.tolist(), found.values(), strict=True):
+        if place >= 0:
+            column[place] = texts
+    return column
