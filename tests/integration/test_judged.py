@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, insert, select
+from sqlalchemy import event, insert, select, update
 
 from syncd.history import ledger, outbox
 from syncd.history.database import History
@@ -267,6 +267,18 @@ def test_a_judgement_that_moves_nobody_writes_nothing_of_anybody(history: Histor
     with statements(history) as found:
         assert judge(context, "main", tags_of(context)) == Judged(30, 0, 0)
     assert [statement for statement, _ in found if touches(statement)] == []
+
+
+def test_who_is_due_at_another_time_alone_is_due_then(history: History, tmp_path: Path) -> None:
+    context = context_of(history, tmp_path)
+    settle(history, crowd(6))
+    judge(context, "main", tags_of(context))
+    stored = rows(history, standings)
+    with history.begin() as db:
+        db.execute(update(standings).values(next_due_at=NOW + 99))
+    ledger.set_audience(history, "main", rules_digest="of other rules")
+    judge(context, "main", tags_of(context))
+    assert rows(history, standings) == stored
 
 
 def changing(history: History, context: Context, ids: list[int]) -> list[int]:
