@@ -50,7 +50,8 @@ def to_minor(amount: str | int | float | Decimal, currency: str) -> int:
     """
     # Nearly every amount is a few digits around one point, and needs no rounding.
     whole, _, cents = str(amount).partition(".")
-    if len(whole) < 16 and (whole + cents).isdecimal() and len(cents) <= (places := exponent(currency)):
+    places = _EXPONENTS.get(currency, -1)
+    if len(whole) < 16 and (whole + cents).isdecimal() and len(cents) <= places:
         return int(whole + cents.ljust(places, "0"))
     return _rounded(amount, currency)
 

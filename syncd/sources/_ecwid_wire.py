@@ -60,7 +60,7 @@ class _Handling(Struct, gc=False):
     value: Amount = 0
 
 
-class _Order(Struct, rename="camel"):
+class _Order(Struct, gc=False, rename="camel"):
     id: Id
     total: Amount
     payment_status: str
@@ -87,7 +87,7 @@ class _Favorite(Struct, gc=False, rename="camel"):
     added_timestamp: str | None = None
 
 
-class _Customer(Struct, rename="camel"):
+class _Customer(Struct, gc=False, rename="camel"):
     id: Id
     registered: str | None = None
     updated: str | None = None
@@ -106,7 +106,7 @@ class _Customers(Struct):
     items: list[_Customer]
 
 
-class _Cart(Struct, rename="camel"):
+class _Cart(Struct, gc=False, rename="camel"):
     cart_id: Id
     total: Amount
     create_timestamp: int
@@ -151,7 +151,7 @@ class Categories(Struct):
     items: list[Category]
 
 
-class _Gone(Struct, rename="camel"):
+class _Gone(Struct, gc=False, rename="camel"):
     id: Id
     date: str
     order_id: Id | None = None
@@ -221,7 +221,7 @@ def _order(wire: _Order, currency: str) -> Order | None:
         email=text(wire.email) or None,
         cancelled=status is OrderStatus.VOIDED,
         refunds=_refunds(wire, status, paid, goods, currency),
-        items=tuple(_item(each, currency) for each in wire.items),
+        items=tuple([_item(each, currency) for each in wire.items]),
     )
 
 
@@ -239,7 +239,7 @@ def _goods(wire: _Order, paid: int, currency: str) -> int:
     shipping, handling = wire.shipping_option or _Shipping(), wire.handling_fee or _Handling()
     rate = shipping.shipping_rate if shipping.shipping_rate_without_tax is None else shipping.shipping_rate_without_tax
     other = (("tax", wire.tax), ("shippingOption.shippingRate", rate), ("handlingFee.value", handling.value))
-    return max(0, paid - sum(minor(field, amount, currency) for field, amount in other))
+    return max(0, paid - sum([minor(field, amount, currency) for field, amount in other]))
 
 
 def _refunds(wire: _Order, status: OrderStatus, paid: int, goods: int, currency: str) -> tuple[Refund, ...]:
