@@ -15,6 +15,7 @@ from syncd.history.carts import open_carts
 from syncd.history.database import History, among
 from syncd.history.occasions import NOT_IN_USE, ORDER, Watch, Watched, counting, key_of
 from syncd.history.outbox import PARKED
+from syncd.history.reading import fetch
 from syncd.history.schema import members, memberships, moments, moments_in_use, orders, shops, standings
 from syncd.model import MemberStatus
 from syncd.plan import Occasion
@@ -133,7 +134,7 @@ def _open_stays(db: Connection, audience: str, ids: Collection[int]) -> dict[tup
     query = select(memberships.c.customer_id, memberships.c.bit, memberships.c.since_at).where(
         memberships.c.audience == audience, memberships.c.until_at.is_(None), among(db, memberships.c.customer_id, ids)
     )
-    return {(row[0], row[1]): row[2] for row in db.execute(query)} if ids else {}
+    return {(customer, bit): since_at for customer, bit, since_at in fetch(db, query)} if ids else {}
 
 
 def _counting(db: Connection, watch: Watch, keys: Sequence[str]) -> set[str]:

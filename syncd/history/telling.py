@@ -7,7 +7,7 @@ service has had time to show it, and does not.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select, update
@@ -96,32 +96,45 @@ def details(history: History, told: Iterable[Told], on: Mapping[str, str]) -> di
 
     `on`: what each moment waits for.
     """
+    asked: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    for one in told:
+        shop, _, id_ = one.key.partition("/")
+        if on[one.name] in _TELLING:
+            asked[on[one.name], shop][one.episode] = id_
     found: dict[str, dict[str, str]] = {}
     with history.read() as db:
-        for one in told:
-            shop, _, id_ = one.key.partition("/")
-            match on[one.name]:
-                case "order":
-                    found[one.episode] = dict(_of_order(db, shop, id_))
-                case "cart":
-                    found[one.episode] = dict(_of_cart(db, shop, id_))
+        for (kind, shop), ids in asked.items():
+            known = _TELLING[kind](db, shop, set(ids.values()))
+            found |= {episode: known.get(id_, {}) for episode, id_ in ids.items()}
     return found
 
 
-def _of_order(db: Connection, shop: str, id_: str) -> Iterator[tuple[str, str]]:
-    query = select(orders.c.paid_minor, orders.c.currency).where(orders.c.shop == shop, orders.c.id == id_)
-    for paid_minor, currency in db.execute(query):
-        yield "order", f"{to_major(paid_minor, currency)} {currency}"
-    titles = select(articles.c.title).join(order_items, order_items.c.article_id == articles.c.id)
-    titles = titles.where(order_items.c.shop == shop, order_items.c.order_id == id_)
-    for title in db.execute(titles.order_by(order_items.c.line).limit(1)).scalars():
-        yield "product", title[:PRODUCT_LENGTH]
+def _of_orders(db: Connection, shop: str, ids: Collection[str]) -> dict[str, dict[str, str]]:
+    amounts = select(orders.c.id, orders.c.paid_minor, orders.c.currency)
+    amounts = amounts.where(orders.c.shop == shop, among(db, orders.c.id, ids))
+    titles = select(order_items.c.order_id, articles.c.title)
+    titles = titles.join(articles, articles.c.id == order_items.c.article_id)
+    titles = titles.where(order_items.c.shop == shop, among(db, order_items.c.order_id, ids))
+    # The first line comes last, and stays.
+    first = {row[0]: row[1] for row in db.execute(titles.order_by(order_items.c.line.desc()))}
+    return {
+        id_: {"order": f"{to_major(paid_minor, currency)} {currency}"}
+        | ({"product": first[id_][:PRODUCT_LENGTH]} if id_ in first else {})
+        for id_, paid_minor, currency in db.execute(amounts)
+    }
 
 
-def _of_cart(db: Connection, shop: str, id_: str) -> Iterator[tuple[str, str]]:
-    query = select(carts.c.value_minor, carts.c.currency).where(carts.c.shop == shop, carts.c.id == id_)
-    for value_minor, currency in db.execute(query):
-        yield "cart", f"{to_major(value_minor, currency)} {currency}"
+def _of_carts(db: Connection, shop: str, ids: Collection[str]) -> dict[str, dict[str, str]]:
+    query = select(carts.c.id, carts.c.value_minor, carts.c.currency)
+    query = query.where(carts.c.shop == shop, among(db, carts.c.id, ids))
+    return {
+        id_: {"cart": f"{to_major(value_minor, currency)} {currency}"}
+        for id_, value_minor, currency in db.execute(query)
+    }
+
+
+# Of whom or what there is more to tell than that it happened.
+_TELLING = {"order": _of_orders, "cart": _of_carts}
 
 
 def sent_since(history: History, audience: str, instant: int) -> dict[str, int]:
