@@ -70,14 +70,16 @@ def _run(db: Connection, row: Any) -> Run:
     fields = writes.c.fields_before != writes.c.fields_after
     kinds = (writes.c.added, writes.c.removed, fields, writes.c.created, writes.c.leaving, writes.c.moments != "")
     query = select(*kinds, func.count()).where(writes.c.plan_id == row.id).group_by(*kinds)
-    for added, removed, fielded, created, leaving, told, people in db.execute(query):
-        counts["people"] += people
-        counts["added"] += people * added.bit_count()
-        counts["removed"] += people * removed.bit_count()
-        counts["fields"] += people * bool(fielded)
-        counts["created"] += people * bool(created)
-        counts["moved"] += people * (leaving in ("archive", "rename"))
-        counts["events"] += people * bool(told)
+    for added, removed, fielded, created, leaving, told, number in db.execute(query):
+        counts["added"] += number * added.bit_count()
+        counts["removed"] += number * removed.bit_count()
+        counts["fields"] += number * bool(fielded)
+        counts["created"] += number * bool(created)
+        counts["moved"] += number * (leaving in ("archive", "rename"))
+        counts["events"] += number * bool(told)
+    # Of a large plan a person has several rows.
+    people = select(func.count(writes.c.customer_id.distinct())).where(writes.c.plan_id == row.id)
+    counts["people"] = db.execute(people).scalar_one()
     undone_by = select(plans.c.id).where(plans.c.undoes == row.id).order_by(plans.c.made_at.desc())
     about = (row.id, row.audience, row.state, row.made_at, row.muted, row.undoes)
     numbers = (counts[name] for name in ("people", "added", "removed", "fields", "created", "moved", "events"))

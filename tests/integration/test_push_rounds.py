@@ -10,9 +10,11 @@ from math import ceil
 import pytest
 from sqlalchemy import func, select
 
+from syncd import pipeline
 from syncd.history import outbox
 from syncd.history.schema import outbox as rows_of_outbox
 from syncd.history.schema import writes
+from syncd.history.undoing import runs
 from syncd.plan import Portions
 from syncd.steps.context import Stopped
 from tests.integration.house import House
@@ -45,6 +47,14 @@ def start(house: House) -> None:
     """As after a restart, with the rules by which everybody gets something."""
     house.configure(MANY, brake=LAX, max_entries_per_day=0)
     house.context.destination("main").portions = Portions(TAGGED, WRITTEN)  # type: ignore[misc]
+
+
+def has(house: House) -> dict[str, tuple[set[str], object]]:
+    """The tags of every member, and the field."""
+    return {
+        email: (set(member["tags"]), member["merge_fields"].get("ORDERED", ""))
+        for email, member in house.state().items()
+    }
 
 
 def under_way(house: House) -> int:
@@ -92,6 +102,18 @@ def test_the_audit_trail_of_a_person_adds_up_to_what_they_got(large: House) -> N
         fields[row.customer_id] = row.fields_after
     changed = [row.customer_id for row in trail if row.fields_before != row.fields_after]
     assert len(changed) == len(set(changed)) > WRITTEN
+
+
+def test_a_large_run_is_counted_by_people_and_taken_back_whole(large: House) -> None:
+    before = has(large)
+    large.sync_in_order()
+    written = has(large)
+    (run, *_) = runs(large.history)
+    assert run.people == sum(written[email] != before[email] for email in before) > WRITTEN
+    large.later(60)
+    plan, undo, _ = pipeline.undo_plan(large.context, run.id)
+    pipeline.send_undo(large.context, plan, undo)
+    assert has(large) == before
 
 
 @pytest.mark.parametrize("after", [1, 9, 17])
