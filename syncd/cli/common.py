@@ -68,10 +68,12 @@ def about_audience(command: Callable[Concatenate[Asked, P], None]) -> Callable[.
 
 
 def settings_of(config: str | None) -> Settings:
-    """The configuration that the command line names; log lines are set up."""
+    """The configuration that the command line names; log lines and memory are set up."""
     from syncd.logs import set_up
+    from syncd.memory import share_one_heap
     from syncd.settings import load
 
+    share_one_heap()
     options = click.get_current_context().find_root().obj
     set_up("info" if options["verbose"] or not sys.stderr.isatty() else "warning")
     path = config or options["config"]

@@ -46,8 +46,6 @@ if TYPE_CHECKING:
 WALK_ROWS = 25_000
 # A window of a backfill: so long that its last, half-empty page costs little.
 WINDOW_ROWS = 8 * PAGE_ROWS
-# So many pages at most wait for those of the windows before theirs.
-PAGES_AHEAD = 16
 # The bucket is only made full use of if as many calls are on their way as it lets through in the time
 # that one answer takes.
 LATENCY_SECONDS = 2
@@ -189,7 +187,8 @@ class Shopify:
             yield from self._walk(what, self._api.begin(what, what.between(window.first, last)), window.first, last)
 
         workers = min(MOST_WORKERS, ceil(self._api.budget.rate * LATENCY_SECONDS))
-        return ahead(map(walk, plan), workers, most=PAGES_AHEAD)
+        # While the pages of the first window come, those of the others wait, or the calls would not use up the rate.
+        return ahead(map(walk, plan), workers, most=(workers - 1) * WINDOW_ROWS // PAGE_ROWS)
 
     def _walk(self, what: List, seen: Seen, begun_at: int, last: int | None = None) -> Iterator[Seen]:
         """`seen` and every page behind it; begun anew at the watermark before the shop stops showing more."""
