@@ -1,7 +1,7 @@
 """The rhythm in which people order: gaps between order days, and how late somebody is by their own measure.
 
 It knows order days, and neither rules nor where its figures are kept. What it says of the audience is
-worked out in two passes over the batches: `tally` gives the typical gap, `lateness_of_gaps` measures with it.
+worked out in one pass over the batches: `Counting` gives the typical gap, with which `Lateness` measures.
 Logarithms are added up as whole numbers and usual gaps are rounded to a grid finer than a second, so
 that a customer is judged alike alone and among a million, and somebody who orders every 30 days has a
 usual gap of exactly 30.
@@ -24,9 +24,8 @@ from syncd.lifecycle.metrics import running
 
 # So many gaps of the typical length stand beside a customer's own: one gap alone says little.
 WEIGHT = 5
-# Lateness is measured at so many gaps at most, which bounds the memory; of a larger audience at every second
-# customer, every third …, which no quantile shows.
-SAMPLE_MAX = 2**21
+# Lateness is measured at so many gaps at most, which bounds the memory and no quantile shows.
+SAMPLE_MAX = 2**20
 
 # Logarithms are counted in this unit; there is room for gaps of 219 years together.
 _LOG_UNIT = 2.0**-48
@@ -76,10 +75,9 @@ class Counting:
 
     def add(self, batch: Batch) -> None:
         """Afterwards `tally` has the gaps of this batch, too."""
-        gap = _closed(batch.starts, batch.order_day, self._today)
-        retail = _orders_of(batch, ~batch.wholesale)
-        lengths = _added(self.tally.lengths, np.bincount(gap[retail & (gap > 0)]))
-        days = batch.order_day[retail & (batch.order_day <= self._today)]
+        starts, order_day = _orders_of(batch, np.flatnonzero(~batch.wholesale))
+        gap, days = _closed(starts, order_day, self._today), order_day[order_day <= self._today]
+        lengths = _added(self.tally.lengths, np.bincount(gap[gap > 0]))
         known = [day for day in (self.tally.first_day, int(days.min()) if len(days) else None) if day is not None]
         self.tally = Tally(lengths, min(known, default=None))
 
@@ -104,23 +102,46 @@ def order_gap(batch: Batch, today: int, typical: float) -> Values:
     return np.where(ordered[end] > ordered[begin], usual, np.nan)
 
 
-def lateness_of_gaps(batch: Batch, today: int, typical: float, every: int = 1) -> Values:
-    """Each completed gap of the retail customers, divided by the usual gap that was known when it began.
+class Lateness:
+    """The completed gaps of the retail customers, batch by batch, to be measured once the typical gap is known.
 
-    Of the customers whose id `every` divides; see `sample`.
+    Where there are more than `most`, those of every second customer are kept, of every fourth …, however the batches
+    were cut: of the customers whose id `every` divides.
     """
-    starts, mine = stretches(batch.starts, np.flatnonzero(~batch.wholesale & (batch.customer % every == 0)))
-    gap = _closed(starts, batch.order_day[mine], today)
+
+    def __init__(self, today: int, most: int = SAMPLE_MAX) -> None:
+        self._today, self._most = today, most
+        self._seen = 0
+        self._kept: list[Counts] = []
+        self.every = 1
+
+    def add(self, batch: Batch) -> None:
+        """Afterwards the gaps of this batch are among them."""
+        retail = np.flatnonzero(~batch.wholesale)
+        self._seen += int(np.count_nonzero(_closed(*_orders_of(batch, retail), self._today)))
+        while self._seen > self._most * self.every:
+            self.every *= 2
+            self._kept = [gaps[:, gaps[0] % self.every == 0] for gaps in self._kept]
+        self._kept.append(_completed(batch, retail[batch.customer[retail] % self.every == 0], self._today))
+
+    def values(self, typical: float) -> Values:
+        """Each gap, divided by the usual gap that was known when it began."""
+        _, gap, gaps, logs = np.concatenate([*self._kept, np.zeros((4, 0), np.int64)], axis=1)
+        late: Values = gap / _usual(logs, gaps, typical)
+        return late
+
+
+def _completed(batch: Batch, customers: Rows, today: int) -> Counts:
+    """Of each completed gap of these customers: whose it is, its length, and how many there were before it, of which
+    logarithm together.
+    """
+    starts, order_day = _orders_of(batch, customers)
+    gap = _closed(starts, order_day, today)
     logs, gaps, at = running(_logs_of(gap)), running(gap > 0), np.flatnonzero(gap)
-    begin = starts[np.searchsorted(starts, at, side="right") - 1]
+    owner = np.searchsorted(starts, at, side="right") - 1
+    begin = starts[owner]
     # Totals at the position of an order are those before it: the gap that it closed is not among them.
-    values: Values = gap[at] / _usual(logs[at] - logs[begin], gaps[at] - gaps[begin], typical)
-    return values
-
-
-def sample(gaps: int, most: int = SAMPLE_MAX) -> int:
-    """Every how many customers suffice, so that about `most` of the audience's gaps are kept at once."""
-    return max(1, math.ceil(gaps / most))
+    return np.stack((batch.customer[customers][owner], gap[at], gaps[at] - gaps[begin], logs[at] - logs[begin]))
 
 
 def _closed(starts: Rows, order_day: Days, today: int) -> Days:
@@ -149,9 +170,10 @@ def _log_table(bits: int) -> Counts:
     return np.array([0, *(round(math.log(days) / _LOG_UNIT) for days in range(1, 2**bits))], np.int64)
 
 
-def _orders_of(batch: Batch, customers: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which orders are of these customers."""
-    return np.repeat(customers, np.diff(batch.starts))
+def _orders_of(batch: Batch, customers: Rows) -> tuple[Rows, Days]:
+    """Where the orders of each of these customers start, and the days of them all."""
+    starts, mine = stretches(batch.starts, customers)
+    return starts, batch.order_day[mine]
 
 
 def _added(left: Counts, right: Counts) -> Counts:

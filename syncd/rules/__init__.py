@@ -18,7 +18,7 @@ from syncd.rules.marks import Passed, measured_in, passed
 from syncd.rules.measured import Measured, figures_over
 from syncd.rules.parser import parse, parse_rule
 from syncd.rules.playbook import TRIED, Playbook
-from syncd.rules.rhythm import Enough, Lack, lacking, rhythm_of, usual_in, why_unknown
+from syncd.rules.rhythm import Enough, Lack, lacking, rhythm_by, rhythm_of, usual_in, why_unknown
 from syncd.rules.saying import Saying, hashes
 from syncd.rules.scope import TYPICAL_GAP
 from syncd.rules.specs import Field, FieldSpec, Moment, MomentSpec, Segment, SegmentSpec
@@ -70,6 +70,7 @@ __all__ = [
     "parts",
     "passed",
     "points",
+    "rhythm_by",
     "rhythm_of",
     "standings",
     "usual_in",

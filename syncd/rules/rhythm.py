@@ -1,7 +1,7 @@
 """Figures of the audience's order gaps: the typical gap, and `usual(90)`. They are kept for a month.
 
 It knows from how much history on `usual` means something, and says why where it does not; the
-arithmetic is that of `lifecycle.gaps`. Unlike the other figures they take two passes over everybody.
+arithmetic is that of `lifecycle.gaps`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-import numpy as np
-
-from syncd.lifecycle import gaps
-from syncd.lifecycle.columns import Batch
+from syncd.lifecycle.columns import Batch, feed
+from syncd.lifecycle.gaps import Counting, Lateness, Tally, Values
 from syncd.rules.figures import Figure
 from syncd.rules.names import NAMES
 from syncd.rules.scope import TYPICAL_GAP
@@ -46,25 +44,26 @@ def usual_in(*trees: Node) -> tuple[Figure, ...] | None:
 
 
 def rhythm_of(
-    wanted: Iterable[Figure],
-    batches: Callable[[], Iterable[Batch]],
-    today: int,
-    enough: Enough = ENOUGH,
-    tally: gaps.Tally | None = None,
+    wanted: Iterable[Figure], batches: Callable[[], Iterable[Batch]], today: int, enough: Enough = ENOUGH
 ) -> Rhythm:
     """The typical gap, what it rests on, and the `usual(p)` among the `wanted` by their text: None where they are not
-    known.
-
-    `batches` gives everybody afresh each time it is called. `tally`: the completed gaps, where they are counted.
+    known. `batches` gives everybody.
     """
-    tally = tally or gaps.tally(batches(), today)
+    counting, lateness = Counting(today), Lateness(today)
+    feed(batches(), counting, lateness)
+    return rhythm_by(wanted, counting.tally, lateness, today, enough)
+
+
+def rhythm_by(
+    wanted: Iterable[Figure], tally: Tally, lateness: Lateness, today: int, enough: Enough = ENOUGH
+) -> Rhythm:
+    """The same, of everybody whose gaps these have seen."""
     days = 0 if tally.first_day is None else today - tally.first_day
     rhythm: Rhythm = {TYPICAL_GAP: tally.typical, COMPLETED_GAPS: float(tally.gaps), HISTORY_DAYS: float(days)}
     usual = {figure.text: figure for figure in wanted if NAMES[figure.call.name].usual}
     if not usual or tally.typical is None or tally.gaps < enough.gaps or days < enough.days:
         return rhythm | dict.fromkeys(usual)
-    every = gaps.sample(tally.gaps)
-    values = np.concatenate([gaps.lateness_of_gaps(batch, today, tally.typical, every) for batch in batches()])
+    values = lateness.values(tally.typical)
     return rhythm | {text: _quantile(figure, values) for text, figure in usual.items()}
 
 
@@ -98,7 +97,7 @@ def too_little(rhythm: Mapping[str, float | None], what: str, enough: Enough) ->
 _SPOKEN = {COMPLETED_GAPS: "completed gaps between orders", HISTORY_DAYS: "days of history"}
 
 
-def _quantile(figure: Figure, values: gaps.Values) -> float:
+def _quantile(figure: Figure, values: Values) -> float:
     work_out = NAMES[figure.call.name].usual
     assert work_out is not None, "usual_in names such figures only"
     return work_out(values, *figure.call.arguments)

@@ -15,7 +15,7 @@ from syncd.history.stays import as_they_stood
 from syncd.lifecycle.columns import Batch, Need, Reader, feed
 from syncd.lifecycle.companions import Companion, Shelf
 from syncd.lifecycle.companions import companions as best_companions
-from syncd.lifecycle.gaps import Counting
+from syncd.lifecycle.gaps import Counting, Lateness
 from syncd.rules import (
     Buyers,
     Figure,
@@ -30,7 +30,7 @@ from syncd.rules import (
     measured_in,
     needs_of,
     passed,
-    rhythm_of,
+    rhythm_by,
     usual_in,
 )
 from syncd.settings import Audience
@@ -168,8 +168,8 @@ class _Month(NamedTuple):
 
 
 def _found(asked: _Asked, frozen: Figures | None) -> Found:
-    """The figures, where those of the day are not `frozen` from one pass over everybody. In a month's first pass only
-    what does not ask for its figures is measured; the rest, and `usual(…)`, take another.
+    """The figures, where those of the day are not `frozen` from one pass over everybody. When a month begins, those of
+    the day that ask for its own take another.
     """
     month = _month(asked)
     if month.complete and frozen is not None:
@@ -223,11 +223,13 @@ def _month(asked: _Asked) -> _Month:
 def _begun(asked: _Asked, month: _Month, beside: Measured) -> Figures:
     """All figures of the month, frozen where they shall be kept. In the pass for them `beside` is filled, too."""
     context, name, wanted = asked.context, asked.name, asked.usual or ()
-    gaps, buyers, shelf = Counting(month.day), Buyers(wanted, month.day), Shelf(month.day)
+    gaps, lateness = Counting(month.day), Lateness(month.day)
+    buyers, shelf = Buyers(wanted, month.day), Shelf(month.day)
     matching = asked.keep and any(figure.text == MATCHING for figure in wanted)
-    readers: list[Reader] = [gaps, beside, *([buyers] if chances_in(wanted) else []), *([shelf] if matching else [])]
+    readers: list[Reader] = [gaps, lateness, beside]
+    readers += [*([buyers] if chances_in(wanted) else []), *([shelf] if matching else [])]
     feed(asked.everybody(month.day, needs_of(*beside.trees) | (ITEMS if matching else NOTHING)), *readers)
-    rhythm = rhythm_of(wanted, lambda: asked.everybody(month.day), month.day, tally=gaps.tally) | month.known
+    rhythm = rhythm_by(wanted, gaps.tally, lateness, month.day) | month.known
     rhythm |= chances_of(wanted, buyers, month.day, rhythm)
     if matching:
         found = shelf.companions()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from syncd.calendar import day_of
 from syncd.lifecycle import gaps
-from syncd.lifecycle.columns import Batch
+from syncd.lifecycle.columns import Batch, feed
 from syncd.rules import Enough, parse, rhythm_of, usual_in, why_unknown
 from syncd.rules.names import percentile
 from syncd.sandbox.fill import cdnow
@@ -111,7 +111,7 @@ def test_the_figures_of_the_audience_are_those_counted_one_by_one_however_it_is_
         return
     assert known.typical == pytest.approx(math.exp(sum(map(math.log, every)) / len(every)), abs=1e-6)
     late = [gap / slow_usual(one[:at], known.typical) for one in own for at, gap in enumerate(one)]
-    found = np.concatenate([gaps.lateness_of_gaps(batch, today, known.typical) for batch in batches])
+    found = lateness(batches, today).values(known.typical)
     assert found.tolist() == pytest.approx(late, rel=1e-6)
     for p in (0, 37.5, 90, 100):
         assert known.percentile(p) == pytest.approx(np.percentile(every, p))
@@ -138,7 +138,7 @@ def test_who_orders_every_thirty_days_has_a_usual_gap_of_exactly_thirty() -> Non
     regulars = columns([[TODAY - 30 * at for at in range(count)] for count in range(1, 40)])
     assert gaps.tally([regulars], TODAY).typical == 30
     assert set(gaps.order_gap(regulars, TODAY, 30.0).tolist()) == {30.0}
-    assert set(gaps.lateness_of_gaps(regulars, TODAY, 30.0).tolist()) == {1.0}
+    assert set(lateness([regulars], TODAY).values(30.0).tolist()) == {1.0}
 
 
 def test_two_orders_on_one_day_are_no_gap() -> None:
@@ -150,7 +150,7 @@ def test_wholesale_customers_have_a_usual_gap_but_no_part_in_the_figures() -> No
     known = gaps.tally([mixed], TODAY)
     assert (known.gaps, known.typical, known.first_day) == (1, 100, TODAY - 100)
     assert gaps.order_gap(mixed, TODAY, 100.0)[1] == pytest.approx((10 * 100**5) ** (1 / 6))
-    assert len(gaps.lateness_of_gaps(mixed, TODAY, 100.0)) == 1
+    assert len(lateness([mixed], TODAY).values(100.0)) == 1
 
 
 def test_two_centuries_of_gaps_add_up() -> None:
@@ -159,9 +159,18 @@ def test_two_centuries_of_gaps_add_up() -> None:
 
 
 def test_of_a_very_large_audience_the_lateness_of_every_nth_customer_is_enough() -> None:
-    assert [gaps.sample(count, most=100) for count in (0, 1, 100, 101, 200, 201)] == [1, 1, 1, 2, 2, 3]
-    three = columns([[TODAY - 10, TODAY], [TODAY - 20, TODAY], [TODAY - 30, TODAY]])  # with the ids 1, 2 and 3
-    assert gaps.lateness_of_gaps(three, TODAY, 10.0, every=2).tolist() == [2.0]
+    histories = [[TODAY - 10 * number, TODAY] for number in range(1, 9)]  # with the ids 1 to 8
+    for most, every in ((8, 1), (7, 2), (4, 2), (3, 4), (1, 8)):
+        found = lateness([columns(histories)], TODAY, most)
+        assert (found.every, found.values(10.0).tolist()) == (every, [*range(every, 9, every)])
+    parts = [columns(histories).take(np.arange(begin, begin + 2)) for begin in (0, 2, 4, 6)]
+    assert lateness(parts, TODAY, 3).values(10.0).tolist() == [4, 8]
+
+
+def lateness(batches: Iterable[Batch], today: int, most: int = gaps.SAMPLE_MAX) -> gaps.Lateness:
+    found = gaps.Lateness(today, most)
+    feed(batches, found)
+    return found
 
 
 # From how much on the audience's figures mean something.
