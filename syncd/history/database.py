@@ -41,7 +41,9 @@ from syncd.history.faults import explained
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_SECONDS = 30
-CACHE_KIB = 16_384
+# Of SQLite's pages each connection holds so many. Four times as many spare 3 % of the CPU time of a long pull, for
+# the system holds them as well.
+CACHE_KIB = 4_096
 # From so many rows on, PostgreSQL takes them several times as fast in a stream, by way of a table of its own.
 STAGED_ROWS = 50
 
