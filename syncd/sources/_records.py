@@ -39,7 +39,7 @@ R = TypeVar("R")
 
 
 class Batch(Struct, Generic[P, R], frozen=True):
-    """What a page held: its records, those that could not be read, and the page around them."""
+    """What a page held: its records, those that could not be read, and the page around them, its own list empty."""
 
     page: P
     records: list[R]
@@ -69,8 +69,11 @@ class Reader(Generic[P, W, R]):
         """
         try:
             page = self._page.decode(body)
-            built = map(self._build, getattr(page, self._key))
-            return Batch(page, [record for record in built if record is not None], [])
+            wires = getattr(page, self._key)
+            records = [record for record in map(self._build, wires) if record is not None]
+            # A page that waits for its turn shall not hold everything twice.
+            wires.clear()
+            return Batch(page, records, [])
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, RecordError):
             return self._one_by_one(body)
 

@@ -226,3 +226,9 @@ def test_a_bad_record_leaves_the_pages_own_numbers_readable():
     batch = orders_in("EUR").read(body)
     assert (batch.page.total, batch.page.count) == (250, 2)
     assert [order.id for order in batch.records] == ["B"]
+
+
+@pytest.mark.parametrize("fields", [{}, {"total": None}])
+def test_a_page_that_was_read_holds_its_records_once(fields):
+    batch = orders_in("EUR").read(ecwid_page(ecwid_order(), ecwid_order(**fields)))
+    assert batch.page.items == []
