@@ -17,6 +17,7 @@ from sqlalchemy import delete, event, select, update
 from syncd.history import packs
 from syncd.history.columns import batches
 from syncd.history.database import History
+from syncd.history.erasure import erase
 from syncd.history.people import customer_of, redact
 from syncd.history.products import store as store_products
 from syncd.history.schema import customers, order_items
@@ -26,7 +27,7 @@ from syncd.history.unpacked import mark_wholly
 from syncd.lifecycle.columns import Batch, Items
 from syncd.model import Item, Product, Refund
 from tests.integration.history_records import customer, order, rows, take
-from tests.integration.test_history_order import SHOPS, Delivery, deliver, deliveries, empty
+from tests.integration.test_history_order import EMAILS, SHOPS, Delivery, customers_, deliver, empty, orders
 
 SHOES, SOCKS = Item("p1", "Shoes", 1, 3_000, category="shoes"), Item("p2", "Socks", 2, 1_000)
 HOUR = 3_600
@@ -77,9 +78,13 @@ def statements_of(history: History) -> Iterator[list[str]]:
     event.remove(history.engine, "before_cursor_execute", look)
 
 
-@given(deliveries(), st.randoms(use_true_random=False))
+GONE = st.sampled_from([*(("order", id_) for id_ in "12345"), ("customer", "c1")])
+HAPPENINGS = st.lists(st.tuples(st.sampled_from(SHOPS), orders() | customers_() | GONE), min_size=12, max_size=24)
+
+
+@given(HAPPENINGS, st.randoms(use_true_random=False))
 @settings(
-    max_examples=15,
+    max_examples=10,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -89,9 +94,11 @@ def test_whatever_happened_packs_say_what_the_rows_say(
     empty(history)
     for shop, shown in seen:
         deliver(history, shop, [shown])
-        if chance.random() < 0.2:
+        if chance.random() < 0.1:
             redact(history, shop, chance.choice(["c1", "c2"]), audiences=["main"], now=3)
-        if chance.random() < 0.4:
+        if chance.random() < 0.1:
+            erase(history, chance.choice(EMAILS).lower(), 3)
+        if chance.random() < 0.5:
             packs.refresh(history)
     partly_marked = said(read(history))
     assert packs.differing(history) == []
