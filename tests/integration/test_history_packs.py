@@ -240,6 +240,14 @@ def test_a_pack_that_is_not_what_the_rows_say_is_told_and_can_be_made_anew(histo
     assert packs.differing(history) == []
 
 
+def test_an_order_that_the_shop_deleted_is_not_read_from_its_pack(history: History) -> None:
+    take(history, order("1", email="ana@example.com"), order("2", email="ana@example.com"))
+    packs.refresh(history)
+    take(history, deleted_orders=("1",))
+    assert [len(batch.order_day) for batch in read(history)] == [1]
+    assert packs.differing(history) == []
+
+
 def test_who_lost_every_order_to_another_has_none_packed(history: History) -> None:
     take(history, customer("c1"), order("1", customer_id="c1", items=(SHOES,)))
     packs.refresh(history)
