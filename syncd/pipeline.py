@@ -17,11 +17,14 @@ from msgspec import Struct, field
 
 from syncd.destinations import Destination
 from syncd.errors import ConnectionBlocked, SyncdError, TransientError, UnsafePlan, UserError
-from syncd.history import ledger, outbox
+from syncd.history import ledger, outbox, overrides, packs, unpacked
+from syncd.history.people import mark_news
 from syncd.history.shops import set_shop_state, shop_row
+from syncd.history.stays import stand_as_on_record
 from syncd.history.undoing import Run, Undo, run_of, undo_of
 from syncd.plan import Plan, Tags
 from syncd.steps.context import Context
+from syncd.steps.count import count_daily
 from syncd.steps.depart import depart
 from syncd.steps.erase import forget_redacted
 from syncd.steps.judge import Judged, judge
@@ -32,11 +35,14 @@ from syncd.steps.planning import (
     foreign_tags,
     hold_reasons,
     plan_as_of,
+    plan_of_mending,
     plan_of_undo,
     plan_stored,
 )
 from syncd.steps.pull import Pulled, pull
 from syncd.steps.push import Pushed, push, settle
+from syncd.steps.verify import Report
+from syncd.steps.verify import verify as hold_against_the_truth
 
 log = structlog.get_logger()
 
@@ -87,6 +93,7 @@ def sync(context: Context, only: Collection[str] | None = None) -> Cycle:
     for shop, pulled in _pull_each(context, shops):
         if isinstance(pulled, Pulled):
             cycle.pulled[shop] = pulled
+            cycle.errors += count_daily(context, shop)
         else:
             cycle.errors.append(pulled)
     for name, audience in context.settings.audiences.items():
@@ -328,6 +335,40 @@ def send_undo(context: Context, plan: Plan, undo: Undo) -> Cycle:
     outbox.drop_approved(context.history, plan.audience, now)
     outbox.keep(context.history, plan, state="approved", now=now, undo=undo)
     cycle.add_pushed(plan.audience, push(context, plan.audience, destination, tags))
+    return cycle
+
+
+def verify(context: Context) -> Report:
+    """What is believed held against the truth, in every audience that had its first import; nothing is written.
+
+    Raises: UserError, TransientError, ConnectionBlocked.
+    """
+    names = [name for name in context.settings.audiences if _backfilled(context, name)]
+    return hold_against_the_truth(context, {name: open_audience(context, name)[1] for name in names})
+
+
+def mend(context: Context, report: Report) -> Cycle:
+    """What drifted is as it should be: what is derived is derived anew, contacts are known as the service has them, and
+    get what is wanted for them, muted. What somebody took off stays off; what a shop shows and we lack is not mended.
+    """
+    cycle = Cycle()
+    with context.history.begin() as db:
+        unpacked.mark_wholly(db, report.mispacked)
+        mark_news(db, report.mispacked, context.settings.audiences)
+    packs.refresh(context.history)
+    for name, ids in report.people.items():
+        destination, tags = open_audience(context, name)
+        cycle.add_pushed(name, push(context, name, destination, tags))
+        stand_as_on_record(context.history, name, ids)
+        with context.history.begin() as db:
+            mark_news(db, ids, [name])
+        ledger.set_audience(context.history, name, member_cursor=None)
+        _look(context, name, destination, tags, cycle)
+        overrides.forget_lost(context.history, name, ids)
+        plan = plan_of_mending(context, name, tags, ids)
+        if plan.steps:
+            outbox.keep(context.history, plan, state="approved", now=context.clock.now())
+            cycle.add_pushed(name, push(context, name, destination, tags))
     return cycle
 
 

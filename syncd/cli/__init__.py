@@ -24,6 +24,7 @@ COMMANDS = {
     "plan": "syncd.cli.work:plan",
     "approve": "syncd.cli.work:approve",
     "undo": "syncd.cli.undo:undo",
+    "verify": "syncd.cli.verify:verify",
     "segments": "syncd.cli.look:segments",
     "members": "syncd.cli.look:members",
     "explain": "syncd.cli.look:explain",

@@ -5,18 +5,20 @@ It knows statuses, tags and fields of ours; it decides nothing about them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, delete, func, select, update
 
-from syncd.history import consents, people
+from syncd.history import consents, overrides, people, tombstones
 from syncd.history.consents import Statement
 from syncd.history.database import History, among, lock, put
 from syncd.history.derived import derive
 from syncd.history.fields import AS_KNOWN, canonical_fields
-from syncd.history.schema import audiences, members, standings
-from syncd.history.tombstones import members_left
+from syncd.history.overrides import Lost
+from syncd.history.reading import fetch
+from syncd.history.schema import audiences, customers, members, standings
 from syncd.model import Consent, ConsentState, Member, MemberStatus, email_key
 
 # Only what the person did is a statement: archived or cleaned by the service says nothing of their will.
@@ -47,10 +49,12 @@ class _Known(NamedTuple):
     row: _Row | None
     changed_at: int
     clicked_at: int | None
+    seen_tags: int
+    wanted_tags: int
     refused: str
 
 
-_NOBODY = _Known(None, 0, None, "")
+_NOBODY = _Known(None, 0, None, 0, 0, "")
 
 
 def store_members(
@@ -71,13 +75,14 @@ def store_members(
     with history.begin() as db:
         lock(db, "people")
         put(db, audiences, ["name"], [(audience,)], keep=None)
-        newest = _by_key(members_left(db, listed))
+        newest = _by_key(tombstones.members_left(db, listed))
         ids = people.customer_ids(db, newest.keys())
         found = {ids[key]: (member, _row(member, bits, field_names)) for key, member in newest.items()}
         left = _forget_old_addresses(db, audience, {row.contact_id: id_ for id_, (_, row) in found.items()})
         known = _known(db, audience, found)
         changed = {id_ for id_, (_, row) in found.items() if row != known.get(id_, _NOBODY).row}
         _store(db, audience, found, known, now)
+        overrides.record(db, audience, _lost(found, known), now)
         consented = consents.append(db, consents.esp_source(audience), _statements(found), now)
         derived = derive(db, changed)
         people.mark_news(db, changed | left, [audience])
@@ -88,6 +93,66 @@ def store_members(
 
 
 _Found = Mapping[int, tuple[Member, _Row]]
+
+
+class Drift(NamedTuple):
+    """How a member is now, beside what is known of them. `customer_id`: None for a stranger.
+
+    `status`: now, where that differs. `lost` and `gained`: our tags, as bit sets. `fields`: those of ours that differ.
+    `changed_since`: the service says that the member changed after the last reading, which finds it out.
+    """
+
+    customer_id: int | None
+    email: str
+    status: str | None = None
+    lost: int = 0
+    gained: int = 0
+    fields: tuple[str, ...] = ()
+    changed_since: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.status or self.lost or self.gained or self.fields or self.customer_id is None)
+
+
+def compared(
+    history: History, audience: str, listed: Sequence[Member], *, bits: Mapping[str, int], field_names: Sequence[str]
+) -> list[Drift]:
+    """Each of these members beside what is known of them, but for those who were erased; nothing is stored."""
+    newest = _by_key(listed)
+    with history.read() as db:
+        gone = tombstones.buried(db, set(map(tombstones.address, newest)))
+        query = select(customers.c.email, customers.c.id).where(among(db, customers.c.email, newest))
+        ids: dict[str, int] = dict(fetch(db, query))
+        known = _known(db, audience, set(ids.values()))
+    return [
+        _drift(key, ids.get(key), member, _row(member, bits, field_names), known.get(ids.get(key, -1), _NOBODY))
+        for key, member in newest.items()
+        if tombstones.address(key) not in gone
+    ]
+
+
+def _drift(key: str, id_: int | None, member: Member, now: _Row, known: _Known) -> Drift:
+    if known.row is None:
+        return Drift(None, key, changed_since=True) if id_ is None else Drift(id_, key, now.status, changed_since=True)
+    have, had = json.loads(now.known_fields or "{}"), json.loads(known.row.known_fields or "{}")
+    return Drift(
+        id_,
+        key,
+        now.status if now.status != known.row.status else None,
+        known.row.known_tags & ~now.known_tags,
+        now.known_tags & ~known.row.known_tags,
+        tuple(sorted(name for name in {*have, *had} if have.get(name, "") != had.get(name, ""))),
+        member.changed_at > known.changed_at,
+    )
+
+
+def member_ids(history: History, audience: str) -> set[int]:
+    """The customers who are known as contacts, without archived ones."""
+    query = select(members.c.customer_id).where(
+        members.c.audience == audience, members.c.status != MemberStatus.ARCHIVED.value
+    )
+    with history.read() as db:
+        return set(db.execute(query).scalars())
 
 
 def _by_key(listed: Iterable[Member]) -> dict[str, Member]:
@@ -142,35 +207,48 @@ def _known(db: Connection, audience: str, ids: Collection[int]) -> dict[int, _Kn
     standing = and_(standings.c.audience == members.c.audience, standings.c.customer_id == members.c.customer_id)
     query = (
         select(
-            *(members.c[name] for name in ("customer_id", "changed_at", "clicked_at", *_OF_ROW)),
+            *(members.c[name] for name in ("customer_id", "changed_at", "clicked_at", "seen_tags")),
+            func.coalesce(standings.c.wanted_tags, 0),
+            func.coalesce(standings.c.refused, ""),
+            *(members.c[name] for name in _OF_ROW),
             func.coalesce(standings.c.known_tags, 0),
             func.coalesce(standings.c.known_fields, ""),
-            func.coalesce(standings.c.refused, ""),
         )
         .outerjoin(standings, standing)
         .where(members.c.audience == audience, among(db, members.c.customer_id, ids))
     )
-    return {row[0]: _Known(_Row(*row[3:-1]), row[1], row[2], row[-1]) for row in db.execute(query)}
+    return {row[0]: _Known(_Row(*row[6:]), *row[1:6]) for row in fetch(db, query)}
 
 
 # What is a member's own; what of it is ours stands with their standing.
 _OF_ROW = _Row._fields[:-2]
-_MEMBER = ("audience", "customer_id", "changed_at", "clicked_at", *_OF_ROW)
+_MEMBER = ("audience", "customer_id", "changed_at", "clicked_at", "seen_tags", *_OF_ROW)
 
 
 def _store(db: Connection, audience: str, found: _Found, known: Mapping[int, _Known], now: int) -> None:
     rows, bearing = [], []
     for id_, (member, row) in found.items():
         before = known.get(id_, _NOBODY)
-        if row != before.row or member.changed_at != before.changed_at:
+        if row != before.row or (member.changed_at, row.known_tags) != (before.changed_at, before.seen_tags):
             clicked_at = now if _has_clicked(row, before.row) else before.clicked_at
-            rows.append((audience, id_, member.changed_at, clicked_at, *row[:-2]))
+            rows.append((audience, id_, member.changed_at, clicked_at, row.known_tags, *row[:-2]))
         if row != before.row:
             # What the service refused it may take from who has another status or contact now.
             same = before.row is not None and row[:2] == before.row[:2]
             bearing.append((audience, id_, row.known_tags, row.known_fields, before.refused if same else ""))
     put(db, members, _MEMBER, rows)
     put(db, standings, ("audience", "customer_id", "known_tags", "known_fields", "refused"), bearing)
+
+
+def _lost(found: _Found, known: Mapping[int, _Known]) -> Iterator[Lost]:
+    """The tags of ours that contacts have lost, who are the same contacts and as subscribed as before: tags that they
+    were seen with, so that none counts that never arrived.
+    """
+    for id_, (member, row) in found.items():
+        before = known.get(id_, _NOBODY)
+        lost = before.seen_tags & before.wanted_tags & ~row.known_tags
+        if lost and before.row is not None and lost & before.row.known_tags and row[:2] == before.row[:2]:
+            yield Lost(id_, lost & before.row.known_tags, by_hand=member.changed_at > before.changed_at)
 
 
 def _has_clicked(row: _Row, before: _Row | None) -> bool:

@@ -50,6 +50,11 @@ shops = Table(
     # When the last whole pull ended well: from here the shop's staleness is counted.
     Column("pulled_at", BigInteger),
     Column("backfilled_at", BigInteger),
+    # From when on orders were imported; None for all.
+    Column("since_at", BigInteger),
+    # The day (UTC) on which the shop's own counts were compared last, and what the history lacked; "" for nothing.
+    Column("counted_day", Integer),
+    Column("lacking", Text, nullable=False, server_default=""),
 )
 
 cursors = Table(
@@ -321,10 +326,25 @@ members = Table(
     Column("clicked_at", BigInteger),
     # Month and day as MMDD; a year is never known.
     Column("birthday", SmallInteger),
+    # Our tags that the contact bore when it was last read, as a bit set: what was written since is not among them.
+    Column("seen_tags", BigInteger, nullable=False, server_default="0"),
     # A contact keeps its id when its address changes.
     Index("ix_members_audience_contact_id", "audience", "contact_id"),
     # So that subscribers are counted without looking at each.
     Index("ix_members_audience_status", "audience", "status"),
+)
+
+overrides = Table(
+    "overrides",
+    metadata,
+    # A tag of ours that a contact has lost although the rules want it: it stays off until the person joins the
+    # segment anew.
+    Column("audience", Name, primary_key=True),
+    Column("customer_id", RowId, ForeignKey("customers.id"), primary_key=True),
+    Column("bit", SmallInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    # Whether somebody took it off: the service says that the contact was changed. Else it lost the tag by itself.
+    Column("by_hand", Boolean, nullable=False),
 )
 
 segments = Table(

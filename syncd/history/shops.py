@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Table, func, select, text, update
 
 from syncd.history.database import History, put
-from syncd.history.schema import cursors, identities, orders, quarantine, shops
+from syncd.history.schema import cursors, identities, orders, quarantine, shops, tombstones
 
 
 def cursors_of(history: History, shop: str) -> dict[str, str]:
@@ -56,6 +56,26 @@ def customers_held(history: History, shop: str) -> int:
     recorded = (identities.c.shop == shop) & (identities.c.updated_at >= 0) & ~identities.c.deleted
     with history.read() as db:
         return db.execute(select(func.count()).select_from(identities).where(recorded)).scalar_one()
+
+
+class Rows(NamedTuple):
+    """How many of a shop's orders, and of its own records of customers, are known: taken, or in quarantine."""
+
+    orders: int
+    customers: int
+
+
+def rows_known(history: History, shop: str) -> Rows:
+    """What a count of the shop's own should not exceed. Who was erased counts as known: the shop may still show them,
+    and which of its customers they are cannot be told.
+    """
+    of_shop = select(quarantine.c.resource, func.count()).where(quarantine.c.shop == shop)
+    held = customers_held(history, shop)
+    with history.read() as db:
+        waiting = {row[0]: row[1] for row in db.execute(of_shop.group_by(quarantine.c.resource))}
+        erased = db.execute(select(func.count()).select_from(tombstones)).scalar_one()
+        orders_ = _count(db, orders, shop) - _count(db, orders, shop, deleted=True)
+    return Rows(orders_ + waiting.get("orders", 0), held + waiting.get("customers", 0) + erased)
 
 
 def _count(db: Connection, table: Table, shop: str, *, deleted: bool = False) -> int:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sqlalchemy import BigInteger, ColumnElement, Connection, and_, cast, func, or_, select, true
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, cast, func, or_, select, text, true
 
-from syncd.history.database import History, among
+from syncd.history.database import History, among, put
 from syncd.history.reading import numbers
-from syncd.history.schema import memberships
+from syncd.history.schema import memberships, standings
 from syncd.lifecycle.columns import Batch
 from syncd.lifecycle.flows import Stays, bit_sets
 
@@ -69,6 +69,34 @@ def since_of(history: History, audience: str, customer_id: int, instant: int) ->
     )
     with history.read() as db:
         return {row[0]: row[1] for row in db.execute(query)}
+
+
+def at_odds(history: History, audience: str) -> list[int]:
+    """The customers who do not stand in the segments of the stays that are on record as lasting."""
+    with history.read() as db:
+        return list(db.execute(_AT_ODDS, {"a": audience}).scalars())
+
+
+def stand_as_on_record(history: History, audience: str, ids: Collection[int]) -> None:
+    """Afterwards these customers stand in the segments of their stays on record; judging goes on from there."""
+    query = select(memberships.c.customer_id, memberships.c.bit).where(
+        memberships.c.audience == audience, memberships.c.until_at.is_(None)
+    )
+    with history.begin() as db:
+        bits = dict.fromkeys(ids, 0)
+        for customer_id, bit in db.execute(query.where(among(db, memberships.c.customer_id, ids))):
+            bits[customer_id] |= 1 << bit
+        rows = [(audience, customer_id, segments) for customer_id, segments in bits.items()]
+        put(db, standings, ("audience", "customer_id", "segments"), rows)
+
+
+_AT_ODDS = text(
+    "SELECT standings.customer_id FROM standings LEFT JOIN ("
+    "SELECT customer_id, SUM(CAST(1 AS BIGINT) << bit) AS bits FROM memberships"
+    " WHERE audience = :a AND until_at IS NULL GROUP BY customer_id"
+    ") AS stays ON stays.customer_id = standings.customer_id"
+    " WHERE standings.audience = :a AND standings.segments <> COALESCE(stays.bits, 0) ORDER BY standings.customer_id"
+)
 
 
 def _inside(instant: int) -> ColumnElement[bool]:

@@ -236,6 +236,7 @@ class Audience(Table):
     pending_counts: bool = False
     create: Literal["consented", "never"] = "consented"
     follow_shops: bool = True
+    enforce: bool = False
     birthday_field: Annotated[str, matching(r"[A-Z0-9_]{1,10}", "the tag of a merge field, such as BIRTHDAY")] = (
         DEFAULT_BIRTHDAY_FIELD
     )

@@ -36,6 +36,11 @@ class Source(Protocol):
     def customers_shown(self) -> int | None:
         """How many customers the shop shows now; None where it does not say exactly. At most one call."""
 
+    def orders_shown(self, since: int | None = None) -> int | None:
+        """How many orders the shop shows now, those that do not count included; where `since` (UTC seconds) is given,
+        those that changed since then. None where it does not say exactly. Many calls for a large shop.
+        """
+
     def pull(self, cursors: Mapping[str, str], since: int | None = None) -> Iterator[Page]:
         """Everything new since `cursors` ({resource: cursor of its last committed page}), oldest first.
 

@@ -106,6 +106,9 @@ class Ecwid:
     def customers_shown(self) -> int | None:
         return self._api.count(CUSTOMERS, 0, self._now())
 
+    def orders_shown(self, since: int | None = None) -> int | None:
+        return self._api.count(self._orders(), since or 0, self._now())
+
     def pull(self, cursors: Mapping[str, str], since: int | None = None) -> Iterator[Page]:
         """Customers, orders, deletions, carts, products, wish lists.
 

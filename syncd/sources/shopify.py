@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 # No walk shows more than 25,000 objects, and no count says more than 25,001. Source: usage/limits.
 WALK_ROWS = 25_000
+# 2006, when the platform began.
+FIRST_SHOP = 1_136_073_600
 # A window of a backfill: so long that its last, half-empty page costs little.
 WINDOW_ROWS = 8 * PAGE_ROWS
 # The bucket is only made full use of if as many calls are on their way as it lets through in the time
@@ -101,6 +103,13 @@ class Shopify:
     def customers_shown(self) -> int | None:
         shown = self._api.count(CUSTOMERS, {})
         return shown if shown <= WALK_ROWS else None
+
+    def orders_shown(self, since: int | None = None) -> int | None:
+        shown = self._api.count(ORDERS, ORDERS.between(since or 0))
+        if shown <= WALK_ROWS:
+            return shown
+        # Above that a count is not exact: the parts are counted one by one.
+        return sum(window.rows for window in self._plan(ORDERS, since or FIRST_SHOP, self._now()))
 
     def pull(self, cursors: Mapping[str, str], since: int | None = None) -> Iterator[Page]:
         """Customers, orders, deletions, carts, products.

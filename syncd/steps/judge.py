@@ -64,7 +64,7 @@ def judge(context: Context, name: str, tags: Tags) -> Judged:
     another_day = today != row["judged_day"]
     if another_day:
         outbox.forgive(context.history, name)
-    digest = _digest(audience, tags)
+    digest = digest_of(audience, tags)
     everybody = not stale and row["rules_digest"] != digest
     concerned = {*ledger.with_news(context.history, name)}
     if not stale:
@@ -91,7 +91,7 @@ def judge(context: Context, name: str, tags: Tags) -> Judged:
     return judged
 
 
-def _digest(audience: Audience, tags: Tags) -> str:
+def digest_of(audience: Audience, tags: Tags) -> str:
     """Stays the same for as long as the same facts lead to the same judgements."""
     reading = [audience.shops, audience.timezone, audience.spend, audience.pending_counts, audience.rates]
     pushing = [sorted(tags.bits.items()), audience.tag_prefix, audience.create]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from syncd.destinations import Destination
 from syncd.history import ledger
 from syncd.history.members import store_members
@@ -44,13 +46,19 @@ def reread(context: Context, name: str, destination: Destination, tags: Tags, em
 def _store(
     context: Context, name: str, tags: Tags, members: list[Member] | tuple[Member, ...], cursor: str | None
 ) -> None:
+    ours = what_is_ours(context, name, tags)
+    store_members(context.history, name, members, cursor, **ours, now=context.clock.now())
+
+
+class Ours(TypedDict):
+    """Which tags and merge fields of a member are ours: see `store_members`."""
+
+    bits: dict[str, int]
+    field_names: list[str]
+
+
+def what_is_ours(context: Context, name: str, tags: Tags) -> Ours:
+    """Which tags and merge fields of an audience's members are ours."""
     playbook = context.settings.audiences[name].playbook
-    store_members(
-        context.history,
-        name,
-        members,
-        cursor,
-        bits={tag.lower(): bit for bit, tag in tags.names.items()},
-        field_names=[field.name for field in playbook.fields],
-        now=context.clock.now(),
-    )
+    bits = {tag.lower(): bit for bit, tag in tags.names.items()}
+    return {"bits": bits, "field_names": [field.name for field in playbook.fields]}

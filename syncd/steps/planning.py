@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from syncd.calendar import midnight
 from syncd.destinations import AudienceProfile
 from syncd.errors import SyncdError
-from syncd.history import ledger, moments, outbox, telling, undoing
+from syncd.history import ledger, moments, outbox, overrides, telling, undoing
 from syncd.history.fields import canonical_fields
 from syncd.history.shops import customers_held
 from syncd.history.undoing import Undo
@@ -95,11 +95,31 @@ def plan_of_undo(context: Context, name: str, tags: Tags, undo: Undo) -> Plan:
     return dataclasses.replace(plan, id=marked[: len(plan.id)])
 
 
+def plan_of_mending(context: Context, name: str, tags: Tags, ids: Collection[int]) -> Plan:
+    """The plan that gives these contacts what is wanted for them. It is muted: what was lost is no occasion."""
+    contacts = (one for one in ledger.standings_of(context.history, name, ids) if one.member and not one.leaving)
+    respected = _respecting(context, name, contacts)
+    return make_plan(name, respected, tags, day=context.today(_audience(context, name)), muted=True)
+
+
+def _respecting(context: Context, name: str, standings: Iterable[Standing]) -> Iterable[Standing]:
+    """The standings, by which no tag is wanted that somebody took off, or that got lost, since the person joined."""
+    off = {} if _audience(context, name).enforce else overrides.in_force(context.history, name)
+    if not off:
+        return standings
+    return (
+        replace(one, wanted_tags=one.wanted_tags & ~(bits & ~one.known_tags))
+        if (bits := off[one.customer_id].tags if one.customer_id in off else 0)
+        else one
+        for one in standings
+    )
+
+
 def _plan(context: Context, name: str, tags: Tags, standings: Iterable[Standing], today: int) -> Plan:
     muted = ledger.audience_row(context.history, name)["backfilled_at"] is None
     return make_plan(
         name,
-        standings,
+        _respecting(context, name, standings),
         tags,
         day=today,
         muted=muted,

@@ -56,6 +56,8 @@ def pull(context: Context, name: str, since: int | None = None) -> Pulled:
     row, cursors = shop_row(context.history, name), cursors_of(context.history, name)
     if since is not None and row["backfilled_at"]:
         cursors.pop("orders", None)
+    elif since is not None and "orders" not in cursors:
+        set_shop_state(context.history, name, since_at=since)
     pulled, resources = Pulled(), set()
     for page in together(source.pull(cursors, since)):
         result = ingest(context.history, name, page, audiences=audiences, currencies=currencies, now=started_at)

@@ -27,8 +27,8 @@ def _shop_status(context: Context, name: str) -> dict[str, Any]:
     pulled_at = row["pulled_at"]
     return {
         "name": name,
-        "state": row["state"],
-        "error": row["error"],
+        "state": "incomplete" if row["state"] == "ok" and row["lacking"] else row["state"],
+        "error": row["error"] or row["lacking"],
         "watermark": iso(pulled_at),
         "lag_seconds": None if pulled_at is None else max(0, context.clock.now() - pulled_at),
         "orders": held.orders,

@@ -168,14 +168,6 @@ def test_foreign_tags_and_fields_stay_as_they_are(house: House) -> None:
     assert {e: m["merge_fields"].get("FNAME") for e, m in house.state().items()} == names
 
 
-def test_a_tag_that_a_marketer_removed_is_put_back_once_it_is_read(house: House) -> None:
-    someone = house.subscriber()
-    house.later(60)
-    house.call("POST", f"/audiences/{LIST_ID}/members/{someone}", {"tags": {"remove": ["syncd:repeat"]}})
-    house.sync_in_order()
-    assert "repeat" in house.tags(someone)
-
-
 def test_a_live_plan_that_looks_like_an_accident_is_held_until_it_is_approved(house: House) -> None:
     house.configure(ONE_RULE, brake=STRICT)
     before = house.requests()

@@ -228,3 +228,20 @@ def test_a_run_is_listed_and_taken_back_only_where_somebody_agrees(syncd: Syncd,
     assert len(with_tags) < len(before) / 10
     assert "taken back by" in syncd("undo").stdout
     assert "would write again" in syncd("sync", code=3).stderr
+
+
+def test_drift_is_told_with_exit_code_3_and_mended_when_asked(syncd: Syncd, sandbox: Running) -> None:
+    syncd("backfill", "--yes")
+    syncd("sync")
+    assert "All is as believed" in syncd("verify").stdout
+    audience = sandbox.world.audiences[LIST_ID]
+    someone = next(m for m in audience.members if m.status == "subscribed")
+    changed_at = someone.changed_at
+    audience.act(someone.email, {"merge_fields": {"ORDERS": 99}})
+    audience.members.change(someone, changed_at=changed_at)
+    told = json.loads(syncd("verify", "--json", code=3).stdout)
+    assert told["clean"] is False
+    (finding,) = told["findings"]
+    assert (finding["kind"], finding["subject"], finding["count"]) == ("field differs", "ORDERS", 1)
+    assert "All is as believed" in syncd("verify", "--repair").stdout
+    assert json.loads(syncd("verify", "--json").stdout) == {"clean": True, "findings": [], "notes": []}

@@ -203,6 +203,9 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), server_default="", nullable=False),
         sa.Column("pulled_at", sa.BigInteger(), nullable=True),
         sa.Column("backfilled_at", sa.BigInteger(), nullable=True),
+        sa.Column("since_at", sa.BigInteger(), nullable=True),
+        sa.Column("counted_day", sa.Integer(), nullable=True),
+        sa.Column("lacking", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_shops"),
     )
     op.create_table(
@@ -329,6 +332,7 @@ def upgrade() -> None:
         sa.Column("click_rate", sa.Float(), nullable=True),
         sa.Column("clicked_at", sa.BigInteger(), nullable=True),
         sa.Column("birthday", sa.SmallInteger(), nullable=True),
+        sa.Column("seen_tags", sa.BigInteger(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name="fk_members_customer_id"),
         sa.PrimaryKeyConstraint("audience", "customer_id", name="pk_members"),
     )
@@ -336,6 +340,16 @@ def upgrade() -> None:
     op.create_index("ix_members_audience_contact_id", "members", ["audience", "contact_id"], unique=False)
     op.create_index("ix_members_audience_status", "members", ["audience", "status"], unique=False)
 
+    op.create_table(
+        "overrides",
+        sa.Column("audience", sa.String(length=64), nullable=False),
+        sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("bit", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("by_hand", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name="fk_overrides_customer_id"),
+        sa.PrimaryKeyConstraint("audience", "customer_id", "bit", name="pk_overrides"),
+    )
     op.create_table(
         "memberships",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
