@@ -483,10 +483,12 @@ _TRAILED = ("plan_id", "audience", "customer_id", "fields_before", "fields_after
 
 def entered_since(history: History, audience: str, instant: int) -> dict[int, int]:
     """How many people got each tag, unmuted, since `instant`, by bit."""
+    # Plan by plan: on the day of the first import everybody was written to, muted, and none of that is looked at.
+    not_over = or_(plans.c.settled_at.is_(None), plans.c.settled_at >= instant)
+    unmuted = select(plans.c.id).where(plans.c.audience == audience, ~plans.c.muted, not_over)
     query = (
         select(writes.c.added, func.count())
-        .join(plans, plans.c.id == writes.c.plan_id)
-        .where(writes.c.audience == audience, writes.c.at >= instant, plans.c.muted.is_(False), writes.c.added != 0)
+        .where(writes.c.plan_id.in_(unmuted), writes.c.at >= instant, writes.c.added != 0)
         .group_by(writes.c.added)
     )
     entered: dict[int, int] = {}

@@ -507,6 +507,7 @@ plans = Table(
     # The plan whose writes this one takes back; "" for a plan that follows the rules.
     Column("undoes", Name, nullable=False, server_default=""),
     Index("ix_plans_audience_state", "audience", "state"),
+    Index("ix_plans_audience_settled_at", "audience", "settled_at"),
 )
 
 outbox = Table(

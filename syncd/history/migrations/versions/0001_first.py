@@ -142,6 +142,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_plans"),
     )
 
+    op.create_index("ix_plans_audience_settled_at", "plans", ["audience", "settled_at"], unique=False)
     op.create_index("ix_plans_audience_state", "plans", ["audience", "state"], unique=False)
 
     op.create_table(
