@@ -19,6 +19,7 @@ from syncd.destinations import Destination
 from syncd.errors import ConnectionBlocked, SyncdError, TransientError, UnsafePlan, UserError
 from syncd.history import ledger, outbox, overrides, packs, unpacked
 from syncd.history.people import mark_news
+from syncd.history.quarantine import drop_raw
 from syncd.history.shops import set_shop_state, shop_row
 from syncd.history.stays import stand_as_on_record
 from syncd.history.undoing import Run, Undo, run_of, undo_of
@@ -99,6 +100,7 @@ def sync(context: Context, only: Collection[str] | None = None) -> Cycle:
     for name, audience in context.settings.audiences.items():
         if only is None or {*audience.shops} & {*shops}:
             _try_to_serve(context, name, cycle)
+    drop_raw(context.history, context.clock.now() - context.settings.keep_raw)
     try:
         forget_redacted(context)
     except SyncdError as err:

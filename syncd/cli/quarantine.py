@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from syncd.cli.common import config_option, context_of, json_option, print_json, print_table
@@ -28,11 +31,15 @@ def list_(shop: str | None, as_json: bool, config: str | None) -> None:
     return print_table(
         ["id", "shop", "resource", "record", "since", "tries", "reason"],
         [
-            [str(r["id"]), r["shop"], r["resource"], r["record_id"], r["first_seen"][:10], r["attempts"], r["reason"]]
+            [str(r["id"]), r["shop"], r["resource"], r["record_id"], r["first_seen"][:10], r["attempts"], _reason(r)]
             for r in rows
         ],
         wide="reason",
     )
+
+
+def _reason(row: Mapping[str, Any]) -> str:
+    return str(row["reason"]) + ("" if row["content_kept"] else " (its content was dropped: see keep_raw)")
 
 
 @quarantine.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, delete, select, text, update
 
 from syncd.errors import UserError
 from syncd.history.database import History, among
@@ -15,7 +15,9 @@ from syncd.model import Rejected
 
 
 class Quarantined(NamedTuple):
-    """One record that waits; the fields are the columns. `sift.recovered(raw)` or `Source.parse` reads `raw`."""
+    """One record that waits; the fields are the columns. `sift.recovered(raw)` or `Source.parse` reads `raw`, where it
+    is still kept.
+    """
 
     id: int
     shop: str
@@ -24,6 +26,7 @@ class Quarantined(NamedTuple):
     reason: str
     raw: bytes
     first_seen_at: int
+    seen_at: int
     attempts: int
 
 
@@ -62,8 +65,15 @@ def settle_quarantine(
 
 
 _KEEP = text(
-    "INSERT INTO quarantine (shop, resource, record_id, reason, raw, first_seen_at)"
-    " VALUES (:shop, :resource, :id, :reason, :raw, :now)"
-    " ON CONFLICT (shop, resource, record_id) DO UPDATE SET"
-    " reason = excluded.reason, raw = excluded.raw, attempts = quarantine.attempts + 1"
+    "INSERT INTO quarantine (shop, resource, record_id, reason, raw, first_seen_at, seen_at)"
+    " VALUES (:shop, :resource, :id, :reason, :raw, :now, :now)"
+    " ON CONFLICT (shop, resource, record_id) DO UPDATE SET reason = excluded.reason, raw = excluded.raw,"
+    " seen_at = excluded.seen_at, attempts = quarantine.attempts + 1"
 )
+
+
+def drop_raw(history: History, seen_before: int) -> None:
+    """Of records that were seen last before this instant only the reason is kept: what they hold may be people's."""
+    old = (quarantine.c.seen_at < seen_before, quarantine.c.raw != b"")
+    with history.begin() as db:
+        db.execute(update(quarantine).where(*old).values(raw=b""))

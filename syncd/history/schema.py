@@ -287,8 +287,10 @@ quarantine = Table(
     Column("resource", Name, nullable=False),
     Column("record_id", Text, nullable=False),
     Column("reason", Text, nullable=False),
+    # As the shop sent it; empty where that was dropped after a while (`keep_raw`).
     Column("raw", LargeBinary, nullable=False),
     Column("first_seen_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="1"),
     Index("ix_quarantine_shop_resource_record_id", "shop", "resource", "record_id", unique=True),
 )

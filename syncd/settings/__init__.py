@@ -35,6 +35,7 @@ class Settings:
     database: str = field(repr=False)
     poll_every: int
     stale_after: int
+    keep_raw: int
     listen: str | None
     sandbox: str | None
     shops: dict[str, Shop]
@@ -58,6 +59,7 @@ def load(path: Path | None = None) -> Settings:
         database=general.database,
         poll_every=general.poll_every,
         stale_after=general.stale_after,
+        keep_raw=general.keep_raw,
         listen=general.listen,
         sandbox=general.sandbox,
         shops=file.shops,

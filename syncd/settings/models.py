@@ -174,6 +174,7 @@ class General(Table):
     database: Annotated[str, AfterValidator(_database)] = Field(default="sqlite:///syncd.db", validate_default=True)
     poll_every: Duration = 120
     stale_after: Duration = 6 * 3_600
+    keep_raw: Duration = 30 * 86_400
     listen: Annotated[str, AfterValidator(_listen)] | None = None
     sandbox: Annotated[str, AfterValidator(_loopback_url)] | None = None
 

@@ -15,7 +15,8 @@ from syncd.steps.pull import accepted_currencies, audiences_of
 
 
 def retry(context: Context, numbers: Collection[int] = ()) -> tuple[int, int]:
-    """These records, or all, were read again; returns how many could be and how many stay.
+    """These records, or all, were read again; returns how many could be and how many stay. Those whose content was
+    dropped stay until the shop shows them again.
 
     Raises: UserError for a number that is not in quarantine.
     """
@@ -28,7 +29,8 @@ def retry(context: Context, numbers: Collection[int] = ()) -> tuple[int, int]:
         )
     chosen = [one for one in waiting if not numbers or one.id in numbers]
     for one in chosen:
-        _again(context, one)
+        if one.raw:
+            _again(context, one)
     left = {one.id for one in quarantined(context.history)}
     return sum(one.id not in left for one in chosen), sum(one.id in left for one in chosen)
 

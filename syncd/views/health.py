@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from syncd.calendar import DAY_SECONDS
+from syncd.errors import UserError
 from syncd.history import ledger, moments, outbox
 from syncd.history.quarantine import quarantined as quarantined_rows
 from syncd.history.quarantine import quarantined_one
@@ -72,6 +73,7 @@ def quarantined(context: Context, shop: str | None) -> list[dict[str, Any]]:
             "record_id": row.record_id,
             "reason": row.reason,
             "first_seen": iso(row.first_seen_at),
+            "content_kept": bool(row.raw),
             "attempts": row.attempts,
         }
         for row in quarantined_rows(context.history, shop)
@@ -79,5 +81,14 @@ def quarantined(context: Context, shop: str | None) -> list[dict[str, Any]]:
 
 
 def quarantined_raw(context: Context, number: int) -> str:
-    """A quarantined record as the shop sent it. Raises: UserError for a number that is not there."""
-    return quarantined_one(context.history, number).raw.decode("utf-8", "replace")
+    """A quarantined record as the shop sent it.
+
+    Raises: UserError for a number that is not there, and for a record whose content was dropped.
+    """
+    one = quarantined_one(context.history, number)
+    if not one.raw:
+        raise UserError(
+            f"the content of {number} was dropped: it was seen last on {(iso(one.seen_at) or '')[:10]}",
+            hint="keep_raw in [syncd] says for how long it is kept; the shop itself still has the record",
+        )
+    return one.raw.decode("utf-8", "replace")

@@ -145,6 +145,12 @@ def test_the_number_of_customers_is_one_call(stage: Stage) -> None:
     assert len(stage.answers()) == 1
 
 
+def test_the_number_of_orders_is_that_of_all_or_of_those_that_changed_since(stage: Stage) -> None:
+    source = stage.connect()
+    assert source.orders_shown() == len(stage.orders())
+    assert source.orders_shown(since=stage.world.clock.now() + 86_400) == 0
+
+
 def test_everything_is_delivered_customers_first(large: Stage, pages: list[Page]) -> None:
     pulled = Pulled(pages)
     assert pulled.orders.keys() == large.orders()

@@ -30,6 +30,8 @@ from tests.oracle import everybody, months_ago
 ZONE = ZoneInfo("Europe/Madrid")
 OURS = "syncd:"
 OUR_FIELDS = {"SPEND6M", "ORDERS", "LASTORDER", "FIRSTORD", "SPENDYEAR"}
+# Whoever bears this tag of the marketer's lost our tag "repeat" by the same hand.
+MEDDLED = "vip 2024"
 # Ten belong to the whole account; http.py keeps eight.
 MAILCHIMP_AT_ONCE = 8
 # What depends on when and how often syncd came round, and not on what it then knew.
@@ -37,6 +39,8 @@ OWN_TIMES = {"committed_at", "observed_at", "first_seen_at", "since_at", "due_at
 OWN_TIMES |= {"pulled_at", "backfilled_at", "changed_at", "members_read_at", "clicked_at", "happened_at", "attempts"}
 # When a new contact was made.
 OWN_TIMES |= {"opted_in_at"}
+# When a tag was seen to be taken off, and a record in quarantine again.
+OWN_TIMES |= {"at", "seen_at"}
 # The trail of a run, where it was to go on, and what is only the rows once more (`differing` compares it to them).
 OF_THE_RUN = {
     "keys",
@@ -221,6 +225,8 @@ class Judge:
             have = {tag.removeprefix(OURS) for tag in member["tags"] if tag.startswith(OURS)}
             if email in reached and email not in self._strangers():
                 wanted = {name for name, bearers in right.items() if email in bearers}
+                # What the marketer took off stays off.
+                wanted -= {"repeat"} if MEDDLED in member["tags"] else set()
             elif member["status"] in ("unsubscribed", "archived"):
                 wanted = set()
             else:

@@ -15,6 +15,7 @@ from syncd.sandbox.populate import build
 from syncd.sandbox.shop import Customer
 from tests.conftest import START
 from tests.faults.harness import Scene, Stage
+from tests.faults.oracle import MEDDLED
 from tests.faults.shelves import Shelf
 from tests.integration.house import DAY
 from tests.oracle import KNOWN_RULES
@@ -111,7 +112,7 @@ def marketer(stage: Stage) -> None:
     """The marketer meddles with tags and fields, ours and theirs, and somebody moves in the audience."""
     stage.later(HOUR)
     first, second, third, fourth, *_ = only_in(stage, "cafe", "repeat")
-    stage.members.act(first, {"tags": {"add": ["vip 2024"], "remove": ["syncd:repeat"]}, "by": "admin"})
+    stage.members.act(first, {"tags": {"add": [MEDDLED], "remove": ["syncd:repeat"]}, "by": "admin"})
     stage.members.act(second, {"merge_fields": {"FNAME": "Zoe", "ORDERS": 99}, "by": "admin"})
     stage.members.act(third, {"status": "cleaned"})
     stage.members.act(fourth, {"email": "elsewhere@example.com"})

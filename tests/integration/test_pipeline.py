@@ -11,12 +11,16 @@ from syncd import pipeline, views
 from syncd.errors import ConnectionBlocked, UnsafePlan, UserError
 from syncd.history import outbox
 from syncd.history.database import History
+from syncd.history.quarantine import quarantined
 from syncd.history.schema import customers, members
 from syncd.history.writer import only_writer
+from syncd.model import Rejected
 from syncd.sandbox.audience.members import subscriber_hash
 from syncd.sandbox.populate import LIST_ID
 from syncd.sandbox.serve import Running
 from syncd.steps.context import Stopped
+from syncd.steps.quarantine import retry
+from tests.integration.history_records import take
 from tests.integration.house import DAY, House
 
 NEWCOMER = "new.person@example.com"
@@ -166,6 +170,27 @@ def test_foreign_tags_and_fields_stay_as_they_are(house: House) -> None:
     house.sync_in_order()
     assert {e: [t for t in m["tags"] if not t.startswith("syncd:")] for e, m in house.state().items()} == foreign
     assert {e: m["merge_fields"].get("FNAME") for e, m in house.state().items()} == names
+
+
+def test_what_a_record_in_quarantine_holds_is_dropped_after_a_while_and_its_reason_stays(house: House) -> None:
+    rejected = Rejected("9", "no date", b'{"phone": "+34 600 55 66 77"}')
+    now = house.world.clock.now()
+    take(house.history, rejected=(rejected,), now=now)
+    (one,) = [one for one in quarantined(house.history, "acme") if one.record_id == "9"]
+    house.later(29 * DAY)
+    house.sync_in_order()
+    assert "+34 600" in views.quarantined_raw(house.context, one.id)
+    house.later(2 * DAY)
+    house.sync_in_order()
+    with pytest.raises(UserError, match="was dropped: it was seen last on 2026-11-22"):
+        views.quarantined_raw(house.context, one.id)
+    assert retry(house.context, [one.id]) == (0, 1)
+    (left,) = [one for one in views.quarantined(house.context, "acme") if one["record_id"] == "9"]
+    assert (left["reason"], left["content_kept"], left["attempts"]) == ("no date", False, 1)
+    # Shown once more, it is kept once more.
+    take(house.history, rejected=(rejected,), now=house.world.clock.now())
+    house.sync_in_order()
+    assert "+34 600" in views.quarantined_raw(house.context, one.id)
 
 
 def test_a_live_plan_that_looks_like_an_accident_is_held_until_it_is_approved(house: House) -> None:
