@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from syncd.errors import UserError
 from syncd.history.database import History, among
@@ -217,7 +217,8 @@ def repeated(history: History, plan: Plan) -> list[Repeated]:
     person has neither joined nor left the segment, and no other run has written it.
     """
     steps = {step.customer_id: step for step in plan.steps if step.add or step.remove or step.set_fields}
-    undos = select(plans.c.id).where(plans.c.audience == plan.audience, plans.c.undoes != "")
+    # Spelled as in the partial index.
+    undos = select(plans.c.id).where(plans.c.audience == plan.audience, text("plans.undoes <> ''"))
     with history.read() as db:
         if not steps or not (ids := db.execute(undos.order_by(plans.c.made_at)).scalars().all()):
             return []

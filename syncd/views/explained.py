@@ -127,6 +127,8 @@ class _Teller:
         for state in ("stays", "settling"):
             if entry[state]:
                 yield from _wrapped(self.words(state), "    ", "      ", "aside")
+        if entry["tag_off"]:
+            yield from _wrapped(self.words(f"tag-off-{entry['tag_off']}"), "    ", "      ", "aside")
         width = min(max(len(_written(value)) for value in entry["values"]), EXPRESSION_WIDTH)
         alone = len(entry["values"]) == 1
         for value in entry["values"]:

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 from syncd.calendar import DAY_SECONDS, date_of, local_day, midnight
 from syncd.errors import UserError
-from syncd.history import ledger
+from syncd.history import ledger, overrides
 from syncd.history.carts import open_carts
 from syncd.history.former import now_known_as, was_erased
+from syncd.history.overrides import Off
 from syncd.history.people import customer_of
 from syncd.history.purchases import Purchase, purchases_of
 from syncd.history.stays import since_of
@@ -51,6 +52,7 @@ def explain(context: Context, name: str, email: str, today: int) -> dict[str, An
     told = explain_rules(audience.playbook, batch, today, figures, tags.bits, now)
     with context.history.read() as db:
         person = ledger.people(db, name, [id_])[id_]
+    off = None if audience.enforce else overrides.in_force(context.history, name).get(id_)
     lack = lacking(figures) if TYPICAL_GAP in figures else None
     return {
         "email": person.email,
@@ -69,6 +71,7 @@ def explain(context: Context, name: str, email: str, today: int) -> dict[str, An
                 "in": entry["in"],
                 "stays": entry["stays"],
                 "settling": entry["settling"],
+                "tag_off": _tag_off(off, tags.bits[entry["name"]]) if entry["in"] else None,
                 **_since(since.get(tags.bits[entry["name"]]) if entry["in"] else None, audience),
                 "when": segment.when_text,
                 "fallback": entry["fallback"],
@@ -80,6 +83,13 @@ def explain(context: Context, name: str, email: str, today: int) -> dict[str, An
         ],
         "moments": last_moments(context, name, id_),
     }
+
+
+def _tag_off(off: Off | None, bit: int) -> str | None:
+    """Why the contact is without the tag of a segment that the person is in: taken off by a `hand`, or `lost`."""
+    if off is None or not off.tags >> bit & 1:
+        return None
+    return "hand" if off.by_hand >> bit & 1 else "lost"
 
 
 def _purchases(context: Context, audience: Audience, customer_id: int, end: int) -> list[Purchase]:

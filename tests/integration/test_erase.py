@@ -15,6 +15,7 @@ from syncd.errors import TransientError, UserError
 from syncd.history.database import History, open_history, rewrite
 from syncd.history.dossier import PERSONAL
 from syncd.history.erasure import erase as erase_rows
+from syncd.history.packs import differing
 from syncd.history.people import customer_of
 from syncd.history.schema import cursors, customers, orders, quarantine, tombstones
 from syncd.model import Cart, Rejected
@@ -53,6 +54,7 @@ def test_nothing_of_the_person_is_left_in_any_table_and_everybody_else_stays(his
     erase_rows(history, ANA, NOW)
     assert rows(history, customers, "email") == [(EVA,)]
     assert rows(history, quarantine, "record_id") == [("8",)]
+    assert differing(history) == []
     eva = customer_of(history, EVA)
     for table in PERSONAL:
         with history.read() as db:

@@ -13,6 +13,8 @@ from syncd.history.people import customer_of
 from syncd.history.schema import packs, standings
 from syncd.sandbox.serve import Running
 from syncd.steps.verify import Report
+from syncd.views.explained import lines
+from syncd.views.words import Words
 from tests.integration.house import DAY, House
 
 
@@ -118,6 +120,10 @@ def test_a_tag_that_somebody_took_off_stays_off_until_the_person_joins_anew(hous
     assert "1 tags that somebody took off stay off" in "".join(report.notes)
     pipeline.mend(house.context, report)
     assert "repeat" not in house.tags(someone)
+    told = views.explain(house.context, "main", someone, house.context.today(house.context.settings.audiences["main"]))
+    assert {entry["name"]: entry["tag_off"] for entry in told["segments"] if entry["in"]}["repeat"] == "hand"
+    said = " ".join(line.text.strip() for line in lines(told, Words("en", "explain")))
+    assert "without its tag: somebody took it off in Mailchimp" in said
 
 
 ORDERED = "[audiences.main.lifecycle.segments.recent]\nwhen = 'orders(10 days) >= 1'\n"

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2] / "syncd"
 EN, ES = (Words(language, "retention") for language in LANGUAGES)
 # Keys that the code takes from a document, whole or behind these words.
 BY_NAME = {"month", "quarter", "beginning", "retained", "new", "reactivated", "ending"}
-BEHIND = ("standing-", "why-", "lacks-", "moment-", "dropped-", "criterion-", "missing-")
+BEHIND = ("standing-", "why-", "lacks-", "moment-", "dropped-", "criterion-", "missing-", "tag-off-")
 
 
 def placeholders(text: str) -> set[str]:

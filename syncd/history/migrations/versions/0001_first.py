@@ -143,6 +143,14 @@ def upgrade() -> None:
     )
 
     op.create_index("ix_plans_audience_settled_at", "plans", ["audience", "settled_at"], unique=False)
+    op.create_index(
+        "ix_plans_undoes",
+        "plans",
+        ["undoes"],
+        unique=False,
+        sqlite_where=sa.text("undoes <> ''"),
+        postgresql_where=sa.text("undoes <> ''"),
+    )
     op.create_index("ix_plans_audience_state", "plans", ["audience", "state"], unique=False)
 
     op.create_table(
