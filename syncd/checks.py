@@ -20,6 +20,7 @@ from syncd.destinations import connect as connect_audience
 from syncd.errors import ConnectionBlocked, SyncdError, UserError
 from syncd.history import companions, ledger
 from syncd.history.database import History, open_history
+from syncd.history.place import place_of
 from syncd.history.schema import audiences, shops
 from syncd.lifecycle.companions import Companion
 from syncd.model import ShopProfile
@@ -27,6 +28,7 @@ from syncd.rules import TYPICAL_GAP, Figure, chances_in, points, why_off, why_un
 from syncd.settings import Audience, Settings
 from syncd.sources import WEBHOOK_PATH, WEBHOOKS, webhook_secret
 from syncd.sources import connect as connect_shop
+from syncd.steps.place import ELSEWHERE, IF_MOVED
 from syncd.steps.planning import foreign_tags
 from syncd.steps.pull import another_shop
 
@@ -48,7 +50,8 @@ class Finding(Struct, frozen=True):
 
 
 class Before(Struct, frozen=True):
-    """What the history knows: the fingerprint of each shop and audience, and the audiences that had their first push.
+    """What the history knows: the fingerprint of each shop and audience, the audiences that another copy of it writes
+    to, and those that had their first push.
 
     `fresh` gives the tags among those of an audience that syncd has never written, `rhythm` its figures of order
     gaps and the day of which they are, `matching` its products that go together.
@@ -56,6 +59,7 @@ class Before(Struct, frozen=True):
 
     shops: Mapping[str, str] = {}
     audiences: Mapping[str, str] = {}
+    elsewhere: frozenset[str] = frozenset()
     complete: frozenset[str] = frozenset()
     fresh: Callable[[str], list[str] | None] = lambda name: None
     rhythm: Callable[[str], tuple[int | None, dict[str, float | None]]] = lambda name: (None, {})
@@ -92,9 +96,9 @@ def _before(settings: Settings, history: History) -> Before:
 
     complete = frozenset(row.name for row in rows if row.backfilled_at is not None)
     prints = {row.name: row.fingerprint for row in rows}
-    return Before(
-        known, prints, complete, fresh, partial(ledger.frozen_rhythm, history), partial(companions.frozen, history)
-    )
+    elsewhere = frozenset(row.name for row in rows if row.place not in ("", place_of(history)))
+    frozen = (partial(ledger.frozen_rhythm, history), partial(companions.frozen, history))
+    return Before(known, prints, elsewhere, complete, fresh, *frozen)
 
 
 def _all(settings: Settings, now: Callable[[], int], before: Before) -> Iterator[Finding]:
@@ -179,6 +183,8 @@ def _audience(name: str, audience: Audience, now: Callable[[], int], before: Bef
             f"audience {name}: this is another account or list than the one written to before",
             "Put the old api_key and list_id back; or, if you moved, approve the plan that the next cycle holds.",
         )
+    if name in before.elsewhere:
+        yield Finding("blocked", f"audience {name}: {ELSEWHERE}", f"{IF_MOVED[0].upper()}{IF_MOVED[1:]}.")
     yield from _room(name, audience, profile)
     yield from _fields(name, audience, profile)
     yield from _tags(name, audience, profile, before)

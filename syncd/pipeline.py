@@ -31,6 +31,7 @@ from syncd.steps.erase import forget_redacted
 from syncd.steps.judge import Judged, judge
 from syncd.steps.members import read_members
 from syncd.steps.moments import ripen, settle_moments
+from syncd.steps.place import only_here
 from syncd.steps.planning import (
     customers_shown,
     foreign_tags,
@@ -402,10 +403,10 @@ def _backfilled(context: Context, name: str) -> bool:
 def open_audience(context: Context, name: str) -> tuple[Destination, Tags]:
     """The connection to an audience, and the tags that syncd owns there.
 
-    Raises: UserError for a new tag without prefix that somebody else has made already.
+    Raises: UserError for a new tag without prefix that somebody else has made already, and in a copy of the database.
     """
     audience, destination = context.settings.audiences[name], context.destination(name)
-    ledger.audience_row(context.history, name)
+    only_here(context, name)
     fresh = ledger.fresh_tags(context.history, name, audience.playbook, audience.tag_prefix)
     if fresh and not audience.tag_prefix:
         foreign = foreign_tags(audience, fresh, destination.profile())

@@ -25,6 +25,7 @@ COMMANDS = {
     "approve": "syncd.cli.work:approve",
     "undo": "syncd.cli.undo:undo",
     "verify": "syncd.cli.verify:verify",
+    "moved": "syncd.cli.work:moved",
     "segments": "syncd.cli.look:segments",
     "members": "syncd.cli.look:members",
     "explain": "syncd.cli.look:explain",

@@ -1,4 +1,4 @@
-"""Commands that move things: backfill, run, sync, plan, approve."""
+"""Commands that move things: backfill, run, sync, plan, approve, moved."""
 
 from __future__ import annotations
 
@@ -177,3 +177,18 @@ def approve(plan_id: str, config: str | None) -> None:
         click.echo("The running service sends it in its next cycle.")
         return
     report(cycle)
+
+
+@click.command()
+@config_option
+def moved(config: str | None) -> None:
+    """Say that you moved this database here, or restored it: from now on it writes from here.
+
+    A copy writes nothing by itself. Before the next plan all contacts are read anew.
+    """
+    from syncd.steps.place import settle_here
+
+    context = context_of(config)
+    settle_here(context)
+    click.echo(f"From now on this database writes to {', '.join(context.settings.audiences)}.")
+    click.echo("See that no other copy of it does: stop the service there.")

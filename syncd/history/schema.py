@@ -300,6 +300,8 @@ audiences = Table(
     metadata,
     Column("name", Name, primary_key=True),
     Column("fingerprint", Text, nullable=False, server_default=""),
+    # Where the history lies that writes to the audience: a copy of it lies elsewhere, and does not.
+    Column("place", Name, nullable=False, server_default=""),
     Column("state", Name, nullable=False, server_default="ok"),
     Column("error", Text, nullable=False, server_default=""),
     Column("member_cursor", Text),

@@ -19,6 +19,7 @@ from syncd.history.ledger import tags_of
 from syncd.history.tombstones import was_buried
 from syncd.model import Change, Member, email_key
 from syncd.steps.context import Context
+from syncd.steps.place import only_here
 
 log = structlog.get_logger()
 
@@ -63,9 +64,11 @@ def erase(context: Context, email: str, farewell: Farewell) -> None:
     """Afterwards nothing is stored of the person, in no file of an SQLite database either, and nothing that is read
     brings them back. Their contacts are as `farewell` says.
 
-    Raises: TransientError, ConnectionBlocked; the same call goes on.
+    Raises: TransientError, ConnectionBlocked; the same call goes on. UserError in a copy of the database.
     """
     found = find(context, email)
+    for name in context.settings.audiences:
+        only_here(context, name)
     for name in context.settings.audiences:
         destination = context.destination(name)
         # What was sent earlier and is still being worked off would come after us.

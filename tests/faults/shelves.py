@@ -11,9 +11,10 @@ from tempfile import TemporaryDirectory
 from typing import Generic, Protocol, TypeVar
 
 import psycopg
-from sqlalchemy import make_url
+from sqlalchemy import make_url, update
 
 from syncd.history.database import History, open_history
+from syncd.history.schema import audiences
 
 K = TypeVar("K")
 
@@ -89,6 +90,9 @@ class Databases:
     def taken(self, kept: str) -> Iterator[History]:
         name = self._copy(kept)
         with open_history(self._url.set(database=name).render_as_string(False)) as history:
+            with history.begin() as db:
+                # It is not taken for a copy, which writes to nobody.
+                db.execute(update(audiences).values(place=""))
             yield history
         self._administer(f"DROP DATABASE {name} WITH (FORCE)")
 

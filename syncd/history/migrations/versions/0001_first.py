@@ -28,6 +28,7 @@ def upgrade() -> None:
         "audiences",
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("fingerprint", sa.Text(), server_default="", nullable=False),
+        sa.Column("place", sa.String(length=64), server_default="", nullable=False),
         sa.Column("state", sa.String(length=64), server_default="ok", nullable=False),
         sa.Column("error", sa.Text(), server_default="", nullable=False),
         sa.Column("member_cursor", sa.Text(), nullable=True),
