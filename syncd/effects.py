@@ -27,7 +27,9 @@ _between: list[Between] = []
 
 def effect(kind: Kind, name: str, act: Callable[[], T]) -> T:
     """`act` has happened, and this is what came of it; unless somebody stands in between."""
-    return _between[-1](kind, name, act) if _between else act()
+    for between in _between:
+        act = partial(between, kind, name, act)
+    return act()
 
 
 def write_file(path: Path, text: str) -> None:

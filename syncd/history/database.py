@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -60,15 +60,20 @@ class History:
         # A reader sees one state of the database, however many questions it asks.
         one_state = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._reader = engine if is_sqlite(engine) else engine.execution_options(**one_state)
+        # What stands before each transaction that writes: it raises where another syncd writes by now.
+        self.fence: Callable[[Connection], None] | None = None
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """A transaction that writes: committed at the end, or nothing of it happened.
 
-        Raises: TransientError when the database is locked, full or away.
+        Raises: TransientError when the database is locked, full or away; whatever the fence raises.
         """
         with explained(), ExitStack() as transaction:
-            yield transaction.enter_context(self._writer.begin())
+            connection = transaction.enter_context(self._writer.begin())
+            if self.fence:
+                self.fence(connection)
+            yield connection
             effect("commit", "history", transaction.close)
 
     @contextmanager

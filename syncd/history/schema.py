@@ -36,6 +36,14 @@ metadata = MetaData(
 RowId = BigInteger().with_variant(Integer, "sqlite")
 Name = String(64)
 
+# One row: the token of whoever writes now, counted up by each.
+leases = Table(
+    "leases",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("token", BigInteger, nullable=False),
+)
+
 shops = Table(
     "shops",
     metadata,

@@ -44,6 +44,7 @@ OWN_TIMES |= {"at", "seen_at"}
 # The trail of a run, where it was to go on, and what is only the rows once more (`differing` compares it to them).
 OF_THE_RUN = {
     "keys",
+    "leases",
     "packs",
     "unpacked",
     "cursors",

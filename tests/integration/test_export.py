@@ -28,6 +28,7 @@ def test_every_table_that_tells_of_a_person_is_exported() -> None:
         *("articles", "audiences", "companions", "cursors", "customers", "figures"),
         *(
             "keys",
+            "leases",
             "moments_in_use",
             "order_items",
             "plans",

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -96,25 +96,29 @@ class Service:
 
 
 @contextmanager
-def starting(config: Path, directory: Path) -> Iterator[Callable[[], Service]]:
-    """Starts services; at the end none of them is left."""
+def starting(
+    config: Path, directory: Path, program: Sequence[str] = ("-m", "syncd")
+) -> Iterator[Callable[[], Service]]:
+    """Starts services; at the end none of them is left. `program`: what Python runs."""
     started: list[Service] = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(directory / "n"))
         manager.settimeout(0.2)
 
         def start() -> Service:
-            log = directory / "service.log"
+            log = directory / f"service{len(started) or ''}.log"
             with log.open("w") as lines:
                 environment = {**os.environ, "SYNCD_CONFIG": str(config), "NOTIFY_SOCKET": str(directory / "n")}
-                process = subprocess.Popen([sys.executable, "-m", "syncd", "run"], env=environment, stderr=lines)
+                process = subprocess.Popen([sys.executable, *program, "run"], env=environment, stderr=lines)
             started.append(Service(process, manager, log))
             return started[-1]
 
-        yield start
-        for service in started:
-            service.process.kill()
-            service.process.wait()
+        try:
+            yield start
+        finally:
+            for service in started:
+                service.process.kill()
+                service.process.wait()
 
 
 @pytest.fixture

@@ -11,6 +11,13 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "leases",
+        sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("token", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_leases"),
+    )
+
+    op.create_table(
         "articles",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("shop", sa.String(length=64), nullable=False),
