@@ -35,10 +35,10 @@ def undo(run: str | None, yes: bool, config: str | None) -> None:
     with only_writer(context.history):
         with shown(context):
             plan, undo_, of = pipeline.undo_plan(context, run)
+        if not plan.steps:
+            return click.echo(f"Nothing that {run} wrote is left to take back.")
         show_plan(plan.summary())
         _warn(undo_, of)
-        if not plan.steps:
-            return None
         if not (yes or (sys.stdin.isatty() and click.confirm(f"Take back what {run} wrote?"))):
             raise UnsafePlan(f"{of.audience}: nothing was taken back", hint=f"if it is right: syncd undo {run} --yes")
         with shown(context):

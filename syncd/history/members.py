@@ -96,7 +96,7 @@ _Found = Mapping[int, tuple[Member, _Row]]
 
 
 class Drift(NamedTuple):
-    """How a member is now, beside what is known of them. `customer_id`: None for a stranger.
+    """How a member is now, beside what is known of them. `customer_id`: None for who is not known to be a member.
 
     `status`: now, where that differs. `lost` and `gained`: our tags, as bit sets. `fields`: those of ours that differ.
     `changed_since`: the service says that the member changed after the last reading, which finds it out.
@@ -115,25 +115,36 @@ class Drift(NamedTuple):
 
 
 def compared(
-    history: History, audience: str, listed: Sequence[Member], *, bits: Mapping[str, int], field_names: Sequence[str]
+    history: History,
+    audience: str,
+    listed: Sequence[Member],
+    read_at: int,
+    *,
+    bits: Mapping[str, int],
+    field_names: Sequence[str],
 ) -> list[Drift]:
-    """Each of these members beside what is known of them, but for those who were erased; nothing is stored."""
+    """Each of these members beside what is known of them, but for those who were erased; nothing is stored.
+
+    `read_at`: when everybody was read last. Of a stranger who did not change since then, that reading missed one.
+    """
     newest = _by_key(listed)
     with history.read() as db:
         gone = tombstones.buried(db, set(map(tombstones.address, newest)))
         query = select(customers.c.email, customers.c.id).where(among(db, customers.c.email, newest))
         ids: dict[str, int] = dict(fetch(db, query))
         known = _known(db, audience, set(ids.values()))
-    return [
-        _drift(key, ids.get(key), member, _row(member, bits, field_names), known.get(ids.get(key, -1), _NOBODY))
-        for key, member in newest.items()
-        if tombstones.address(key) not in gone
-    ]
+    found = []
+    for key, member in newest.items():
+        id_, now = ids.get(key), _row(member, bits, field_names)
+        if id_ is not None and id_ in known:
+            found.append(_drift(key, member.changed_at, now, id_, known[id_]))
+        elif tombstones.address(key) not in gone:
+            found.append(Drift(None, key, now.status, changed_since=member.changed_at >= read_at))
+    return found
 
 
-def _drift(key: str, id_: int | None, member: Member, now: _Row, known: _Known) -> Drift:
-    if known.row is None:
-        return Drift(None, key, changed_since=True) if id_ is None else Drift(id_, key, now.status, changed_since=True)
+def _drift(key: str, changed_at: int, now: _Row, id_: int, known: _Known) -> Drift:
+    assert known.row
     have, had = json.loads(now.known_fields or "{}"), json.loads(known.row.known_fields or "{}")
     return Drift(
         id_,
@@ -142,7 +153,7 @@ def _drift(key: str, id_: int | None, member: Member, now: _Row, known: _Known) 
         known.row.known_tags & ~now.known_tags,
         now.known_tags & ~known.row.known_tags,
         tuple(sorted(name for name in {*have, *had} if have.get(name, "") != had.get(name, ""))),
-        member.changed_at > known.changed_at,
+        changed_at > known.changed_at,
     )
 
 

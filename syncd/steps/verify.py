@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from syncd.history import ledger, members, outbox, overrides, packs
+from syncd.history.shops import shop_row
 from syncd.history.stays import at_odds
 from syncd.plan import Tags, bits_in
 from syncd.steps.context import Context
@@ -20,6 +21,8 @@ from syncd.steps.judge import digest_of, judgements, stood
 from syncd.steps.members import what_is_ours
 
 EXAMPLES = 5
+# How far our clock may be ahead of the service's.
+CLOCK_SKEW_SECONDS = 3_600
 
 
 @dataclass(slots=True)
@@ -60,7 +63,8 @@ def verify(context: Context, tags: dict[str, Tags]) -> Report:
     if report.mispacked:
         report.findings.append(_of_customers("history", "orders packed wrongly", report.mispacked))
     for shop in context.settings.shops:
-        report.findings += [Finding(shop, "rows lacking", what, 1) for what in lacks(context, shop)]
+        if shop_row(context.history, shop)["backfilled_at"]:
+            report.findings += [Finding(shop, "rows lacking", what, 1) for what in lacks(context, shop)]
     for name in tags:
         _verify_members(context, name, tags[name], report)
         _verify_standings(context, name, tags[name], report)
@@ -98,13 +102,15 @@ def _verify_members(context: Context, name: str, tags: Tags, report: Report) -> 
     unsettled = set(outbox.unsettled(context.history, name))
     missing = members.member_ids(context.history, name)
     off = overrides.in_force(context.history, name)
+    ours = what_is_ours(context, name, tags)
+    read_at = (ledger.audience_row(context.history, name)["members_read_at"] or 0) - CLOCK_SKEW_SECONDS
     for page in context.destination(name).members(None):
-        for drift in members.compared(context.history, name, page.members, **what_is_ours(context, name, tags)):
+        for drift in members.compared(context.history, name, page.members, read_at, **ours):
             missing.discard(drift.customer_id or 0)
             if drift and (drift.changed_since or drift.email in unsettled):
                 changed_since += 1
-            elif drift and drift.customer_id is not None:
-                report.people[name].add(drift.customer_id)
+            elif drift:
+                report.people[name].update(filter(None, [drift.customer_id]))
                 _add(found, drift, tags)
         context.report(f"{name}: verifying", len(page.members), page.expected)
     for id_ in sorted(missing):
@@ -122,6 +128,10 @@ def _verify_members(context: Context, name: str, tags: Tags, report: Report) -> 
 
 
 def _add(found: _Findings, drift: members.Drift, tags: Tags) -> None:
+    if drift.customer_id is None:
+        name, _, domain = drift.email.partition("@")
+        found.add("contact is not known", "", f"{name[:1]}…@{domain}")
+        return
     example = f"customer {drift.customer_id}"
     if drift.status:
         found.add("status differs", drift.status, example)

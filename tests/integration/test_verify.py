@@ -10,7 +10,7 @@ from syncd import pipeline, views
 from syncd.errors import TransientError
 from syncd.history.database import History
 from syncd.history.people import customer_of
-from syncd.history.schema import packs, standings
+from syncd.history.schema import members, packs, standings
 from syncd.sandbox.serve import Running
 from syncd.steps.verify import Report
 from syncd.views.explained import lines
@@ -104,6 +104,19 @@ def test_a_contact_that_is_not_there_any_more_is_found(house: House) -> None:
     assert member
     house.members.forget(member.hash)
     assert found(pipeline.verify(house.context)) == {("contact is not there", ""): 1}
+
+
+def test_a_contact_that_the_reading_missed_is_found_told_without_the_address_and_read_by_mending(house: House) -> None:
+    someone = house.subscriber()
+    id_ = customer_of(house.history, someone)
+    with house.history.begin() as db:
+        db.execute(members.delete().where(members.c.customer_id == id_))
+        db.execute(text("UPDATE audiences SET members_read_at = members_read_at + 7200"))
+    report = pipeline.verify(house.context)
+    assert found(report) == {("contact is not known", ""): 1}
+    assert report.findings[0].examples == [f"{someone[0]}…@{someone.partition('@')[2]}"]
+    pipeline.mend(house.context, report)
+    assert pipeline.verify(house.context).findings == []
 
 
 def test_a_tag_that_somebody_took_off_stays_off_until_the_person_joins_anew(house: House) -> None:
