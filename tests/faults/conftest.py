@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults import harness
-from tests.faults.runs import Chapter, played
+from tests.faults.runs import Story
 from tests.faults.shelves import Files
 
 
@@ -19,8 +19,8 @@ def no_sandbox_is_left() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def story(no_sandbox_is_left: None) -> Iterator[dict[str, Chapter]]:
-    """The chapters of the story by name, on SQLite."""
+def story(no_sandbox_is_left: None) -> Iterator[Story]:
+    """The story on SQLite."""
     shelf = Files()
-    yield {chapter.name: chapter for chapter in played(shelf)}
+    yield Story(shelf)
     shelf.close()

@@ -17,6 +17,7 @@ scene. `story.py` has the scenes of an ordinary life, `oracle.py` says what must
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import sys
 from collections import Counter
@@ -38,7 +39,7 @@ from syncd import pipeline
 from syncd.clock import Clock
 from syncd.effects import Kind, standing_between
 from syncd.errors import SyncdError
-from syncd.history import ledger
+from syncd.history import ledger, outbox
 from syncd.sandbox.serve import start
 from syncd.sandbox.toml import configuration
 from syncd.sandbox.world import RequestLog, World
@@ -51,7 +52,7 @@ T = TypeVar("T")
 MINUTE = 60
 
 # The process ends before or after the effect; it happens, but nobody learns of it; it happens twice, as where a
-# proxy repeats a request; it does not happen, and says so (a database that is full or away).
+# proxy repeats a request; it does not happen, and says so (a database that is full, a host that is away).
 Manner = Literal["cut before", "cut after", "answer lost", "twice", "refused"]
 MANNERS: dict[Kind, tuple[Manner, ...]] = {
     "request": ("cut before", "cut after", "answer lost", "twice"),
@@ -78,9 +79,9 @@ class Effect:
 
 @dataclass(frozen=True)
 class Break:
-    """What happens to one effect of a run."""
+    """What happens to one effect of a run: to a certain one, or to that which comes at this place, from 1."""
 
-    at: Effect
+    at: Effect | int
     manner: Manner
 
     def __str__(self) -> str:
@@ -111,7 +112,7 @@ class Watch:
             self._counts[kind, label] += 1
             effect = Effect(kind, label, self._counts[kind, label])
             self.seen.append(effect)
-            manner = self._wanted.manner if self._wanted and self._wanted.at == effect else None
+            manner = self._wanted.manner if self._wanted and self._wanted.at in (effect, len(self.seen)) else None
             self.struck |= manner is not None
             self._dead = manner == "cut before"
             self._under_way[service] += 1
@@ -126,6 +127,8 @@ class Watch:
         match manner:
             case "cut before":
                 raise Cut
+            case "refused" if kind == "request":
+                raise requests.ConnectionError("the connection was refused")
             case "refused":
                 raise _disk_full()
             case "twice":
@@ -195,6 +198,8 @@ class Stage(House):
         """The configuration of the scene; `restart` in other words."""
         path = self.directory / "syncd.toml"
         text = configuration(self.world, self.sandbox.urls)
+        keys = "".join(f"{key} = {json.dumps(value)}\n" for key, value in self.audience.items())
+        text = text.replace("[audiences.main]\n", f"[audiences.main]\n{keys}", 1)
         path.write_text(text[: text.index("[audiences.main.lifecycle")] + self.rules, "utf-8")
         # The sandbox's clock, without a call for each look at it.
         clock: Clock = self.world.clock  # type: ignore[assignment]
@@ -225,6 +230,15 @@ class Stage(House):
             return self.sync().errors
         except SyncdError as err:
             return [err]
+
+    def held(self) -> str:
+        """The plan that waits for approval, if one does."""
+        found = outbox.held_plan(self.history, "main")
+        return str(found["id"]) if found else ""
+
+    def approve(self, plan_id: str) -> None:
+        """A person looked at the plan and says that it is right."""
+        pipeline.approve(self.context, plan_id)
 
     def is_imported(self) -> bool:
         """Whether the first import, its push included, is through."""

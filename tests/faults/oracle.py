@@ -141,11 +141,14 @@ class Judge:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.lines: list[str] = []
+        # Addresses of people whom a shop erased: theirs is nobody's any more, whoever may still order under it.
+        self.erased: set[str] = set()
+        # Tags of ours of which this judge knows nothing.
+        self.others: set[str] = set()
         self._written: list[tuple[str, str, Any]] = []
         self._journeys_before = Counter(journeys(stage))
-        self._foreign_before = self._foreign()
-        self._status_before = {each.contact_id: each.status for each in stage.members.members}
         self._trail_before = self._trail()
+        self.look()
         self._stack = ExitStack()
 
     def __enter__(self) -> Judge:
@@ -174,20 +177,23 @@ class Judge:
 
     def violations(self, watch: Watch | None = None, *, vip: bool = True) -> list[str]:
         """What was broken, once the run has come to rest; `vip`: the mean spend is that of now."""
-        found = [
-            *self._orders(),
-            *self._tags(vip),
-            *self._fields(),
-            *self._foreigners(),
-            *self._statuses(),
-            *self._repeated(),
-            *self._private(),
-            *self._left_over(),
-            *self._unexplained(),
-        ]
+        found = [*self.trespasses(), *self.arrears(vip=vip), *self._repeated(), *self._unexplained()]
         if watch and watch.most_at_once["mailchimp"] > MAILCHIMP_AT_ONCE:
             found.append(f"I8: {watch.most_at_once['mailchimp']} requests to Mailchimp at once")
         return found
+
+    def trespasses(self) -> list[str]:
+        """What was done since the last `look` that never may be, however a run goes on."""
+        return [*self._foreigners(), *self._statuses(), *self._private()]
+
+    def arrears(self, *, vip: bool = True) -> list[str]:
+        """What is not yet as it should be when nothing more is to come."""
+        return [*self._orders(), *self._tags(vip), *self._fields(), *self._left_over()]
+
+    def look(self) -> None:
+        """What others have done in the audience is as it should be."""
+        self._foreign_before = self._foreign()
+        self._status_before = {each.contact_id: each.status for each in self.stage.members.members}
 
     # I1, I2 and I3: what is known and shown is what the shops hold.
 
@@ -224,21 +230,22 @@ class Judge:
         right = everybody(purchases, reached, self.stage.today())
         for email, member in state.items():
             have = {tag.removeprefix(OURS) for tag in member["tags"] if tag.startswith(OURS)}
-            if email in reached and email not in self._strangers():
+            if email in reached and email not in self.strangers():
                 wanted = {name for name, bearers in right.items() if email in bearers}
                 # What the marketer took off stays off.
                 wanted -= {"repeat"} if MEDDLED in member["tags"] else set()
-            elif member["status"] in ("unsubscribed", "archived"):
+            elif member["status"] == "unsubscribed":
+                # Whom the marketer put away, or whose mail bounced, is left as they are.
                 wanted = set()
             else:
                 continue
-            for name in sorted((have ^ wanted) - (set() if vip else {"vip"})):
+            for name in sorted((have ^ wanted) - self.others - (set() if vip else {"vip"})):
                 yield f"I3: {email} {'bears' if name in have else 'lacks'} {name}"
 
     def _fields(self) -> Iterator[str]:
         today, bought = self.stage.today(), self.bought()
         for email, member in self.stage.state().items():
-            if member["status"] != "subscribed" or email in self._strangers():
+            if member["status"] != "subscribed" or email in self.strangers():
                 continue
             days = [(_day(one.placed_at), one.net_minor) for one in bought.get(email, ())]
             right: dict[str, Any] = {
@@ -253,11 +260,11 @@ class Judge:
                 if shown.get(name) != value:
                     yield f"I2: {name} of {email} is {shown.get(name)!r}, not {value!r}"
 
-    def _strangers(self) -> Collection[str]:
-        """Contacts who are known by another address now, so that what is ours went from the old one."""
+    def strangers(self) -> Collection[str]:
+        """Contacts who were erased, or are known by another address now, so that what is ours went from the old one."""
         with self.stage.history.read() as db:
             gone = "SELECT c.email FROM standings s JOIN customers c ON c.id = s.customer_id WHERE s.leaving = 'strip'"
-            return {row[0] for row in db.exec_driver_sql(gone)}
+            return self.erased | {row[0] for row in db.exec_driver_sql(gone)}
 
     # I4 and I5: what is not ours stays as it was.
 
@@ -298,6 +305,10 @@ class Judge:
     def started(self) -> Counter[Journey]:
         """The journeys that began in this run."""
         return Counter(journeys(self.stage)) - self._journeys_before
+
+    def given(self, value: str) -> set[str]:
+        """Who entered a journey by this tag or event in this run."""
+        return {email for email, _, by in self.started() if by == value}
 
     def _repeated(self) -> Iterator[str]:
         for (email, trigger, value), times in self.started().items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,12 +38,28 @@ class Chapter:
                     yield Break(effect, manner)
 
 
-def played(shelf: Shelf[Any]) -> Iterator[Chapter]:
-    """The whole story without a fault, chapter by chapter. Raises: AssertionError where it is not told as it should."""
-    scene = beginning(shelf)
-    for happen in CHAPTERS:
-        chapter, scene = _played(scene, happen)
-        yield chapter
+class Story(Mapping[str, Chapter]):
+    """The chapters by name, each told when it is asked for; those before it, too.
+
+    Raises: AssertionError where one does not come out as it should, without any fault.
+    """
+
+    def __init__(self, shelf: Shelf[Any]) -> None:
+        self._told: dict[str, Chapter] = {}
+        self._scene = beginning(shelf)
+
+    def __getitem__(self, name: str) -> Chapter:
+        for happen in CHAPTERS[len(self._told) :]:
+            if name in self._told:
+                break
+            self._told[happen.__name__], self._scene = _played(self._scene, happen)
+        return self._told[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (happen.__name__ for happen in CHAPTERS)
+
+    def __len__(self) -> int:
+        return len(CHAPTERS)
 
 
 def _played(scene: Scene, happen: Happening) -> tuple[Chapter, Scene]:

@@ -11,7 +11,7 @@ from itertools import islice
 import pytest
 
 from tests.faults.harness import Break
-from tests.faults.runs import Chapter, faults_of, played
+from tests.faults.runs import Chapter, Story, faults_of
 from tests.faults.shelves import Databases
 from tests.faults.story import CHAPTERS
 
@@ -29,12 +29,12 @@ def broken(breaks: Iterable[tuple[Chapter, Break]]) -> str:
     )
 
 
-def everything(story: dict[str, Chapter]) -> list[tuple[Chapter, Break]]:
+def everything(story: Story) -> list[tuple[Chapter, Break]]:
     """All that can be broken in the story."""
     return [(chapter, each) for chapter in story.values() for each in chapter.breaks()]
 
 
-def test_the_story_has_effects_of_every_kind(story: dict[str, Chapter]) -> None:
+def test_the_story_has_effects_of_every_kind(story: Story) -> None:
     names = {(effect.kind, effect.name.partition(" ")[0]) for each in story.values() for effect in each.effects}
     assert {("request", method) for method in ("GET", "POST", "PUT", "PATCH", "DELETE")} <= names
     written = {effect.name for each in story.values() for effect in each.effects}
@@ -43,22 +43,22 @@ def test_the_story_has_effects_of_every_kind(story: dict[str, Chapter]) -> None:
     assert len(everything(story)) > 1_500
 
 
-def test_a_process_may_end_after_any_effect_of_a_live_cycle(story: dict[str, Chapter]) -> None:
+def test_a_process_may_end_after_any_effect_of_a_live_cycle(story: Story) -> None:
     chapter = story["orders"]
     assert not broken((chapter, each) for each in chapter.breaks() if each.manner == "cut after")
 
 
-def test_what_breaks_here_and_there_in_a_few_days_leaves_no_trace(story: dict[str, Chapter]) -> None:
+def test_what_breaks_here_and_there_in_a_few_days_leaves_no_trace(story: Story) -> None:
     assert not broken(islice(everything(story), 7, None, STRIDE))
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("chapter", [happen.__name__ for happen in CHAPTERS])
-def test_whatever_breaks_leaves_no_trace(story: dict[str, Chapter], chapter: str) -> None:
+def test_whatever_breaks_leaves_no_trace(story: Story, chapter: str) -> None:
     assert not broken((story[chapter], each) for each in story[chapter].breaks())
 
 
 @pytest.mark.chaos
 def test_what_breaks_on_postgresql_leaves_no_trace(history_url: Callable[[str], str]) -> None:
-    story = {chapter.name: chapter for chapter in played(Databases(history_url("postgresql")))}
+    story = Story(Databases(history_url("postgresql")))
     assert not broken(islice(everything(story), 3, None, len(everything(story)) // ON_POSTGRESQL))
