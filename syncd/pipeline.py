@@ -18,7 +18,8 @@ from msgspec import Struct, field
 from syncd.destinations import Destination
 from syncd.errors import ConnectionBlocked, SyncdError, TransientError, UnsafePlan, UserError
 from syncd.history import ledger, outbox, overrides, packs, unpacked
-from syncd.history.people import mark_news
+from syncd.history.members import mark_gone
+from syncd.history.people import emails_of, mark_news
 from syncd.history.quarantine import drop_raw
 from syncd.history.shops import set_shop_state, shop_row
 from syncd.history.stays import stand_as_on_record
@@ -363,6 +364,8 @@ def mend(context: Context, report: Report) -> Cycle:
         destination, tags = open_audience(context, name)
         cycle.add_pushed(name, push(context, name, destination, tags))
         stand_as_on_record(context.history, name, ids)
+        gone = emails_of(context.history, report.gone[name])
+        mark_gone(context.history, name, [id_ for id_, email in gone.items() if destination.member(email) is None])
         with context.history.begin() as db:
             mark_news(db, ids, [name])
         ledger.set_audience(context.history, name, member_cursor=None)

@@ -166,6 +166,17 @@ def member_ids(history: History, audience: str) -> set[int]:
         return set(db.execute(query).scalars())
 
 
+def mark_gone(history: History, audience: str, ids: Collection[int]) -> None:
+    """These contacts are not there any more: they bear nothing and count as archived, so that none is made anew of who
+    was deleted.
+    """
+    with history.begin() as db:
+        theirs = (members.c.audience == audience, among(db, members.c.customer_id, ids))
+        db.execute(update(members).where(*theirs).values(status=MemberStatus.ARCHIVED.value, seen_tags=0))
+        bearing = (standings.c.audience == audience, among(db, standings.c.customer_id, ids))
+        db.execute(update(standings).where(*bearing).values(known_tags=0, known_fields=""))
+
+
 def _by_key(listed: Iterable[Member]) -> dict[str, Member]:
     """The members by e-mail key; of two under one key the one that changed last."""
     newest: dict[str, Member] = {}

@@ -44,13 +44,14 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """All that was found. `notes` are no drift. What can be mended: customers by audience, and those whose packed
-    orders are wrong.
+    """All that was found. `notes` are no drift. What can be mended: customers by audience, of them those whose contact
+    is not there any more, and those whose packed orders are wrong.
     """
 
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     people: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    gone: dict[str, set[int]] = field(default_factory=dict)
     mispacked: list[int] = field(default_factory=list)
 
 
@@ -113,6 +114,7 @@ def _verify_members(context: Context, name: str, tags: Tags, report: Report) -> 
                 report.people[name].update(filter(None, [drift.customer_id]))
                 _add(found, drift, tags)
         context.report(f"{name}: verifying", len(page.members), page.expected)
+    report.gone[name] = missing
     for id_ in sorted(missing):
         report.people[name].add(id_)
         found.add("contact is not there", "", f"customer {id_}")

@@ -98,12 +98,19 @@ def test_who_changed_since_the_last_reading_is_no_drift(house: House) -> None:
     assert "1 contacts changed since they were read" in report.notes[0]
 
 
-def test_a_contact_that_is_not_there_any_more_is_found(house: House) -> None:
+def test_a_contact_that_is_not_there_any_more_is_found_and_none_is_made_anew(house: House) -> None:
     someone = house.subscriber()
     member = house.members.members.at(someone)
     assert member
     house.members.forget(member.hash)
-    assert found(pipeline.verify(house.context)) == {("contact is not there", ""): 1}
+    report = pipeline.verify(house.context)
+    assert found(report) == {("contact is not there", ""): 1}
+    pipeline.mend(house.context, report)
+    assert pipeline.verify(house.context).findings == []
+    house.order("acme", someone, "20.00", consent=True)
+    at = house.requests()
+    house.sync_in_order()
+    assert house.writes(at) == []
 
 
 def test_a_contact_that_the_reading_missed_is_found_told_without_the_address_and_read_by_mending(house: House) -> None:
