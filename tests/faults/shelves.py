@@ -59,12 +59,16 @@ class Files:
 
     @contextmanager
     def taken(self, kept: bytes) -> Iterator[History]:
+        self.restore(kept)
+        yield self._history
+        self._history.close()
+
+    def restore(self, kept: bytes) -> None:
+        """Afterwards what was kept stands in the place of what is worked on."""
         self._history.close()
         for journal in self._path.parent.glob("syncd.db-*"):
             journal.unlink()
         self._path.write_bytes(kept)
-        yield self._history
-        self._history.close()
 
     def close(self) -> None:
         """Afterwards nothing is left of any copy."""

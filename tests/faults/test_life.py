@@ -14,16 +14,18 @@ from typing import Any, ClassVar, Literal
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from syncd.errors import UnsafePlan
 from syncd.sandbox import happenings
 from syncd.sandbox.audience import Problem
 from syncd.sandbox.faults import Fault
 from syncd.sandbox.shop import Customer, Order, ShopState
+from syncd.steps.place import settle_here
 from tests.faults.harness import Break, Manner, Scene, Stage
 from tests.faults.oracle import OURS, Judge, journeys
 from tests.faults.runs import CYCLES, Story, cycle, is_quiet
+from tests.faults.shelves import Files
 from tests.faults.story import buys
 from tests.integration.house import DAY
 
@@ -57,6 +59,7 @@ class Life(RuleBasedStateMachine):
         self.stage.audience = {"enforce": True}
         self.rules = self.stage.rules
         self.limit = 100
+        self.shelf: Files = self.scene.shelf  # type: ignore[assignment]
         self.backup: Any = None
 
     @initialize()
@@ -211,6 +214,19 @@ class Life(RuleBasedStateMachine):
     @rule()
     def the_process_starts_anew(self) -> None:
         self.stage.restart()
+
+    @rule()
+    def a_backup_is_made(self) -> None:
+        self.backup = self.shelf.put(self.stage.history)
+        self.stage.restart()
+
+    @precondition(lambda self: self.backup is not None)
+    @rule()
+    def the_backup_is_restored(self) -> None:
+        """And whoever does so says it: `syncd moved`."""
+        self.shelf.restore(self.backup)
+        self.stage.restart()
+        settle_here(self.stage.context)
 
     @rule()
     def syncd_works(self) -> None:
