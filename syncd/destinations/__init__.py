@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from msgspec import Struct
 
 from syncd.errors import UserError
-from syncd.model import Change, Member, Outcome
+from syncd.model import Change, Member, Outcome, Rejected
 from syncd.plan import Portions
 
 if TYPE_CHECKING:
@@ -44,11 +44,14 @@ class AudienceProfile(Struct, frozen=True):
 
 
 class MemberPage(Struct, frozen=True):
-    """Members read in one call; `cursor` is committed with them and continues the reading."""
+    """Members read in one call, and those that could not be; `cursor`, where they are part of a
+    reading, is committed with them and continues it.
+    """
 
     members: tuple[Member, ...]
-    cursor: str
+    cursor: str | None
     expected: int | None = None
+    rejected: tuple[Rejected, ...] = ()
 
 
 class Destination(Protocol):

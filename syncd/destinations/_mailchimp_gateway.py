@@ -21,6 +21,7 @@ from mailchimp_marketing.api.root_api import RootApi  # type: ignore[import-unty
 from mailchimp_marketing.api_client import ApiClient  # type: ignore[import-untyped]
 from msgspec import Struct
 
+from syncd._cut import split
 from syncd.errors import ConnectionBlocked, RecordError, SyncdError, TransientError, UserError
 from syncd.http import RECORD_STATUSES, Http, Reply
 
@@ -146,10 +147,39 @@ def classify(connection: str, reply: Reply) -> SyncdError | None:
 def _undecodable(reply: Reply) -> SyncdError | None:
     try:
         if reply.status != 204:
-            reply.json()
+            _document(reply)
     except TransientError as err:
         return err
     return None
+
+
+class Damaged(Struct, frozen=True):
+    """A member on a page, as it was written, which is no JSON."""
+
+    raw: bytes
+
+
+def _document(reply: Reply) -> Any:
+    """The answer; where it is a page of members of which some are no JSON, those are `Damaged`.
+
+    Raises: TransientError where it is nothing that can be read.
+    """
+    try:
+        return reply.json()
+    except TransientError:
+        try:
+            around, rows = split(reply.body, "members")
+            return {**msgspec.json.decode(around), "members": list(map(_member, rows))}
+        except (ValueError, TypeError, RecursionError):
+            pass
+        raise
+
+
+def _member(raw: bytes) -> object:
+    try:
+        return msgspec.json.decode(raw)
+    except (ValueError, RecursionError):
+        return Damaged(raw)
 
 
 class Gateway(ApiClient):  # type: ignore[misc]
@@ -194,7 +224,7 @@ class Gateway(ApiClient):  # type: ignore[misc]
                 # About no member, so there is nobody to hold it against.
                 raise TransientError(f"{self.http.connection}: {err}", status=err.problem.status) from err
             raise
-        return reply.json() if reply.body else {}
+        return _document(reply) if reply.body else {}
 
     def _list_missing(self, problem: Problem) -> ConnectionBlocked:
         return ConnectionBlocked(

@@ -10,15 +10,16 @@ import re
 from calendar import monthrange
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from syncd.destinations import MemberPage
-from syncd.destinations._mailchimp_gateway import RefusedError, subscriber_hash, typed
-from syncd.errors import TransientError
-from syncd.model import Member, MemberStatus
+from syncd.destinations._mailchimp_gateway import Damaged, RefusedError, subscriber_hash, typed
+from syncd.errors import RecordError, TransientError
+from syncd.model import Member, MemberStatus, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,10 +72,29 @@ class Row(Struct, frozen=True):
 
 
 class Listing(Struct, frozen=True):
-    """One page of members."""
+    """One page of members, each of which may be anything."""
 
-    members: tuple[Row, ...]
+    members: tuple[Any, ...]
     total_items: int
+
+
+class Seen(Struct, frozen=True):
+    """The members on a page, and those that cannot be read."""
+
+    rows: list[Row]
+    rejected: list[Rejected]
+
+    @classmethod
+    def of(cls, page: Listing) -> Seen:
+        """Each member by itself, so that one that is wrong keeps nobody else from being read."""
+        seen = cls([], [])
+        for each in page.members:
+            try:
+                seen.rows.append(_row(each))
+            except RecordError as err:
+                raw = each.raw if isinstance(each, Damaged) else msgspec.json.encode(each)
+                seen.rejected.append(Rejected(err.subject or _nameless(raw), str(err), raw))
+        return seen
 
 
 class Collection(Struct, frozen=True, kw_only=True):
@@ -145,13 +165,13 @@ class Reader:
         """All members changed since `cursor`, as pages to be committed one by one."""
         at = msgspec.json.decode(cursor, type=Cursor) if cursor and not self._afresh else Cursor()
         self._afresh = False
-        for rows, latest, expected in self._walk("", at.listed):
+        for seen, latest, expected in self._walk("", at.listed):
             at = Cursor(latest, at.archived)
-            yield self._page(rows, at, expected)
+            yield self._page(seen, at, expected)
         if self._archived_apart:
-            for rows, latest, expected in self._walk("archived", at.archived):
+            for seen, latest, expected in self._walk("archived", at.archived):
                 at = Cursor(at.listed, latest)
-                yield self._page(rows, at, expected)
+                yield self._page(seen, at, expected)
 
     def member(self, email: str) -> Member | None:
         """The member as it is now; None where there is none."""
@@ -180,8 +200,8 @@ class Reader:
                 return set()
             raise
 
-    def _walk(self, status: str, seen_until: int | None) -> Iterator[tuple[list[Row], int, int | None]]:
-        """Rows not given before, the latest second so far, and on a first page the total.
+    def _walk(self, status: str, seen_until: int | None) -> Iterator[tuple[Seen, int, int | None]]:
+        """What was not given before, the latest second so far, and on a first page the total.
 
         Each page begins at the last second of the page before, so a member who changes meanwhile moves
         to the end and nobody is skipped; what one page repeats of the page before is left out.
@@ -191,15 +211,16 @@ class Reader:
         offset, before = 0, set[tuple[str, str]]()
         while True:
             page = self._ask(status, since, offset)
-            keys = {(row.contact_id, row.last_changed) for row in page.members}
-            changed = (instant(row.last_changed) or 0 for row in page.members)
+            seen = Seen.of(page)
+            keys = {(row.contact_id, row.last_changed) for row in seen.rows}
+            changed = (instant(row.last_changed) or 0 for row in seen.rows)
             # A change far in the future would hide all that are still to come.
             horizon = self._now() + LARGEST_SKEW_SECONDS
             latest = max([latest, *(at for at in changed if at <= horizon)])
-            fresh = [row for row in page.members if (row.contact_id, row.last_changed) not in before]
+            fresh = [row for row in seen.rows if (row.contact_id, row.last_changed) not in before]
             if offset and len(page.members) >= PAGE_ROWS and not fresh:
                 raise TransientError("Mailchimp's list of members goes round in a circle")
-            yield fresh, latest, None if before else page.total_items
+            yield Seen(fresh, seen.rejected), latest, None if before else page.total_items
             if len(page.members) < PAGE_ROWS:
                 return
             if since is None or latest - 1 > since:
@@ -223,9 +244,16 @@ class Reader:
         )
         return typed(answer, Listing)
 
-    def _page(self, rows: list[Row], at: Cursor, expected: int | None) -> MemberPage:
-        people = [row for row in rows if not row.email_address.lower().endswith(FORGOTTEN_DOMAIN)]
-        return MemberPage(tuple(map(self._member, people)), msgspec.json.encode(at).decode(), expected)
+    def _page(self, seen: Seen, at: Cursor, expected: int | None) -> MemberPage:
+        found, rejected = [], [*seen.rejected]
+        for row in seen.rows:
+            if row.email_address.lower().endswith(FORGOTTEN_DOMAIN):
+                continue
+            try:
+                found.append(self._member(row))
+            except RecordError as err:
+                rejected.append(Rejected(row.contact_id, f"tags: {err}", msgspec.json.encode(row)))
+        return MemberPage(tuple(found), msgspec.json.encode(at).decode(), expected, tuple(rejected))
 
     def _member(self, row: Row) -> Member:
         # A listing shows no more than fifty tags.
@@ -262,6 +290,29 @@ def pages(call: Callable[..., Any], kind: type[C], **options: Any) -> Iterator[C
         if offset + PAGE_ROWS >= page.total_items:
             return
     raise TransientError("Mailchimp's answer promises more than there can be")
+
+
+def _row(given: object) -> Row:
+    """Raises: RecordError, naming field and fault and no value of the person's."""
+    if isinstance(given, Damaged):
+        raise RecordError("record: not JSON")
+    subject = given.get("contact_id") if isinstance(given, dict) else None
+    subject = subject if isinstance(subject, str) and _CONTACT_ID.fullmatch(subject) else ""
+    try:
+        row = msgspec.convert(given, Row)
+    except msgspec.ValidationError as err:
+        fault, _, place = str(err).partition(" - at `$")
+        raise RecordError(f"{place.strip('.`') or 'record'}: {fault}", subject=subject) from None
+    for name in ("last_changed", "timestamp_opt"):
+        try:
+            instant(getattr(row, name))
+        except TransientError:
+            raise RecordError(f"{name}: not an instant", subject=subject) from None
+    return row
+
+
+def _nameless(raw: bytes) -> str:
+    return f"unnamed-{blake2b(raw, digest_size=8).hexdigest()}"
 
 
 def instant(text: str) -> int | None:

@@ -17,9 +17,11 @@ from syncd.history.database import History, among, lock, put
 from syncd.history.derived import derive
 from syncd.history.fields import AS_KNOWN, canonical_fields
 from syncd.history.overrides import Lost
+from syncd.history.quarantine import settle_quarantine
 from syncd.history.reading import fetch
 from syncd.history.schema import audiences, customers, members, standings
-from syncd.model import Consent, ConsentState, Member, MemberStatus, email_key
+from syncd.history.sift import plain
+from syncd.model import Consent, ConsentState, Member, MemberStatus, Rejected, email_key
 
 # Only what the person did is a statement: archived or cleaned by the service says nothing of their will.
 _CONSENT = {
@@ -27,6 +29,7 @@ _CONSENT = {
     MemberStatus.UNSUBSCRIBED: ConsentState.WITHDRAWN,
 }
 
+RESOURCE = "members"
 
 # Why no contact is made of an address that one had before.
 GAVE_UP = "the contact goes on under another address"
@@ -66,8 +69,10 @@ def store_members(
     bits: Mapping[str, int],
     field_names: Sequence[str],
     now: int,
+    rejected: Collection[Rejected] = (),
 ) -> int:
     """Afterwards these members are known as they were read, with `cursor` (None: it stays); one transaction.
+    Those that were `rejected` wait in quarantine, and are known as before.
 
     `bits`: the bit of each of our tags, by its full name in lower case; other tags are not ours to know.
     `field_names`: the merge fields of ours. Whoever differs from before is judged again; returns how many.
@@ -87,9 +92,16 @@ def store_members(
         derived = derive(db, changed)
         people.mark_news(db, changed | left, [audience])
         people.mark_news_elsewhere(db, derived | {one.customer_id for one in consented}, [audience])
+        taken = {plain(one.contact_id) for one in listed}
+        settle_quarantine(db, source_of(audience), RESOURCE, taken, rejected, now)
         if cursor is not None:
             db.execute(update(audiences).where(audiences.c.name == audience).values(member_cursor=cursor))
     return len(changed)
+
+
+def source_of(audience: str) -> str:
+    """What stands in the quarantine in the place of a shop, which may have the audience's name."""
+    return f"audiences.{audience}"
 
 
 _Found = Mapping[int, tuple[Member, _Row]]

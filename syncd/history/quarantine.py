@@ -64,6 +64,21 @@ def settle_quarantine(
         db.execute(_KEEP, [{**same, "id": id_, "reason": reason, "raw": raw} for id_, (reason, raw) in rows.items()])
 
 
+def is_waiting(history: History, shop: str, resource: str) -> bool:
+    """Whether anything of this kind is in quarantine."""
+    query = select(quarantine.c.id).where(quarantine.c.shop == shop, quarantine.c.resource == resource).limit(1)
+    with history.read() as db:
+        return db.execute(query).first() is not None
+
+
+def release_others(history: History, shop: str, resource: str, still: Collection[str]) -> None:
+    """All of this kind was read anew: but for the records `still` in their way, nothing of it is in quarantine."""
+    mine = (quarantine.c.shop == shop) & (quarantine.c.resource == resource)
+    with history.begin() as db:
+        waiting = set(db.execute(select(quarantine.c.record_id).where(mine)).scalars())
+        db.execute(delete(quarantine).where(mine, among(db, quarantine.c.record_id, waiting - {*map(plain, still)})))
+
+
 _KEEP = text(
     "INSERT INTO quarantine (shop, resource, record_id, reason, raw, first_seen_at, seen_at)"
     " VALUES (:shop, :resource, :id, :reason, :raw, :now, :now)"

@@ -291,7 +291,8 @@ quarantine = Table(
     "quarantine",
     metadata,
     Column("id", RowId, primary_key=True),
-    Column("shop", Name, nullable=False),
+    # A shop, or audiences.NAME.
+    Column("shop", Text, nullable=False),
     Column("resource", Name, nullable=False),
     Column("record_id", Text, nullable=False),
     Column("reason", Text, nullable=False),

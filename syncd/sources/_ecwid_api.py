@@ -19,7 +19,7 @@ from syncd.model import Rejected
 from syncd.sources import _ecwid_wire as wire
 from syncd.sources._ahead import Each
 from syncd.sources._budgets import Sleep, SlidingWindow
-from syncd.sources._records import Reader, decode
+from syncd.sources._records import Reader
 from syncd.sources._refusals import NotAllowed, NotInPlan, impostor
 from syncd.sources._walk import Window, server_now
 
@@ -31,6 +31,8 @@ CALLS = 600
 PER_SECONDS = 62.0
 # A window with more rows is read in halves.
 MOST_ROWS = 40 * PAGE_ROWS
+# No store has a hundred million of anything: a number that only a broken answer names.
+MOST_BELIEVED = 10**8
 # How often a window that changes under our eyes is read anew before it is cut in two.
 TRIES = 2
 # A token that was refused is tried again after so long, in case it was made good over there. Not sooner: from 600
@@ -98,10 +100,6 @@ class _Error(Struct, rename="camel"):
     error_code: str = ""
 
 
-class _Total(Struct):
-    total: int
-
-
 class _TooLong(SyncdError):
     """The store gave up over a page: half of it takes half of the time."""
 
@@ -162,16 +160,20 @@ class Api:
     def count(self, what: List, first: int, last: int) -> int:
         """How many records a list has from `first` to `last`, both included (UTC seconds)."""
         params = self._asks(what, first, last) | {"limit": "1"}
-        return decode(self.get(what.path, params), _Total).total
+        # As any page, for the one record on it may be unreadable.
+        total: int = what.reader.read(self.get(what.path, params).body).page.total
+        return self._believed(what, total)
 
     def categories(self) -> dict[int, str]:
         """The names of all categories of products by their numbers, hidden ones included."""
         names: dict[int, str] = {}
         while True:
-            page = decode(self._page_reply("categories", {"hidden_categories": "true"}, len(names)), wire.Categories)
+            reply = self._page_reply("categories", {"hidden_categories": "true"}, len(names))
+            # One that cannot be read has no name, and keeps the others theirs.
+            batch = wire.CATEGORIES.read(reply.body)
             before = len(names)
-            names |= {each.id: each.name for each in page.items}
-            if len(names) >= page.total or len(names) == before:
+            names |= {each.id: each.name for each in batch.records}
+            if len(names) >= batch.page.total or len(names) == before:
                 return names
 
     def updated_at(self, what: List, window: Window, offset: int) -> int | None:
@@ -233,7 +235,13 @@ class Api:
         batch = what.reader.read(self._page_reply(what.path, self._asks(what, window.first, window.last), offset).body)
         records = {record.id: record for record in batch.records}
         rejected = {each.record_id: each for each in batch.rejected}
-        return _Page(batch.page.total, batch.page.count, Rows(records, rejected))
+        return _Page(self._believed(what, batch.page.total), batch.page.count, Rows(records, rejected))
+
+    def _believed(self, what: List, total: int) -> int:
+        """Raises: TransientError for a number by which nobody could plan a reading that ends."""
+        if total > MOST_BELIEVED:
+            raise TransientError(f"{self.connection}: the list of {what.path} promises more than there can be")
+        return total
 
     def _page_reply(self, path: str, asks: dict[str, str], offset: int) -> Reply:
         while True:

@@ -144,9 +144,7 @@ class Category(Struct, frozen=True):
     name: str = ""
 
 
-class Categories(Struct):
-    """One page of them."""
-
+class _Categories(Struct):
     total: int
     items: list[Category]
 
@@ -363,5 +361,6 @@ def _deletion(wire: _Gone) -> Deletion:
     return Deletion(tuple(dict.fromkeys(ids)), at("date", wire.date))
 
 
+CATEGORIES = Reader(_Categories, "items", Category, lambda category: category)
 CUSTOMERS = Reader(_Customers, "items", _Customer, _customer)
 DELETED = Reader(_Deleted, "items", _Gone, _deletion)

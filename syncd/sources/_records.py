@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import Struct
 
+from syncd._cut import TOKEN, split
 from syncd.errors import RecordError, TransientError
 from syncd.http import Reply
 from syncd.model import Rejected
@@ -119,40 +120,6 @@ def decode(reply: Reply, kind: type[P]) -> P:
         raise TransientError("the answer is not what was asked for") from None
 
 
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{},]', re.DOTALL)
-
-
-def split(body: bytes, key: str) -> tuple[bytes, list[bytes]]:
-    """The page with its list `key` emptied, and the items of that list, each as it was written.
-
-    Raises: ValueError where `body` is no closed object with such a list.
-    """
-    label, depth, start, opened, closed = b"", 0, 0, -1, -1
-    items: list[bytes] = []
-    for token in _TOKEN.finditer(body):
-        sign = token[0]
-        inside = depth == 2 and opened >= 0 > closed
-        if sign in (b"{", b"["):
-            depth += 1
-            if sign == b"[" and depth == 2 and opened < 0 and label == b'"%s"' % key.encode():
-                opened = start = token.end()
-        elif sign in (b"}", b"]"):
-            if inside:
-                items.append(body[start : token.start()])
-                closed = token.start()
-            depth -= 1
-        elif sign == b",":
-            if inside:
-                items.append(body[start : token.start()])
-                start = token.end()
-        elif depth == 1:
-            label = sign
-    if closed < 0 or depth != 0:
-        raise ValueError(f"no whole page with a list {key!r}")
-    items = [item.strip() for item in items]
-    return body[:opened] + body[closed:], [] if items == [b""] else items
-
-
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ID = msgspec.json.Decoder(Id)
 
@@ -171,7 +138,7 @@ _VALUE = re.compile(rb'\s*:\s*("[\w-]{1,64}"|\d{1,64})\s*[,}]')
 def _written_id(raw: bytes, named: str) -> str:
     """The id of a record that is no JSON, wherever it stands; empty where it cannot be made out."""
     depth, label = 0, b'"%s"' % named.encode()
-    for token in _TOKEN.finditer(raw):
+    for token in TOKEN.finditer(raw):
         sign = token[0]
         if sign in (b"{", b"["):
             depth += 1

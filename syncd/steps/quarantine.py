@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from syncd.errors import RecordError, UserError
+from syncd.history import ledger
 from syncd.history.ingest import ingest
+from syncd.history.members import RESOURCE, source_of
 from syncd.history.quarantine import Quarantined, quarantined
 from syncd.history.shops import cursors_of
 from syncd.history.sift import recovered
@@ -29,7 +31,10 @@ def retry(context: Context, numbers: Collection[int] = ()) -> tuple[int, int]:
         )
     chosen = [one for one in waiting if not numbers or one.id in numbers]
     for one in chosen:
-        if one.raw:
+        if one.resource == RESOURCE:
+            # What was listed is no use once it is old: the next cycle lists everybody.
+            ledger.set_audience(context.history, one.shop.removeprefix(source_of("")), member_cursor=None)
+        elif one.raw:
             _again(context, one)
     left = {one.id for one in quarantined(context.history)}
     return sum(one.id not in left for one in chosen), sum(one.id in left for one in chosen)

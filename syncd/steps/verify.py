@@ -99,7 +99,7 @@ def _verify_members(context: Context, name: str, tags: Tags, report: Report) -> 
     """Each contact as it is now, beside what is known of it. What changed since the last reading is no drift: the next
     cycle reads it.
     """
-    found, changed_since = _Findings(name), 0
+    found, changed_since, unreadable = _Findings(name), 0, 0
     unsettled = set(outbox.unsettled(context.history, name))
     missing = members.member_ids(context.history, name)
     off = overrides.in_force(context.history, name)
@@ -113,7 +113,11 @@ def _verify_members(context: Context, name: str, tags: Tags, report: Report) -> 
             elif drift:
                 report.people[name].update(filter(None, [drift.customer_id]))
                 _add(found, drift, tags)
+        unreadable += len(page.rejected)
         context.report(f"{name}: verifying", len(page.members), page.expected)
+    if unreadable:
+        # Any of them may be one of those who seem to be gone.
+        missing.clear()
     report.gone[name] = missing
     for id_ in sorted(missing):
         report.people[name].add(id_)
@@ -123,6 +127,8 @@ def _verify_members(context: Context, name: str, tags: Tags, report: Report) -> 
             report.people[name].add(id_)
             found.add("tag lost by the service", tags.names[bit], f"customer {id_}")
     report.findings += found.all()
+    if unreadable:
+        report.notes.append(f"{name}: {unreadable:,} contacts cannot be read; see `syncd quarantine list`")
     if changed_since:
         report.notes.append(f"{name}: {changed_since:,} contacts changed since they were read; the next cycle does")
     if by_hand := sum(theirs.by_hand.bit_count() for theirs in off.values()):

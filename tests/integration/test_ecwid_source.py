@@ -287,3 +287,10 @@ def test_a_wish_is_seen_at_once_where_it_changes_the_customer_and_within_a_day_w
     calls = len(cafe.log("/customers"))
     assert [page.customers for page in cafe.connect().pull(cursors) if page.resource == "wishes"] == [()]
     assert len(cafe.log("/customers")) <= calls + 2
+
+
+def test_a_category_that_cannot_be_read_keeps_the_others_theirs(cafe: Cafe) -> None:
+    cafe.world.faults.add(Fault(kind="mutate", service="ecwid", path="*/categories", field="items.0.id", value="null"))
+    categories = {product.category for page in cafe.connect().pull({}) for product in page.products}
+    assert "" in categories
+    assert len(categories) > 2

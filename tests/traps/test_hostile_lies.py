@@ -96,7 +96,7 @@ LIES = {
     "it is 2099 at Ecwid": Lie("ecwid", "*", dated("Sun, 22 Nov 2099 10:00:00 GMT"), APART),
     "it is 1999 at Ecwid": Lie("ecwid", "*", dated("Sun, 22 Nov 1999 10:00:00 GMT"), APART),
     "no time at Ecwid": Lie("ecwid", "*", dated("x" * 9_000)),
-    "a trillion orders": Lie("ecwid", "*/orders", at("total", 10**12), "keeps changing while it is read"),
+    "a trillion orders": Lie("ecwid", "*/orders", at("total", 10**12), "promises more than there can be"),
     "fewer than no orders": Lie("ecwid", "*/orders", at("total", -1)),
     "no rows on a page": Lie("ecwid", "*/orders", at("count", 0), "keeps changing while it is read"),
     "a trillion members": Lie("mailchimp", MEMBERS, at("total_items", 10**12)),
@@ -106,7 +106,6 @@ LIES = {
     "a member changed before time": Lie(
         "mailchimp", MEMBERS, at("members.0.last_changed", "0001-01-01T00:00:00+23:59")
     ),
-    "a member changed at no time": Lie("mailchimp", MEMBERS, at("members.0.last_changed", "soon"), "cannot be read"),
     "a list that goes on nowhere": Lie(
         "shopify", "*/orders.json", linked('<{shopify}/admin/api/2026-07/orders.json?limit=250>; rel="next"'), "where"
     ),
@@ -164,6 +163,19 @@ def test_a_lie_is_seen_through_or_does_no_harm(besieged: Siege, name: str) -> No
 def test_a_strange_member_keeps_nobody_else_from_being_served(besieged: Siege, field: str, value: object) -> None:
     cycle = told(besieged, {"service": "mailchimp", "path": MEMBERS, **at(f"members.0.{field}", value)})
     assert complete(cycle.errors) == []
+    besieged.recovers()
+
+
+@SQLITE
+@pytest.mark.parametrize(("field", "value"), [("last_changed", '"soon"'), ("status", "7"), ("email_address", "NaN")])
+def test_a_member_that_cannot_be_read_waits_and_is_looked_for_daily(besieged: Siege, field: str, value: str) -> None:
+    fault = {"kind": "mutate", "field": f"members.0.{field}", "value": value}
+    cycle = told(besieged, {"service": "mailchimp", "path": MEMBERS, **fault})
+    assert complete(cycle.errors) == []
+    [waiting] = besieged.quarantine()
+    assert (waiting.shop, waiting.resource) == ("audiences.main", "members")
+    assert "@" not in waiting.reason
+    besieged.later(86_400)
     besieged.recovers()
 
 

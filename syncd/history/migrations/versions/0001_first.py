@@ -173,7 +173,7 @@ def upgrade() -> None:
     op.create_table(
         "quarantine",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("shop", sa.String(length=64), nullable=False),
+        sa.Column("shop", sa.Text(), nullable=False),
         sa.Column("resource", sa.String(length=64), nullable=False),
         sa.Column("record_id", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
