@@ -342,6 +342,7 @@ def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         # Errors never show parameters: they are people's data.
         engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "do_connect", _open_what_is_there)
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -359,6 +360,12 @@ def _engine(url: URL) -> Engine:
     event.listen(engine, "do_executemany", _copy_rows)
     event.listen(engine, "handle_error", _hide_rows)
     return engine
+
+
+def _open_what_is_there(dialect: object, record: object, arguments: list[Any], options: dict[str, Any]) -> None:
+    """A file that is gone is not made anew: an empty history would look like shops that lost everybody."""
+    arguments[0] = f"{Path(arguments[0]).absolute().as_uri()}?mode=rw"
+    options["uri"] = True
 
 
 _PRAGMAS = (

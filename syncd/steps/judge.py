@@ -65,7 +65,9 @@ def judge(context: Context, name: str, tags: Tags) -> Judged:
     if another_day:
         outbox.forgive(context.history, name)
     digest = digest_of(audience, tags)
-    everybody = not stale and row["rules_digest"] != digest
+    # A clock that was a day ahead moved people before their time, and they are not due again before that.
+    set_back = row["judged_day"] is not None and today < row["judged_day"]
+    everybody = not stale and (set_back or row["rules_digest"] != digest)
     concerned = {*ledger.with_news(context.history, name)}
     if not stale:
         concerned.update(ledger.due(context.history, name, context.clock.now()))

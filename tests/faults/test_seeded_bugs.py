@@ -40,7 +40,8 @@ def is_caught(bug: dict[str, Any], directory: Path) -> bool:
         (directory / name).symlink_to(ROOT / name)
     (directory / "syncd" / bug["in"]).write_text(seeded(bug), "utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *bug["tests"]],
+        # To start a server takes longer than the tests, and none of the bugs is of one database.
+        [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "-k", "not postgresql", *bug["tests"]],
         cwd=directory,
         env={**os.environ, "PYTHONPATH": str(directory), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
