@@ -93,17 +93,22 @@ def is_quiet(stage: Stage) -> bool:
     return cycle(stage) == [] and stage.writes(before) == []
 
 
-def faults_of(chapter: Chapter, broken: Break) -> list[str]:
-    """What is wrong three cycles after something broke; nothing, as it should be."""
+def faults_of(chapter: Chapter, first: Break, *then: Break) -> list[str]:
+    """What is wrong three cycles after something broke, and perhaps something else in the cycles that were to mend
+    it; nothing, as it should be.
+    """
     with chapter.scene.opened() as stage, Judge(stage) as judge:
-        if broken.manner == "twice":
+        if first.manner == "twice":
             # A tag that comes twice was given once, as far as is known of the real service.
             stage.world.mailchimp.present_tag_fires = False
         errors: list[str] = []
-        with stage.watched(broken) as watch:
+        with stage.watched(first) as watch:
             errors = [str(error) for error in stage.work()]
         if not watch.struck:
             return ["this effect did not come up"]
+        for broken in then:
+            with stage.watched(broken):
+                errors += cycle(stage)
         # Where one shop failed, what is known of the other was told: with all that is known it may be another thing.
         whole = not any(error.startswith("shops.") for error in errors)
         found: list[str] = []

@@ -1,12 +1,14 @@
 """Whatever request or commit of a few days breaks, and however: within three cycles all is as if nothing had been.
 
-On every run: each effect of one live cycle, and of the whole story every sixtieth break. `make chaos`: all of them.
+On every run: each effect of one live cycle, of the whole story every sixtieth break, and a few pairs. `make chaos`:
+all of them, and many pairs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import islice
+from random import Random
 
 import pytest
 
@@ -17,16 +19,26 @@ from tests.faults.story import CHAPTERS
 
 STRIDE = 60
 ON_POSTGRESQL = 150
+# A cycle that mends has about so many effects.
+EFFECTS_OF_A_CYCLE = 70
 
 
-def broken(breaks: Iterable[tuple[Chapter, Break]]) -> str:
+def broken(breaks: Iterable[tuple[Chapter, *tuple[Break, ...]]]) -> str:
     """What came of it where it was not as it should be: nothing."""
-    found = ((chapter, each, faults_of(chapter, each)) for chapter, each in breaks)
+    found = ((chapter, each, faults_of(chapter, *each)) for chapter, *each in breaks)
     return "\n".join(
-        f"{chapter.name}: {each}:\n" + "\n".join(f"    {fault}" for fault in faults)
+        f"{chapter.name}: {'; then '.join(map(str, each))}:\n" + "\n".join(f"    {fault}" for fault in faults)
         for chapter, each, faults in found
         if faults
     )
+
+
+def pairs(story: Story, count: int) -> list[tuple[Chapter, Break, Break]]:
+    """The process ends somewhere, and once more while it goes on from there."""
+    chance = Random(count)
+    first = [(chapter, each) for chapter, each in everything(story) if each.manner == "cut after"]
+    places = (chance.randint(1, EFFECTS_OF_A_CYCLE) for _ in range(count))
+    return [(*one, Break(at, "cut after")) for one, at in zip(chance.choices(first, k=count), places, strict=True)]
 
 
 def everything(story: Story) -> list[tuple[Chapter, Break]]:
@@ -50,6 +62,15 @@ def test_a_process_may_end_after_any_effect_of_a_live_cycle(story: Story) -> Non
 
 def test_what_breaks_here_and_there_in_a_few_days_leaves_no_trace(story: Story) -> None:
     assert not broken(islice(everything(story), 7, None, STRIDE))
+
+
+def test_a_process_may_end_again_while_it_goes_on_from_there(story: Story) -> None:
+    assert not broken(pairs(story, 8))
+
+
+@pytest.mark.chaos
+def test_a_process_may_end_again_and_again(story: Story) -> None:
+    assert not broken(pairs(story, 300))
 
 
 @pytest.mark.chaos
