@@ -41,6 +41,7 @@ from syncd.steps.planning import (
     plan_of_mending,
     plan_of_undo,
     plan_stored,
+    with_bill,
 )
 from syncd.steps.pull import Pulled, pull
 from syncd.steps.push import Pushed, push, settle
@@ -173,6 +174,7 @@ def _plan_and_push(context: Context, name: str, destination: Destination, tags: 
         outbox.drop_held(context.history, name, context.clock.now())
         return
     profile = destination.profile()
+    plan = cycle.plans[name] = with_bill(context, plan, profile)
     reasons = hold_reasons(context, plan, tags, profile, customers_shown(context, name))
     if reasons:
         # A plan that is held already stays as it was shown.
@@ -254,6 +256,7 @@ def first_plan(context: Context, name: str, cycle: Cycle) -> dict[str, Any] | No
     plan = plan_stored(context, name, tags)
     if not plan.steps:
         return None
+    plan = with_bill(context, plan, profile)
     return _hold(context, plan, hold_reasons(context, plan, tags, profile, customers_shown(context, name)))
 
 
@@ -393,6 +396,7 @@ def plan_only(context: Context, name: str, today: int, *, live: bool) -> dict[st
         return plan.summary()
     try:
         profile = context.destination(name).profile()
+        plan = with_bill(context, plan, profile)
     except SyncdError:
         profile = None
     reasons = hold_reasons(context, plan, tags, profile, customers_shown(context, name))

@@ -120,7 +120,11 @@ def status(as_json: bool, config: str | None) -> None:
             click.echo(f"{entry['name']}: {entry['error']}")
     for entry in document["audiences"]:
         for segment, waiting in entry["dripping"].items():
-            click.echo(f"{entry['name']}: {waiting:,} more enter {segment} on the next days (max_entries_per_day)")
+            today, most = entry["entered_today"].get(segment, 0), entry["max_entries_per_day"]
+            click.echo(
+                f"{entry['name']}: {today:,} entered {segment} today, {waiting:,} more on the next days, {most:,} a day"
+                " (max_entries_per_day)"
+            )
         for moment in entry["moments"]:
             waiting, sent, dropped = (moment[state] for state in ("waiting", "sent", "dropped"))
             if waiting or sent or dropped:

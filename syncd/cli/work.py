@@ -153,6 +153,9 @@ def show_plan(summary: Mapping[str, Any]) -> None:
     later = summary["waiting"] | {m["name"]: m["waiting"] for m in summary["moments"] if m["waiting"]}
     for name, waiting in later.items():
         click.echo(f"{waiting:,} more enter {name} on the next days (max_entries_per_day).")
+    if counts["member_create"] and (bill := summary["contacts"]):
+        limit = f"; the limit is {bill['limit']:,} (contact_limit)" if bill["limit"] else ""
+        click.echo(f"Contacts that Mailchimp bills: {bill['now']:,} now, {bill['after']:,} afterwards{limit}.")
     for reason in summary["reasons"]:
         click.echo(f"Held: {reason}.")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import NamedTuple
 
-from syncd.plan.diff import Plan
+from syncd.plan.diff import Bill, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,14 @@ class Surroundings:
 
     `managed`: members who may bear our tags; where there are more, `Limits.enough` of them will do.
     `shops`: for each shop how many customers we know and how many it shows now (None: it does not say).
-    `fingerprints`: a sentence for each account that is no longer what it was. `contacts`: those that the
-    service bills now. `run_out`: how many of the removals are only because of the date, and no accident.
+    `fingerprints`: a sentence for each account that is no longer what it was. `run_out`: how many of the removals
+    are only because of the date, and no accident.
     """
 
     managed: int
     shops: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     fingerprints: tuple[str, ...] = ()
     first_push: bool = False
-    contacts: int = 0
-    contact_limit: int | None = None
     run_out: int = 0
 
 
@@ -77,7 +75,7 @@ def reasons_to_hold(plan: Plan, around: Surroundings, limits: Limits) -> tuple[s
         *_shop_reasons(around, limits),
         *_removal_reasons(plan, around, limits),
         *_addition_reasons(plan, around, limits),
-        *_bill_reasons(plan, around),
+        *_bill_reasons(plan, plan.bill),
     )
 
 
@@ -139,8 +137,7 @@ def _addition_reasons(plan: Plan, around: Surroundings, limits: Limits) -> list[
     return reasons
 
 
-def _bill_reasons(plan: Plan, around: Surroundings) -> list[str]:
-    after = around.contacts + plan.counts["member_create"]
-    if around.contact_limit is None or not plan.counts["member_create"] or after <= around.contact_limit:
+def _bill_reasons(plan: Plan, bill: Bill | None) -> list[str]:
+    if bill is None or bill.limit is None or not plan.counts["member_create"] or bill.after <= bill.limit:
         return []
-    return [f"the audience would have {after:,} contacts, its limit is {around.contact_limit:,}"]
+    return [f"the audience would have {bill.after:,} contacts, its limit is {bill.limit:,}"]

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -85,13 +85,21 @@ class Tags:
         return tuple(self.names[bit] for bit in bits_in(bit_set) if bit in self.names)
 
 
+class Bill(NamedTuple):
+    """The contacts that the service bills now and after a plan, and how many the account's own plan includes."""
+
+    now: int
+    after: int
+    limit: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What would be written to one audience: the same value for `syncd plan` and for the real run.
 
     `muted`: automations that wait for a tag stay silent. `waiting` counts, by segment, the people
     whose entry comes on a later day because of the day's budget. `moments`: of each how many occasions
-    are announced, and how many wait for that budget.
+    are announced, and how many wait for that budget. `bill`: only where the service was asked.
     """
 
     id: str
@@ -104,6 +112,13 @@ class Plan:
     waiting: Mapping[str, int]
     moments: tuple[tuple[str, int, int], ...] = ()
     reasons: tuple[str, ...] = ()
+    bill: Bill | None = None
+
+    def billed(self, now: int, limit: int | None) -> Bill:
+        """The contacts that the service bills, where it is so many now: who is created comes on top, at the latest
+        once the opt-in is confirmed, and who is archived costs nothing.
+        """
+        return Bill(now, now + self.counts["member_create"] - self.counts["member_archive"], limit)
 
     def summary(self) -> dict[str, Any]:
         """The plan without its steps, as DESIGN §9 shows it."""
@@ -118,6 +133,7 @@ class Plan:
             "segments": [{"name": name, "add": add, "remove": remove} for name, add, remove in self.segments],
             "waiting": dict(self.waiting),
             "moments": [{"name": name, "announce": now, "waiting": later} for name, now, later in self.moments],
+            "contacts": self.bill._asdict() if self.bill else None,
         }
 
 

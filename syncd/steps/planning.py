@@ -148,6 +148,13 @@ def _moment_room(context: Context, name: str, today: int) -> dict[str, int] | No
     return {moment: max(0, audience.max_entries_per_day - told.get(moment, 0)) for moment in names}
 
 
+def with_bill(context: Context, plan: Plan, profile: AudienceProfile) -> Plan:
+    """The plan, and how many contacts the service bills before and after it."""
+    return dataclasses.replace(
+        plan, bill=plan.billed(profile.contacts, _audience(context, plan.audience).contact_limit)
+    )
+
+
 def hold_reasons(
     context: Context, plan: Plan, tags: Tags, profile: AudienceProfile | None, shown: Shown
 ) -> tuple[str, ...]:
@@ -164,8 +171,6 @@ def hold_reasons(
         shops={shop: (_customers_held(context, shop, shown.get(shop)), shown.get(shop)) for shop in audience.shops},
         fingerprints=("this is another account or audience than the one written to before",) if moved else (),
         first_push=plan.muted,
-        contacts=profile.contacts if profile else 0,
-        contact_limit=audience.contact_limit if profile else None,
         run_out=_run_out(context, plan, tags) if too_many_removed(plan, managed, limits) else 0,
     )
     return (*reasons_to_hold(plan, around, limits), *_repeats(context, plan, tags))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from syncd.calendar import DAY_SECONDS
+from syncd.calendar import DAY_SECONDS, midnight
 from syncd.errors import UserError
 from syncd.history import ledger, moments, outbox
 from syncd.history.quarantine import quarantined as quarantined_rows
@@ -41,7 +41,6 @@ def _shop_status(context: Context, name: str) -> dict[str, Any]:
 def _audience_status(context: Context, name: str) -> dict[str, Any]:
     row = ledger.audience_row(context.history, name)
     held = outbox.held_plan(context.history, name)
-    live = row["backfilled_at"] is not None
     return {
         "name": name,
         "state": row["state"],
@@ -49,8 +48,20 @@ def _audience_status(context: Context, name: str) -> dict[str, Any]:
         "outbox": outbox.outbox_size(context.history, name),
         "held_plan": held["id"] if held else None,
         "last_push": iso(row["pushed_at"]),
-        "dripping": dict(plan_stored(context, name, tags_of(context, name)).waiting) if live else {},
+        **_entries(context, name, live=row["backfilled_at"] is not None),
         "moments": _moments(context, name),
+    }
+
+
+def _entries(context: Context, name: str, *, live: bool) -> dict[str, Any]:
+    """How many got each tag today, how many more shall and wait for another day, and how many a day may."""
+    audience, tags = context.settings.audiences[name], tags_of(context, name)
+    midnight_ = midnight(context.today(audience), audience.timezone)
+    entered = outbox.entered_since(context.history, name, midnight_) if live else {}
+    return {
+        "max_entries_per_day": audience.max_entries_per_day,
+        "entered_today": {name: entered[bit] for name, bit in tags.bits.items() if bit in entered},
+        "dripping": dict(plan_stored(context, name, tags).waiting) if live else {},
     }
 
 

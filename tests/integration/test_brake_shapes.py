@@ -178,6 +178,8 @@ def test_the_bill_is_foretold_before_anybody_is_created(braked: House) -> None:
     for n in range(2):
         braked.order("acme", f"one.more.{n}@example.com", "10.00", consent="subscribed")
     assert stopped(braked) == "the audience would have 50 contacts, its limit is 49"
+    shown = pipeline.plan_only(braked.context, "main", 0, live=True)
+    assert shown["contacts"] == {"now": 48, "after": 50, "limit": 49}
 
 
 def test_everything_touched_and_nothing_changed_writes_nothing(braked: House) -> None:

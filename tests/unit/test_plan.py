@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -288,13 +289,25 @@ def test_the_brake_holds_when_a_shop_shows_far_less_than_is_known(known: int, sh
 
 
 def test_the_brake_holds_a_first_push_and_another_account_and_a_bill_above_the_limit() -> None:
-    around = Surroundings(5_000, fingerprints=("another account",), first_push=True, contacts=99, contact_limit=100)
-    assert reasons_to_hold(creating(2), around, Limits()) == (
+    around = Surroundings(5_000, fingerprints=("another account",), first_push=True)
+    assert reasons_to_hold(billed(creating(2), 99, 100), around, Limits()) == (
         "another account",
         "this is the first push to this audience",
         "the audience would have 101 contacts, its limit is 100",
     )
-    assert len(reasons_to_hold(creating(1), around, Limits())) == 2
+    assert len(reasons_to_hold(billed(creating(1), 99, 100), around, Limits())) == 2
+    assert len(reasons_to_hold(billed(creating(2), 99, None), around, Limits())) == 2
+
+
+def billed(plan: Plan, now: int, limit: int | None) -> Plan:
+    return replace(plan, bill=plan.billed(now, limit))
+
+
+def test_the_bill_counts_who_is_created_and_not_who_is_archived() -> None:
+    both = plan_of(Standing(1, "a@x.de", False, 1, 0, "", ""), Standing(2, "b@x.de", True, 0, 0, "", "", "archive"))
+    assert both.billed(100, 500) == (100, 100, 500)
+    assert billed(creating(3), 100, 500).summary()["contacts"] == {"now": 100, "after": 103, "limit": 500}
+    assert creating(3).summary()["contacts"] is None
 
 
 def test_a_plan_that_writes_nothing_is_never_held() -> None:
