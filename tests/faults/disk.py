@@ -19,7 +19,7 @@ from random import Random
 from threading import Lock
 from typing import Any, NamedTuple
 
-OK, IOERR_WRITE, FULL = 0, 778, 13
+OK, READONLY, FULL, IOERR_WRITE = 0, 8, 13, 778
 SECTOR = 512
 
 _OPEN = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_int, c_void_p)
