@@ -13,6 +13,7 @@ from syncd.history import outbox
 from syncd.history.database import History
 from syncd.history.quarantine import quarantined
 from syncd.history.schema import customers, members
+from syncd.history.shops import holdings
 from syncd.history.writer import only_writer
 from syncd.model import Rejected
 from syncd.sandbox.audience.members import subscriber_hash
@@ -246,7 +247,7 @@ def test_another_account_behind_the_same_name_holds_the_plan(house: House) -> No
 
 
 def test_another_shop_behind_the_same_name_is_not_read(house: House) -> None:
-    from syncd.history.shops import holdings, set_shop_state
+    from syncd.history.shops import set_shop_state
 
     set_shop_state(house.history, "acme", fingerprint="shopify:another")
     house.configure()
@@ -444,6 +445,7 @@ def test_only_one_syncd_writes_at_a_time(history: History) -> None:
 
 def test_a_service_that_is_down_loses_nothing_and_sends_the_final_state_once(house: House) -> None:
     someone = house.subscriber(with_tag="first-time")
+    known = holdings(house.history, "acme").orders
     down = {"service": "mailchimp", "path": "*", "kind": "status", "status": 402}
     house.call("POST", "/faults", [down])
     for _ in range(3):
@@ -451,8 +453,13 @@ def test_a_service_that_is_down_loses_nothing_and_sends_the_final_state_once(hou
         (error,) = house.sync().errors
         assert isinstance(error, ConnectionBlocked)
         house.later(DAY)
+    # The shops were read all the time.
+    assert holdings(house.history, "acme").orders == known + 3
     house.call("DELETE", "/faults")
+    before = house.requests()
     house.sync_in_order()
+    theirs = [write for write in house.writes(before) if subscriber_hash(someone) in write]
+    assert sorted(write.rpartition("/")[2] for write in theirs) == [subscriber_hash(someone), "tags"]
     assert house.tagged() == house.expected()
     assert len(house.journeys()) == len(set(house.journeys()))
     assert house.state()[someone]["merge_fields"]["ORDERS"] == 4
