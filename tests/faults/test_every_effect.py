@@ -1,7 +1,7 @@
 """Whatever request or commit of a few days breaks, and however: within three cycles all is as if nothing had been.
 
-On every run: each effect of one live cycle, of the whole story every sixtieth break, and a few pairs. `make chaos`:
-all of them, and many pairs.
+On every run: each write and commit of one live cycle, of the whole story every ninetieth break, and a few pairs.
+`make chaos`: all of them, and many pairs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.faults.runs import Chapter, Story, faults_of
 from tests.faults.shelves import Databases
 from tests.faults.story import CHAPTERS
 
-STRIDE = 60
+STRIDE = 90
 ON_POSTGRESQL = 150
 # A cycle that mends has about so many effects.
 EFFECTS_OF_A_CYCLE = 70
@@ -57,7 +57,9 @@ def test_the_story_has_effects_of_every_kind(story: Story) -> None:
 
 def test_a_process_may_end_after_any_effect_of_a_live_cycle(story: Story) -> None:
     chapter = story["orders"]
-    assert not broken((chapter, each) for each in chapter.breaks() if each.manner == "cut after")
+    # After a question all is as after the effect before it.
+    ends = (each for each in chapter.breaks() if each.manner == "cut after" and not each.at.name.startswith("GET "))
+    assert not broken((chapter, each) for each in ends)
 
 
 def test_what_breaks_here_and_there_in_a_few_days_leaves_no_trace(story: Story) -> None:
@@ -65,7 +67,7 @@ def test_what_breaks_here_and_there_in_a_few_days_leaves_no_trace(story: Story) 
 
 
 def test_a_process_may_end_again_while_it_goes_on_from_there(story: Story) -> None:
-    assert not broken(pairs(story, 8))
+    assert not broken(pairs(story, 5))
 
 
 @pytest.mark.chaos
