@@ -172,14 +172,15 @@ class Mailchimp:
 
     def push(self, changes: Sequence[Change], *, muted: bool) -> Iterator[Outcome]:
         """Writes `changes`, each member at most once."""
-        # Read at most once, and only where the push depends on it.
-        list_ = cache(self._list)
 
+        @cache
         def new_status() -> str:
-            return "pending" if list_().double_optin else "subscribed"
+            # Read at most once, and only where somebody is made a member.
+            return "pending" if self._list().double_optin else "subscribed"
 
         ways = self._calls, self._batches, self._segments
-        return Push(*ways, new_status, list_, self._restore, self._untaken, muted).run(changes)
+        # Whether the list is still there, is asked anew each time: it may go while we write.
+        return Push(*ways, new_status, self._list, self._restore, self._untaken, muted).run(changes)
 
     def forget(self, email: str) -> None:
         """Afterwards Mailchimp has deleted the member for ever, if there was one."""

@@ -138,6 +138,17 @@ def test_a_list_that_was_deleted_is_not_held_against_its_members(town: Town, mut
         list(town.destination.push([Change(email, fields={"NOTE": "x"}) for email in people], muted=muted))
 
 
+def test_a_list_that_goes_while_we_write_is_not_held_against_its_members(town: Town) -> None:
+    [ann] = town.people(1)
+    changes = [Change("new@shop.example", create=True), Change(ann, fields={"NOTE": "x"})]
+    outcomes = town.destination.push(changes, muted=False)
+    # To make a member, the list was looked at.
+    assert next(outcomes).result == "done"
+    town.world.audiences["other"] = town.world.audiences.pop("a1b2c3d4e5")
+    with pytest.raises(ConnectionBlocked, match="no audience"):
+        next(outcomes)
+
+
 def test_a_forgotten_address_is_refused_for_good_in_words_without_it(town: Town) -> None:
     [ann] = town.people(1)
     town.audience.forget(town.audience.get(ann).hash)
