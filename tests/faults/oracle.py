@@ -188,7 +188,7 @@ class Judge:
 
     def arrears(self, *, vip: bool = True) -> list[str]:
         """What is not yet as it should be when nothing more is to come."""
-        return [*self._orders(), *self._tags(vip), *self._fields(), *self._left_over()]
+        return [*self.orders(), *self._tags(vip), *self._fields(), *self._left_over()]
 
     def look(self) -> None:
         """What others have done in the audience is as it should be."""
@@ -197,7 +197,8 @@ class Judge:
 
     # I1, I2 and I3: what is known and shown is what the shops hold.
 
-    def _orders(self) -> Iterator[str]:
+    def orders(self) -> Iterator[str]:
+        """What the history has of orders and the shops have not, and the other way round."""
         columns = (orders.c.shop, orders.c.placed_at, orders.c.currency, orders.c.paid_minor, orders.c.refunded_minor)
         with self.stage.history.read() as db:
             have = Counter(map(tuple, db.execute(select(*columns).where(~orders.c.deleted))))

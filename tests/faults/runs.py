@@ -52,7 +52,7 @@ class Story(Mapping[str, Chapter]):
         for happen in CHAPTERS[len(self._told) :]:
             if name in self._told:
                 break
-            self._told[happen.__name__], self._scene = _played(self._scene, happen)
+            self._told[happen.__name__], self._scene = played(self._scene, happen)
         return self._told[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -62,7 +62,7 @@ class Story(Mapping[str, Chapter]):
         return len(CHAPTERS)
 
 
-def _played(scene: Scene, happen: Happening) -> tuple[Chapter, Scene]:
+def played(scene: Scene, happen: Happening) -> tuple[Chapter, Scene]:
     """The chapter, and the scene in which it ends."""
     with scene.opened() as stage:
         yesterday = stage.today()

@@ -46,9 +46,9 @@ settle = "2 hours"
 Happening = Callable[[Stage], None]
 
 
-def beginning(shelf: Shelf[Any]) -> Scene:
+def beginning(shelf: Shelf[Any], people: int = PEOPLE) -> Scene:
     """Nothing was ever imported. The account makes life as hard as it can: journeys start at every chance."""
-    world = build("synthetic", start=START, customers=PEOPLE)
+    world = build("synthetic", start=START, customers=people)
     world.clock.set(START)
     world.throttle.enforce = False
     vars(world.mailchimp).update(vars(strict()))
