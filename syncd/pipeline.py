@@ -287,17 +287,24 @@ def first_push(context: Context, name: str, cycle: Cycle) -> None:
 
 
 def approve(context: Context, plan_id: str) -> dict[str, Any]:
-    """The held plan is released; returns its summary. Raises: UserError where no such plan is held."""
+    """The held plan is released; returns its summary.
+
+    Raises: UserError where no such plan is held, and in a copy of the database; TransientError, ConnectionBlocked
+    where it cannot be asked which account it is. Then the plan stays held.
+    """
+    held = {
+        plan["id"]: name for name in context.settings.audiences if (plan := outbox.held_plan(context.history, name))
+    }
+    name = held.get(plan_id)
+    fingerprint = open_audience(context, name)[0].profile().fingerprint if name else ""
     released = outbox.approve(context.history, plan_id)
-    name = released["audience"]
-    destination, _ = open_audience(context, name)
-    fingerprint = destination.profile().fingerprint
-    known = ledger.audience_row(context.history, name)["fingerprint"]
-    if known not in ("", fingerprint):
-        # Whoever approves says that this account is right. What we knew was the other one's: read anew.
-        outbox.drop_approved(context.history, name, context.clock.now())
-        ledger.set_audience(context.history, name, member_cursor=None)
-    ledger.set_audience(context.history, name, fingerprint=fingerprint)
+    if name:
+        known = ledger.audience_row(context.history, name)["fingerprint"]
+        if known not in ("", fingerprint):
+            # Whoever approves says that this account is right. What we knew was the other one's: read anew.
+            outbox.drop_approved(context.history, name, context.clock.now())
+            ledger.set_audience(context.history, name, member_cursor=None)
+        ledger.set_audience(context.history, name, fingerprint=fingerprint)
     return released
 
 

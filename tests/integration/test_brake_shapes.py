@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncd import pipeline
+from syncd import pipeline, views
 from syncd.errors import ConnectionBlocked, SyncdError, UnsafePlan
 from syncd.history.shops import holdings
 from syncd.sandbox.faults import Fault
@@ -202,4 +202,20 @@ def test_what_was_held_and_is_approved_is_written_and_asked_no_more(braked: Hous
     pipeline.send_approved(braked.context, "main")
     before = braked.requests()
     braked.sync_in_order()
+    assert braked.writes(before) == []
+
+
+def test_a_plan_whose_account_cannot_be_asked_for_stays_held(braked: House) -> None:
+    braked.world.faults.add(
+        Fault(kind="mutate", service="mailchimp", path="/3.0/", field="account_id", value='"another"')
+    )
+    braked.order("acme", braked.subscriber(), "900.00")
+    (error,) = braked.sync().errors
+    assert isinstance(error, UnsafePlan)
+    braked.world.faults.clear()
+    braked.world.faults.add(Fault(kind="status", service="mailchimp", path="/3.0/", status=402))
+    before = braked.requests()
+    with pytest.raises(ConnectionBlocked):
+        pipeline.approve(braked.context, error.plan_id)
+    assert views.status(braked.context)["audiences"][0]["held_plan"] == error.plan_id
     assert braked.writes(before) == []
