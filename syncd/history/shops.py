@@ -19,9 +19,13 @@ def cursors_of(history: History, shop: str) -> dict[str, str]:
 
 def shop_row(history: History, shop: str, *, platform: str = "") -> dict[str, Any]:
     """The shop's own state; a new shop gets its row."""
+    query = select(shops).where(shops.c.name == shop)
+    with history.read() as db:
+        if known := db.execute(query).mappings().one_or_none():
+            return dict(known)
     with history.begin() as db:
         put(db, shops, ["name", "platform"], [(shop, platform)], keep=None)
-        return dict(db.execute(select(shops).where(shops.c.name == shop)).mappings().one())
+        return dict(db.execute(query).mappings().one())
 
 
 def set_shop_state(history: History, shop: str, **values: Any) -> None:
