@@ -203,6 +203,11 @@ ANYWHERE = {
     "F11": (Form("a stranger", "H", (Detour("a stranger with a certificate of his own"),)),),
 }
 READS: dict[str, tuple[Form, ...]] = ANYWHERE | {
+    # A shop's rate limit keeps to real time: whatever is longer is for `make chaos`.
+    "F7": (
+        Form("a short wait", "R", (status(429, headers={"Retry-After": "0.1"}, count=2),)),
+        Form("every wait", "R", THROTTLES),
+    ),
     "F2 before": (Form("reset", "R", (Fault(kind="reset", count=2),)),),
     "F2 after": (Form("reset", "R", (Fault(kind="reset", phase="after", count=2),)),),
     "F4": (
