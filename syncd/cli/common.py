@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -130,9 +131,13 @@ def day_given(option: str, text: str) -> int:
         raise UserError(f"{option}: {text!r} is no date", hint="write it as 2026-11-22") from err
 
 
+# Behind blanks or unseen signs a spreadsheet finds them, too, and in their full width.
+_BEGINS_A_FORMULA = re.compile(r"[\s\0\u200b-\u200f\u202a-\u202e\u2060\ufeff]*[=+\-@＝＋－＠|%]|[\t\r\n\0]")
+
+
 def csv_cell(value: object) -> object:
     """A value that no spreadsheet takes for a formula, whatever sign it begins with."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return f"'{value}" if isinstance(value, str) and _BEGINS_A_FORMULA.match(value) else value
 
 
 def print_json(document: Any) -> None:

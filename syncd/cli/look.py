@@ -13,6 +13,7 @@ from syncd.cli.common import (
     about_audience,
     config_option,
     context_of,
+    csv_cell,
     json_option,
     language_option,
     print_json,
@@ -52,11 +53,7 @@ def members(asked: Asked, segment: str, as_csv: bool) -> None:
         tagged = set(document["members"])
         writer = csv.writer(sys.stdout)
         writer.writerow(["email", "tagged"])
-        # An address may begin with a sign that a spreadsheet takes for a formula.
-        writer.writerows(
-            ["'" + email if email[0] in "=+-@" else email, "yes" if email in tagged else "no"]
-            for email in document["customers"]
-        )
+        writer.writerows([csv_cell(email), "yes" if email in tagged else "no"] for email in document["customers"])
         return None
     for email in document["customers"]:
         click.echo(email)
