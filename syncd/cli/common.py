@@ -132,7 +132,7 @@ def day_given(option: str, text: str) -> int:
 
 
 # Behind blanks or unseen signs a spreadsheet finds them, too, and in their full width.
-_BEGINS_A_FORMULA = re.compile(r"[\s\0\u200b-\u200f\u202a-\u202e\u2060\ufeff]*[=+\-@＝＋－＠|%]|[\t\r\n\0]")
+_BEGINS_A_FORMULA = re.compile(r"[\s\0\u200b-\u200f\u202a-\u202e\u2060\ufeff]*[=+\-@＝＋－＠]|[\t\r\n\0]")
 
 
 def csv_cell(value: object) -> object:
