@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, exists, select
 
 from syncd.history.database import History, among, put
 from syncd.history.schema import memberships, outbox, overrides
@@ -50,17 +50,16 @@ def record(db: Connection, audience: str, lost: Iterable[Lost], now: int) -> Non
 
 def in_force(history: History, audience: str) -> dict[int, Off]:
     """The tags that stay off, by customer: the person is in the segment since before the tag was lost."""
-    query = (
-        select(overrides.c.customer_id, overrides.c.bit, overrides.c.by_hand)
-        .join(
-            memberships,
-            (memberships.c.audience == overrides.c.audience)
-            & (memberships.c.customer_id == overrides.c.customer_id)
-            & (memberships.c.bit == overrides.c.bit),
-        )
-        .where(overrides.c.audience == audience)
-        .where(memberships.c.until_at.is_(None), memberships.c.since_at <= overrides.c.at)
+    # As a question about each: joined, SQLite would begin with everybody's stays.
+    stays = exists().where(
+        memberships.c.audience == overrides.c.audience,
+        memberships.c.customer_id == overrides.c.customer_id,
+        memberships.c.bit == overrides.c.bit,
+        memberships.c.until_at.is_(None),
+        memberships.c.since_at <= overrides.c.at,
     )
+    query = select(overrides.c.customer_id, overrides.c.bit, overrides.c.by_hand)
+    query = query.where(overrides.c.audience == audience, stays)
     found: dict[int, Off] = defaultdict(Off)
     with history.read() as db:
         for customer_id, bit, by_hand in db.execute(query):
