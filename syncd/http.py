@@ -28,6 +28,7 @@ from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, Rea
 
 from syncd import __version__
 from syncd._origin import Origin
+from syncd._turns import turns_of
 from syncd._wire import new_session
 from syncd.errors import AmbiguousError, ConnectionBlocked, RecordError, SyncdError, TransientError
 
@@ -130,17 +131,19 @@ class Http:
     ) -> None:
         self.connection = connection
         self._origin = Origin.of(origin, connection)
+        self._turns = turns_of(str(self._origin))
         self._headers = headers
         self._budget = budget
         self._classify = classify
         self._deadline = deadline
         self._max_bytes = max_bytes
+        self._attempts = attempts
         self._retrying = Retrying(
             stop=stop_after_attempt(attempts),
             retry=retry_if_exception(
                 lambda err: _worth_another_try(err) and (repeat_slow or not isinstance(err, SlowError))
             ),
-            wait=_wait_seconds,
+            wait=self._wait_seconds,
             sleep=sleep,
             reraise=True,
         )
@@ -272,6 +275,14 @@ class Http:
             return RecordError(said, code=str(status))
         return TransientError(said, status=status, hint="syncd tries again in the next cycle.")
 
+    def _wait_seconds(self, state: RetryCallState) -> float:
+        """As long as one call alone would wait, and until nobody else asks this host again."""
+        if state.attempt_number >= self._attempts:
+            # Asked for after the last attempt, too, which nothing follows.
+            return 0.0
+        now = time.monotonic()
+        return self._turns.take(now + _asked_seconds(state), now) - now
+
     def _blocked(self, fault: str, hint: str) -> ConnectionBlocked:
         return ConnectionBlocked(f"{self.connection}: {fault}", connection=self.connection, hint=hint)
 
@@ -346,7 +357,7 @@ def _worth_another_try(err: BaseException) -> bool:
     return isinstance(err, TransientError) and not isinstance(err, AmbiguousError | OversizeError)
 
 
-def _wait_seconds(state: RetryCallState) -> float:
+def _asked_seconds(state: RetryCallState) -> float:
     """Never before the time that the service named; otherwise doubling, and spread so that we do not come in step."""
     err = state.outcome.exception() if state.outcome else None
     asked = err.retry_after if isinstance(err, TransientError) else None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import pairwise
 
 import pytest
 
+from syncd._turns import APART_SECONDS
 from syncd.errors import AmbiguousError, TransientError
 from syncd.http import Reply, retry_after_seconds
 from tests.unit.http_server import Call, Client, answer
@@ -24,7 +27,7 @@ def test_waits_grow_and_differ_and_are_bounded(call: Call) -> None:
         http.request("GET", "/orders")
     assert len(http.waits) == 11
     assert all(0.5 * 2**n <= wait <= 2**n for n, wait in enumerate(http.waits[:6]))
-    assert max(http.waits) <= 60
+    assert max(http.waits) <= 60 + len(http.waits)
     assert len(set(http.waits)) == 11
 
 
@@ -32,6 +35,25 @@ def test_the_time_that_the_service_names_is_waited_for(call: Call) -> None:
     _, http = call(answer(429, b"", "Retry-After: 7.5\r\n"), answer())
     http.request("GET", "/orders")
     assert 7.5 <= http.waits[0] < 8.6
+
+
+@pytest.mark.parametrize("retry_after", ["", "0", "-5", "1000000000", "Sun, 22 Nov 2026 12:00:30 GMT", "soon"])
+def test_in_a_storm_a_host_is_asked_again_at_most_once_a_second(call: Call, retry_after: str) -> None:
+    head = f"Retry-After: {retry_after}\r\nDate: Sun, 22 Nov 2026 12:00:00 GMT\r\n" if retry_after else ""
+    server, http = call(answer(429, b"", head), attempts=3)
+    clients = [http, *(Client(server.origin, attempts=3) for _ in range(7))]
+    with ThreadPoolExecutor(8) as workers:
+        list(workers.map(gives_up, clients))
+    assert all(client._turns is http._turns for client in clients)
+    turns = sorted(http._turns._turns)
+    assert len(turns) == 8 * 2
+    assert all(later - earlier > APART_SECONDS - 1e-6 for earlier, later in pairwise(turns))
+
+
+def gives_up(http: Client) -> None:
+    with pytest.raises(TransientError):
+        http.request("GET", "/orders")
+    http.close()
 
 
 @pytest.mark.parametrize(
