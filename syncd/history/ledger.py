@@ -18,7 +18,7 @@ from syncd.history.database import among, put
 from syncd.history.fields import AS_KNOWN
 from syncd.history.people import mark_news
 from syncd.history.reading import fetch
-from syncd.history.schema import audiences, customers, figures, members, memberships, news, segments, standings
+from syncd.history.schema import audiences, customers, figures, members, memberships, news, orders, segments, standings
 from syncd.model import MemberStatus
 from syncd.plan import Standing, Tags
 
@@ -233,6 +233,15 @@ def with_news(history: History, audience: str) -> list[int]:
     with history.read() as db:
         query = select(news.c.customer_id).where(news.c.audience == audience).order_by(news.c.customer_id)
         return list(db.execute(query).scalars())
+
+
+def last_dated_at(history: History, audience: str, shops: Sequence[str]) -> int | None:
+    """The latest instant at which a shop changed an order or the service a member, each by its own clock."""
+    order = select(func.max(orders.c.updated_at)).where(orders.c.shop.in_(shops))
+    member = select(func.max(members.c.changed_at)).where(members.c.audience == audience)
+    with history.read() as db:
+        dates = (db.execute(query).scalar() for query in (order, member))
+        return max((at for at in dates if at is not None), default=None)
 
 
 def due(history: History, audience: str, now: int) -> list[int]:

@@ -15,7 +15,7 @@ import structlog
 from msgspec import Struct
 
 from syncd import __version__
-from syncd.calendar import midnight
+from syncd.calendar import local_day, midnight
 from syncd.history import ledger, outbox, packs
 from syncd.history.consents import consent_of
 from syncd.history.fields import AS_KNOWN, canonical_texts
@@ -61,6 +61,8 @@ def judge(context: Context, name: str, tags: Tags) -> Judged:
         # Days without news from a shop are not days without orders: nobody leaves or lapses by them.
         log.warning("rules wait for news", audience=name, stale=stale)
         today = row["judged_day"]
+    if _is_behind(context, name, today, row["judged_day"]):
+        today = row["judged_day"]
     another_day = today != row["judged_day"]
     if another_day:
         outbox.forgive(context.history, name)
@@ -91,6 +93,18 @@ def judge(context: Context, name: str, tags: Tags) -> Judged:
     if another_day or everybody:
         ledger.set_audience(context.history, name, judged_day=today, rules_digest=digest)
     return judged
+
+
+def _is_behind(context: Context, name: str, today: int, judged_day: int | None) -> bool:
+    """Whether our clock is set back to before the last judgement, though that was in time by what others dated.
+
+    To judge by an earlier day would take from people what the next cycle gives them again.
+    """
+    if judged_day is None or today >= judged_day:
+        return False
+    audience = context.settings.audiences[name]
+    dated_at = ledger.last_dated_at(context.history, name, audience.shops)
+    return dated_at is not None and local_day(dated_at, audience.timezone) >= judged_day
 
 
 def digest_of(audience: Audience, tags: Tags) -> str:

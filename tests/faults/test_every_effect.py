@@ -17,7 +17,7 @@ from tests.faults.runs import Chapter, Story, faults_of
 from tests.faults.shelves import Databases
 from tests.faults.story import CHAPTERS
 
-STRIDE = 90
+STRIDE = 150
 ON_POSTGRESQL = 150
 # A cycle that mends has about so many effects.
 EFFECTS_OF_A_CYCLE = 70
