@@ -30,7 +30,7 @@ def drawing(points: list[dict[str, Any]]) -> dict[str, Any]:
     """A small chart for each curve, side by side; all over the same sizes, each cost from zero."""
     customers = {"field": "customers", "type": "quantitative", "scale": {"type": "log"}, "title": "customers"}
     cost = {"field": "cost", "type": "quantitative", "scale": {"zero": True}, "title": None}
-    label = {"mark": {"type": "text", "dy": -10}, "encoding": {"text": {"field": "cost", "format": ".3~s"}}}
+    label = {"mark": {"type": "text", "dy": -10}, "encoding": {"text": {"field": "cost", "format": ",.3~r"}}}
     return {
         "background": "white",
         "data": {"values": points},
