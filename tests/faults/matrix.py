@@ -382,11 +382,6 @@ def found_in(case: Case, chapter: Chapter, places: dict[str, str]) -> list[str]:
         return found + judge.violations(road, vip=chapter.new_day)
 
 
-def nothing(found: list[str]) -> None:
-    """Fails for whatever was found, told in short."""
-    assert not found, "\n".join(each[:300] for each in found[:12])
-
-
 def left_over(stage: Stage, right: Outcome | None = None, *, whole: bool = True) -> list[str]:
     """What is not as it would have been when nothing more is written, or three cycles are over.
 

@@ -39,11 +39,6 @@ when = "spend(ever) >= {}"
 """
 
 
-def nothing(found: list[str]) -> None:
-    """Fails for whatever was found."""
-    assert not found, "\n".join(found)
-
-
 class Life(RuleBasedStateMachine):
     """One life of the shops, the audience and syncd between them."""
 
@@ -250,7 +245,7 @@ class Life(RuleBasedStateMachine):
             assert by != "tag" or (email, value) not in tags, f"I6: {email} bore {value} already"
         told = Counter(each.properties["episode"] for one in self.stage.members.members for each in one.events)
         assert max(told.values(), default=1) == 1, "I6: an episode was told twice"
-        nothing(self.judge.trespasses())
+        assert self.judge.trespasses() == []
         self.judge.look()
 
     def _bears(self) -> set[tuple[str, str]]:
@@ -268,7 +263,7 @@ class Life(RuleBasedStateMachine):
             for _ in range(CYCLES):
                 self._settles()
             # Whether the mean is still about those who were erased depends on when they were read.
-            nothing([*self.judge.arrears(vip=not self.judge.erased), *self._big()])
+            assert [*self.judge.arrears(vip=not self.judge.erased), *self._big()] == []
             assert is_quiet(self.stage)
 
     def _settles(self) -> None:

@@ -199,8 +199,10 @@ def _document(home: Home, kind: Kind) -> dict[str, Any]:
     return found
 
 
-def survives(bench: Bench, kind: str, pages: int, seed: int) -> None:
-    """Reads so many pages of malformed records among good ones, and asks everything that must hold after each."""
+def waiting_after(bench: Bench, kind: str, pages: int, seed: int) -> list[str]:
+    """Reads so many pages of malformed records among good ones, and asks everything that must hold after each. Returns
+    why what is in quarantine by then waits there.
+    """
     lots = Random(f"{kind} {seed}")
     person = f"{kind.lower().replace(' ', '.')}.{seed}."
     number = 1_000_000 * seed + 100_000 * list(KINDS).index(kind)
@@ -227,21 +229,21 @@ def survives(bench: Bench, kind: str, pages: int, seed: int) -> None:
         for each in good:
             assert bench.kept(each, person) == pattern, (kind, each)
         assert bench.cursor(kind) >= begun_at
-    for one in quarantined(bench.home.history):
-        assert one.reason.strip()
-        assert "@" not in one.reason
-        assert len(one.reason) < 300
-        assert one.reason.isprintable()
+    return [one.reason for one in quarantined(bench.home.history)]
+
+
+def is_fit_to_show(reason: str) -> bool:
+    return bool(reason.strip()) and "@" not in reason and len(reason) < 300 and reason.isprintable()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_malformed_records_stop_nothing_and_touch_no_neighbour(bench: Bench, kind: str) -> None:
-    survives(bench, kind, A_FEW, seed=1)
+    assert all(map(is_fit_to_show, waiting_after(bench, kind, A_FEW, seed=1)))
 
 
 def test_what_waits_in_quarantine_can_be_read_again_at_any_time_and_stays_where_it_is_no_better(bench: Bench) -> None:
-    survives(bench, "Shopify order", 1, seed=2)
-    survives(bench, "Ecwid customer", 1, seed=2)
+    for kind in ("Shopify order", "Ecwid customer"):
+        assert all(map(is_fit_to_show, waiting_after(bench, kind, 1, seed=2)))
     waiting = {one.id for one in quarantined(bench.home.history)}
     assert len(waiting) > ON_A_PAGE / 2
     read, left = retry(bench.home.context)
@@ -254,4 +256,4 @@ def test_what_waits_in_quarantine_can_be_read_again_at_any_time_and_stays_where_
 def test_two_thousand_malformed_records_of_each_kind(bench: Bench, kind: str) -> None:
     with bench.home.history.begin() as db:
         db.execute(delete(quarantine))
-    survives(bench, kind, MANY, seed=3)
+    assert all(map(is_fit_to_show, waiting_after(bench, kind, MANY, seed=3)))

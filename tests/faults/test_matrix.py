@@ -43,7 +43,6 @@ from tests.faults.matrix import (
     left_over,
     marked,
     month,
-    nothing,
     once,
     person_of,
     places,
@@ -235,7 +234,7 @@ def every_case() -> Iterator[Any]:
 
 @pytest.mark.parametrize("case", [*every_case()])
 def test_a_fault_at_a_step(case: Case, chapters: dict[str, Chapter], astray: dict[str, str]) -> None:
-    nothing(found_in(case, chapters[chapter_of(case.step)], astray))
+    assert found_in(case, chapters[chapter_of(case.step)], astray) == []
 
 
 @pytest.mark.parametrize("pairs", [8, pytest.param(500, marks=pytest.mark.chaos)])
@@ -245,7 +244,7 @@ def test_two_faults_in_one_cycle(chapters: dict[str, Chapter], pairs: int) -> No
     chance = Random(pairs)
     for _ in range(pairs):
         first, second = chance.sample(plain, 2)
-        nothing([f"{first} and {second}: {each}" for each in found_in_pair((first, second), chapters["month"])])
+        assert [f"{first} and {second}: {each}" for each in found_in_pair((first, second), chapters["month"])] == []
 
 
 @pytest.mark.parametrize(("step", "act"), [*product((8,), SIGN_UPS), *product((9, 10, 11, 12, 13), ACTS)])
@@ -264,8 +263,8 @@ def test_somebody_changes_between_the_reading_and_the_writing(
         with standing_between(Road(stage, ROUTES[step][0].of(stage), once(meanwhile))):
             assert stage.work() == []
         assert met
-        nothing(left_over(stage))
-        nothing(judge.violations(vip=False))
+        assert left_over(stage) == []
+        assert judge.violations(vip=False) == []
 
 
 @pytest.mark.parametrize("step", [7, *WRITES])
@@ -285,8 +284,8 @@ def test_a_key_that_opens_another_account_stops_the_audience_wherever_it_is(
         assert isinstance(error, ConnectionBlocked)
         assert str(error).startswith("audiences.main: Mailchimp has no audience with this list_id")
         stage.world.audiences.update(gone)
-        nothing(left_over(stage, chapter.outcome))
-        nothing(judge.violations(vip=chapter.new_day))
+        assert left_over(stage, chapter.outcome) == []
+        assert judge.violations(vip=chapter.new_day) == []
 
 
 @pytest.mark.parametrize("step", [10, 11, 12])
@@ -300,8 +299,8 @@ def test_what_was_said_to_be_done_and_was_not_is_found_within_a_week(chapters: d
         assert stage.work() == []
         stage.world.faults.clear()
         stage.later(7 * DAY)
-        nothing(left_over(stage))
-        nothing(judge.arrears())
+        assert left_over(stage) == []
+        assert judge.arrears() == []
 
 
 @pytest.mark.parametrize("manner", ["refused", "answer lost", "cut after"])
@@ -309,7 +308,7 @@ def test_what_was_said_to_be_done_and_was_not_is_found_within_a_week(chapters: d
 def test_a_full_disk_loses_and_repeats_nothing(
     chapters: dict[str, Chapter], chapter: str, commit: str, manner: str
 ) -> None:
-    nothing(faults_of(chapters[chapter], Break(Effect("commit", commit, 1), manner)))  # type: ignore[arg-type]
+    assert faults_of(chapters[chapter], Break(Effect("commit", commit, 1), manner)) == []  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("chapter", ["month", "thanks"])
@@ -334,8 +333,8 @@ def test_a_day_without_the_e_mail_service_delays_everything_and_nothing_else(
             assert [*judge.orders()] == []
             stage.later(4 * HOUR)
         stage.world.faults.clear()
-        nothing(left_over(stage))
-        nothing(judge.violations())
+        assert left_over(stage) == []
+        assert judge.violations() == []
 
 
 @pytest.mark.parametrize(("service", "shop"), [("shopify", "acme"), ("ecwid", "cafe")])
@@ -353,8 +352,8 @@ def test_a_day_without_a_shop_lapses_nobody_and_what_happened_there_comes_after_
             stage.later(4 * HOUR)
         assert stage.tagged()["lapsed"] <= lapsed
         stage.world.faults.clear()
-        nothing(left_over(stage))
-        nothing(judge.violations())
+        assert left_over(stage) == []
+        assert judge.violations() == []
 
 
 def test_a_history_of_before_the_work_repeats_none_of_it(told: dict[str, tuple[Chapter, Scene]]) -> None:
@@ -363,7 +362,7 @@ def test_a_history_of_before_the_work_repeats_none_of_it(told: dict[str, tuple[C
         with before.opened() as stage, Judge(stage) as judge:
             # Whoever put it back said so: `syncd moved`.
             settle_here(stage.context)
-            nothing(left_over(stage))
+            assert left_over(stage) == []
             assert stage.state() == chapter.outcome.members
             assert judge.started() == {}
 
@@ -381,8 +380,8 @@ def test_a_clock_that_jumps_and_comes_back_moves_nobody_to_and_fro(
             stage.context.clock = _Jumping(stage, ahead)  # type: ignore[assignment]
             assert stage.work() == []
         stage.later(DAY)
-        nothing(left_over(stage))
-        nothing(judge.violations())
+        assert left_over(stage) == []
+        assert judge.violations() == []
 
 
 class _Jumping:
@@ -403,7 +402,7 @@ def test_a_touch_of_every_record_writes_nothing(told: dict[str, tuple[Chapter, S
                 shop.change_order(order.id)
             for customer in list(shop.customers):
                 shop.change_customer(customer.id)
-        nothing(left_over(stage))
+        assert left_over(stage) == []
         assert stage.writes() == []
         assert stage.state() == chapter.outcome.members
 
@@ -425,8 +424,8 @@ def test_what_the_service_does_not_show_yet_is_given_once(chapters: dict[str, Ch
         stage.work()
         with standing_between(Road(stage, MEMBERS, stale)):
             cycle(stage)
-        nothing(left_over(stage, chapter.outcome))
-        nothing(judge.violations(vip=chapter.new_day))
+        assert left_over(stage, chapter.outcome) == []
+        assert judge.violations(vip=chapter.new_day) == []
 
 
 def test_every_marked_cell_has_its_proof_and_no_other() -> None:

@@ -17,7 +17,7 @@ from syncd.errors import UnsafePlan
 from syncd.sandbox import happenings
 from syncd.sandbox.faults import Fault
 from tests.faults.harness import Break, Scene, Stage
-from tests.faults.matrix import HTML, SORRY, left_over, nothing, problem, status
+from tests.faults.matrix import HTML, SORRY, left_over, problem, status
 from tests.faults.oracle import Judge, journeys
 from tests.faults.runs import cycle, played
 from tests.faults.shelves import Files
@@ -70,7 +70,7 @@ def test_under_all_faults_at_once_nothing_forbidden_is_done_and_all_comes_right(
             # The mean of all buyers is worked out once a day.
             stage.later(DAY)
         settles(stage)
-        nothing([*left_over(stage), *judge.arrears()])
+        assert [*left_over(stage), *judge.arrears()] == []
 
 
 def happen(stage: Stage, judge: Judge, chance: Random, n: int) -> None:
@@ -108,10 +108,10 @@ def works(stage: Stage, judge: Judge, chance: Random) -> None:
                 stage.approve(error.plan_id)
     stage.world.faults.clear()
     twice = {entry: times for entry, times in (Counter(journeys(stage)) - before).items() if times > 1}
-    nothing([f"I6: {entry} {times} times in one cycle" for entry, times in twice.items()])
+    assert [f"I6: {entry} {times} times in one cycle" for entry, times in twice.items()] == []
     told = Counter(each.properties["episode"] for one in stage.members.members for each in one.events)
-    nothing([f"I6: the episode {episode} was told {times} times" for episode, times in told.items() if times > 1])
-    nothing(judge.trespasses())
+    assert [f"I6: the episode {episode} was told {times} times" for episode, times in told.items() if times > 1] == []
+    assert judge.trespasses() == []
     judge.look()
     stage.restart()
 

@@ -100,7 +100,7 @@ def test_whoever_moved_says_so_and_all_goes_on(copied: House) -> None:
 def test_another_name_in_the_same_place_is_no_copy(house: House) -> None:
     house.history.close()
     renamed = file_of(house).rename(file_of(house).with_name("renamed.db"))
-    continued_with(house, renamed).sync_in_order()
+    assert continued_with(house, renamed).sync_in_order().errors == []
 
 
 @pytest.mark.parametrize("days", [1, 30])
