@@ -1,6 +1,6 @@
 """Anything may happen, in any order: in the shops, in the audience, to the network and to the process.
 
-A state machine draws lives and shortens those that end badly. After each cycle nothing was done that never may be;
+A state machine draws lives. After each cycle nothing was done that never may be;
 and when the faults are over, everything comes to what it should be, and to rest. On every run 8 lives of 25 steps;
 `make chaos`: 200 of 50.
 """
@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from typing import Any, ClassVar, Literal
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
@@ -241,7 +241,8 @@ class Life(RuleBasedStateMachine):
                 if isinstance(error, UnsafePlan):
                     self.stage.approve(error.plan_id)
         for (email, by, value), times in (Counter(journeys(self.stage)) - before).items():
-            assert times == 1, f"I6: {email} entered the journey of {by} {value} {times} times in one cycle"
+            # Two orders may be told at once: by their episodes, see below.
+            assert by == "event" or times == 1, f"I6: {email} entered the journey of {by} {value} {times} times at once"
             assert by != "tag" or (email, value) not in tags, f"I6: {email} bore {value} already"
         told = Counter(each.properties["episode"] for one in self.stage.members.members for each in one.events)
         assert max(told.values(), default=1) == 1, "I6: an episode was told twice"
@@ -293,6 +294,8 @@ def test_whatever_happens_nothing_forbidden_is_done_and_all_comes_right(story: S
             stateful_step_count=steps,
             deadline=None,
             derandomize=True,
+            # The steps are printed as drawn: to shorten them means to live again for an hour.
+            phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
     )
