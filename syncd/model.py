@@ -254,11 +254,18 @@ class Outcome(Struct, frozen=True):
     permanent: bool = False
 
 
-# Characters that look like nothing and differ in bytes; a shop form lets them through.
-_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"), None)
+# Characters that look like nothing and differ in bytes; a shop form lets them through. The marks of writing direction
+# come along where an address is copied from an address book.
+_INVISIBLE = dict.fromkeys(
+    map(
+        ord,
+        "\u200b\u200c\u200d\u2060\ufeff\u00ad\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
+    ),
+    None,
+)
 
 # Spaces, control characters, and halves of characters, which no database takes.
-_NO_ADDRESS = re.compile(r"[\s\x00-\x1f\ud800-\udfff]")
+_NO_ADDRESS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 MAX_EMAIL = 254
 
 

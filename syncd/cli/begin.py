@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from syncd.cli.common import config_option, settings_of
+from syncd.cli.common import config_option, say, settings_of
 
 # By language, the directory in the package from which the files are taken, and what to do next.
 _SHIPPED = {
@@ -50,9 +50,9 @@ def check(config: str | None) -> None:
     found = []
     for finding in findings(settings):
         found.append(finding)
-        click.echo(_folded(f"{finding.mark:<8} {finding.text}", " " * 9))
+        say(_folded(f"{finding.mark:<8} {finding.text}", " " * 9))
         if finding.hint:
-            click.echo(_folded(f"         → {finding.hint}", " " * 11))
+            say(_folded(f"         → {finding.hint}", " " * 11))
     if error := failure(found):
         raise error
     click.echo(next_step(settings))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gc
 import json
 import re
@@ -10,7 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TextIO
+from unicodedata import category
 
 import click
 
@@ -140,9 +142,30 @@ def csv_cell(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and _BEGINS_A_FORMULA.match(value) else value
 
 
+def write_csv(file: TextIO, rows: Iterable[Sequence[object]]) -> None:
+    """The rows as CSV. Texts are in quotes, or a spreadsheet that parts at `;` finds a formula behind one."""
+    csv.writer(file, quoting=csv.QUOTE_NONNUMERIC).writerows([csv_cell(cell) for cell in row] for row in rows)
+
+
+def harmless(text: str, written: Callable[[str], str] = ascii) -> str:
+    """One line with every sign that a terminal obeys or hides `written` out (`\\x1b`): what others wrote only shows.
+
+    It may hold commands to the terminal, turn the line around (U+202E), or begin another.
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() or category(sign) == "Zs" else written(sign)[1:-1] for sign in text)
+
+
+def say(text: str, *, err: bool = False, **style: Any) -> None:
+    """The lines of `text` on standard output, or standard error; nothing in them is obeyed."""
+    click.secho("\n".join(map(harmless, text.split("\n"))), err=err, **style)
+
+
 def print_json(document: Any) -> None:
-    """One JSON document on standard output."""
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    """One JSON document on standard output, harmless to a terminal, too."""
+    lines = json.dumps(document, ensure_ascii=False, indent=2).split("\n")
+    click.echo("\n".join(harmless(line, json.dumps) for line in lines))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wide: str = "") -> None:
@@ -162,7 +185,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wid
         table.add_column(name, justify="right" if numeric else "left", no_wrap=name != wide, overflow="fold")
     for row in rows:
         # Text, not markup: a tag's name may hold brackets.
-        table.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
+        table.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else harmless(str(cell))) for cell in row))
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=160)

@@ -8,6 +8,7 @@ import traceback
 
 import click
 
+from syncd.cli.common import say
 from syncd.errors import SyncdError, UserError
 
 
@@ -36,11 +37,11 @@ def exit_code_of(err: BaseException) -> int:
 
 def explain(err: SyncdError) -> None:
     """The error with its problems and its hint, on standard error."""
-    click.echo(f"syncd: {err}", err=True)
+    say(f"syncd: {err}", err=True)
     for problem in err.problems if isinstance(err, UserError) else ():
-        click.echo("  " + problem.replace("\n", "\n  "), err=True)
+        say("  " + problem.replace("\n", "\n  "), err=True)
     if err.hint:
-        click.echo(f"  → {err.hint}", err=True)
+        say(f"  → {err.hint}", err=True)
 
 
 def _our_bug(err: BaseException) -> None:

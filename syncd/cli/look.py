@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from typing import Any
 
@@ -13,11 +12,12 @@ from syncd.cli.common import (
     about_audience,
     config_option,
     context_of,
-    csv_cell,
     json_option,
     language_option,
     print_json,
     print_table,
+    say,
+    write_csv,
 )
 
 
@@ -32,7 +32,7 @@ def segments(asked: Asked) -> None:
         return print_json(document)
     click.echo(f"Audience {asked.audience} as of {document['as_of']}")
     rows = [
-        [s["name"], s["customers"], s["members"], f"+{s['joined']:,}", f"−{s['left']:,}", s["when"]]
+        [s["name"], s["customers"], s["members"], f"+{s['joined']:,}", f"−{s['left']:,}", " ".join(s["when"].split())]
         for s in document["segments"]
     ]
     return print_table(["segment", "customers", "tagged", "joined", "left", "rule"], rows, wide="rule")
@@ -51,12 +51,10 @@ def members(asked: Asked, segment: str, as_csv: bool) -> None:
         return print_json(document)
     if as_csv:
         tagged = set(document["members"])
-        writer = csv.writer(sys.stdout)
-        writer.writerow(["email", "tagged"])
-        writer.writerows([csv_cell(email), "yes" if email in tagged else "no"] for email in document["customers"])
-        return None
+        rows = ([email, "yes" if email in tagged else "no"] for email in document["customers"])
+        return write_csv(sys.stdout, [["email", "tagged"], *rows])
     for email in document["customers"]:
-        click.echo(email)
+        say(email)
     return None
 
 
@@ -74,7 +72,7 @@ def explain(asked: Asked, email: str, language: str) -> None:
     if asked.as_json:
         return print_json(document)
     for line in lines(document, Words(language, "explain")):
-        click.secho(line.text, **_TONES.get(line.tone, {}))
+        say(line.text, **_TONES.get(line.tone, {}))
     return None
 
 
@@ -114,7 +112,7 @@ def status(as_json: bool, config: str | None) -> None:
     )
     for entry in [*document["shops"], *document["audiences"]]:
         if entry["error"]:
-            click.echo(f"{entry['name']}: {entry['error']}")
+            say(f"{entry['name']}: {entry['error']}")
     for entry in document["audiences"]:
         for segment, waiting in entry["dripping"].items():
             today, most = entry["entered_today"].get(segment, 0), entry["max_entries_per_day"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from syncd.cli.common import config_option, context_of, print_json, print_table
+from syncd.cli.common import config_option, context_of, print_json, print_table, say
 
 if TYPE_CHECKING:
     from syncd.steps.erase import Farewell, Found
@@ -58,7 +58,7 @@ _FAREWELLS = {
 
 
 def _show(found: Found) -> None:
-    click.echo(f"Stored of {', '.join(found.keys)}:")
+    say(f"Stored of {', '.join(found.keys)}:")
     print_table(["table", "rows"], [[table, count] for table, count in found.rows.items() if count])
     for audience, statuses in found.contacts.items():
         if statuses:

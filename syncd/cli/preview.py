@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.cli.common import Asked, about_audience, language_option, print_json
+from syncd.cli.common import Asked, about_audience, harmless, language_option, print_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -71,7 +71,7 @@ def _print_table(columns: Sequence[str], rows: Iterable[Sequence[RenderableType]
         table.add_column(name, justify="right" if at and name else "left", no_wrap=at > 0, overflow="fold")
     for row in rows:
         # Text, not markup: a rule may hold brackets.
-        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+        table.add_row(*(Text(harmless(cell)) if isinstance(cell, str) else cell for cell in row))
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=80)

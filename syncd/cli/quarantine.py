@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from syncd.cli.common import config_option, context_of, json_option, print_json, print_table
+from syncd.cli.common import config_option, context_of, json_option, print_json, print_table, say
 
 
 @click.group()
@@ -49,7 +49,7 @@ def show(number: int, config: str | None) -> None:
     """Print the record NUMBER as the shop sent it (it may hold personal data)."""
     from syncd import views
 
-    click.echo(views.quarantined_raw(context_of(config), number))
+    say(views.quarantined_raw(context_of(config), number))
 
 
 @quarantine.command()

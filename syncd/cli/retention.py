@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.cli.common import Asked, about_audience, csv_cell, day_given, language_option, print_json
+from syncd.cli.common import Asked, about_audience, day_given, language_option, print_json, write_csv
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -61,7 +60,7 @@ def _write_csv(directory: Path, files: dict[str, list[list[Any]]]) -> None:
 
     for name, rows in files.items():
         text = StringIO()
-        csv.writer(text).writerows([csv_cell(cell) for cell in row] for row in rows)
+        write_csv(text, rows)
         _write(directory / name, text.getvalue())
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.cli.common import Asked, about_audience, language_option, print_json
+from syncd.cli.common import Asked, about_audience, harmless, language_option, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,7 +68,7 @@ def _print_segment(console: Console, segment: dict[str, Any], words: Words) -> N
     stands = words("now", n=words.number(now["customers"]), rule=now["rule"]) if now else words("not-now")
     # One text: what is printed by itself is wrapped as if it began a line.
     console.print()
-    console.print(Text.assemble((segment["name"], "bold"), "  ", stands))
+    console.print(Text.assemble((segment["name"], "bold"), "  ", harmless(stands)))
     if not segment["candidates"]:
         return console.print(words("too-little", missing=segment["missing"]))
     console.print(_table(segment["candidates"], words))

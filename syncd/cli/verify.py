@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from syncd.cli.common import config_option, context_of, json_option, print_json, print_table
+from syncd.cli.common import config_option, context_of, json_option, print_json, print_table, say
 
 if TYPE_CHECKING:
     from syncd.steps.verify import Report
@@ -60,4 +60,4 @@ def _show(report: Report) -> None:
     else:
         click.echo("All is as believed.")
     for note in report.notes:
-        click.echo(note)
+        say(note)

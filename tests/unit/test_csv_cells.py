@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from syncd.cli.common import csv_cell
+from syncd.cli.common import csv_cell, write_csv
 
 SIGNS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 FORMULAS = ("{}1+1", "{}cmd|' /C calc'!A0", '{}HYPERLINK("http://evil.example";"x")', "{}SUM(A1:A9)@x.example")
@@ -29,6 +29,13 @@ def test_what_a_spreadsheet_takes_for_a_formula_is_text(payload: str) -> None:
     csv.writer(text).writerow([csv_cell(payload), "next"])
     [[read, following]] = csv.reader(io.StringIO(text.getvalue(), newline=""))
     assert (read, following) == (f"'{payload}", "next")
+
+
+def test_a_spreadsheet_that_parts_at_semicolons_finds_no_formula_behind_one() -> None:
+    text = io.StringIO()
+    write_csv(text, [["a;=1+1", 3]])
+    assert next(csv.reader([text.getvalue()], delimiter=";"))[0].startswith("a;=1+1")
+    assert list(csv.reader([text.getvalue()])) == [["a;=1+1", "3"]]
 
 
 def test_there_are_sixty_of_them() -> None:

@@ -92,6 +92,7 @@ def test_amounts_are_shown_as_people_write_them() -> None:
         ("a.n.a+news@gmail.com", "a.n.a+news@gmail.com"),
         ("ana\u200b@example.com\ufeff", "ana@example.com"),
         ("\xa0ana@example.com", "ana@example.com"),
+        ("\u202aana@example.com\u202c", "ana@example.com"),
         ("ana@Bücher.de", "ana@xn--bcher-kva.de"),
         ("STRASSE@example.com", "strasse@example.com"),
         ("straße@example.com", "straße@example.com"),
@@ -106,6 +107,7 @@ def test_an_address_is_normalised_and_not_guessed_at(address: str, key: str) -> 
 @pytest.mark.parametrize(
     "address",
     [None, "", " ", "ana", "@example.com", "ana@", "ana@localhost", "a na@example.com", "ana@exa mple.com",
+     "ana\x7f@example.com", "ana\x9b31m@example.com",
      "ana\x00@example.com", "ana@" + "x" * 260 + ".com", "ana@\u2488com.de", "ana@xn--\u00fc.de"],
 )  # fmt: skip
 def test_what_is_no_address_has_no_key(address: str | None) -> None:
