@@ -120,7 +120,7 @@ PROOFS: dict[str, dict[tuple[int, ...], str]] = {
         (16,): "traps/test_webhook_traps.py::test_trap_23_a_customer_without_tags_and_consent_in_the_body_keeps_both",
     },
     "F16": {
-        (7,): "integration/test_moments.py::test_what_the_service_may_not_show_yet_is_not_repeated_at_once",
+        (7,): "integration/test_moments_once.py::test_what_the_service_may_not_show_yet_is_not_repeated_at_once",
         (10,): HERE + "test_what_the_service_does_not_show_yet_is_given_once",
     },
     "F17": {

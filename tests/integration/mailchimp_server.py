@@ -7,6 +7,7 @@ import json
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import md5
 from typing import Any
 
 import requests
@@ -88,3 +89,20 @@ def running() -> Iterator[Api]:
     populate.populate(world, [])
     with serve.start(world) as sandbox:
         yield Api(world, sandbox.urls["mailchimp"], sandbox.urls["control"])
+
+
+def hash_of(email: str) -> str:
+    return md5(email.lower().encode(), usedforsecurity=False).hexdigest()
+
+
+def at(email: str) -> str:
+    """The path of a member."""
+    return f"{LIST}/members/{hash_of(email)}"
+
+
+def later(api: Api, seconds: int = 60) -> None:
+    api.world.clock.set(api.world.clock.now() + seconds)
+
+
+def entered(api: Api, trigger: str = "tag") -> list[str]:
+    return [entry["value"] for entry in api.audience.journeys() if entry["trigger"] == trigger]
