@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
-from functools import cached_property
+from functools import cache, cached_property
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -227,7 +227,7 @@ class Audience(Table):
     api_key: SecretPlace
     shops: Words
     currency: Currency
-    timezone: Annotated[str, one_of(available_timezones, "a time zone (such as Europe/Madrid)")]
+    timezone: Annotated[str, one_of(cache(available_timezones), "a time zone (such as Europe/Madrid)")]
     lifecycle: Annotated[InstanceOf[Path] | dict[str, Any], BeforeValidator(_lifecycle)]
     tag_prefix: str = DEFAULT_TAG_PREFIX
     adopt: Words = ()

@@ -18,6 +18,7 @@ scene. `story.py` has the scenes of an ordinary life, `oracle.py` says what must
 from __future__ import annotations
 
 import json
+import pickle
 import sqlite3
 import sys
 from collections import Counter
@@ -25,6 +26,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Lock, Thread
@@ -265,11 +267,16 @@ class Scene:
     shelf: Shelf[Any]
     kept: Any = field(repr=False)
 
+    @cached_property
+    def _pickled(self) -> bytes:
+        # To read this takes a fifth of the time of another deep copy.
+        return pickle.dumps(self.world)
+
     @contextmanager
     def opened(self) -> Iterator[Stage]:
         """The moment brought to life, as often as one likes."""
         with self.shelf.taken(self.kept) as history, TemporaryDirectory(prefix="syncd-faults-") as directory:
-            sandbox = start(deepcopy(self.world)).__enter__()
+            sandbox = start(pickle.loads(self._pickled)).__enter__()  # noqa: S301  # our own
             try:
                 yield Stage(sandbox, history, Path(directory), rules=self.rules, shelf=self.shelf)
             finally:

@@ -17,7 +17,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Select, Table, select
 
 from syncd.history.database import History
 from syncd.history.packs import differing
@@ -114,10 +114,14 @@ def history_of(history: History) -> dict[str, Counter[str]]:
         titles = {row.id: f"{row.shop} {row.title}" for row in db.execute(select(articles))}
         names = {"customer_id": emails, "successor_id": emails, "article_id": titles}
         return {
-            table.name: Counter(_told(row, names) for row in db.execute(select(table)).mappings())
+            table.name: Counter(_told(row, names) for row in db.execute(_lasting(table)).mappings())
             for table in metadata.sorted_tables
             if table.name not in OF_THE_RUN
         }
+
+
+def _lasting(table: Table) -> Select[Any]:
+    return select(*(column for column in table.c if column.name not in OWN_TIMES))
 
 
 def _told(row: Mapping[str, Any], names: Mapping[str, Mapping[int, str]]) -> str:
@@ -132,7 +136,7 @@ def _told(row: Mapping[str, Any], names: Mapping[str, Mapping[int, str]]) -> str
     if "episode" in told:
         # Made of the customer's number and the moment of joining.
         del told["episode"], told["key"]
-    return repr(sorted((name, value) for name, value in told.items() if name not in OWN_TIMES))
+    return repr(told)
 
 
 class Judge:
@@ -228,10 +232,10 @@ class Judge:
         }
         state = self.stage.state()
         reached = {email for email, member in state.items() if member["status"] == "subscribed"}
-        right = everybody(purchases, reached, self.stage.today())
+        right, strangers = everybody(purchases, reached, self.stage.today()), self.strangers()
         for email, member in state.items():
             have = {tag.removeprefix(OURS) for tag in member["tags"] if tag.startswith(OURS)}
-            if email in reached and email not in self.strangers():
+            if email in reached and email not in strangers:
                 wanted = {name for name, bearers in right.items() if email in bearers}
                 # What the marketer took off stays off.
                 wanted -= {"repeat"} if MEDDLED in member["tags"] else set()
@@ -244,9 +248,9 @@ class Judge:
                 yield f"I3: {email} {'bears' if name in have else 'lacks'} {name}"
 
     def _fields(self) -> Iterator[str]:
-        today, bought = self.stage.today(), self.bought()
+        today, bought, strangers = self.stage.today(), self.bought(), self.strangers()
         for email, member in self.stage.state().items():
-            if member["status"] != "subscribed" or email in self.strangers():
+            if member["status"] != "subscribed" or email in strangers:
                 continue
             days = [(_day(one.placed_at), one.net_minor) for one in bought.get(email, ())]
             right: dict[str, Any] = {

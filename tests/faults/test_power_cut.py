@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from random import Random
@@ -67,6 +67,8 @@ class Cut:
 
     trace: Trace
     states: list[bytes]
+    # What was found on a disk, by its bytes: different cuts often leave the same.
+    _seen: dict[bytes, bytes | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, house: House, synchronous: str) -> Cut:
@@ -96,16 +98,26 @@ class Cut:
         with TemporaryDirectory(prefix="syncd-power-", dir=_memory()) as directory:
             for commits, files in self.trace.images(chance, every):
                 disks += 1
-                try:
-                    have = opened(Path(directory), files)
-                except sqlite3.DatabaseError:
+                have = self._opened(Path(directory), files)
+                if have is None:
                     corrupt += 1
-                    continue
-                if have not in self.states:
+                elif have not in self.states:
                     half += 1
                 elif have not in self.states[commits:]:
                     forgetful += 1
         return Found(disks, corrupt, half, forgetful)
+
+    def _opened(self, directory: Path, files: dict[str, bytearray]) -> bytes | None:
+        """What all tables hold on this disk; None where SQLite cannot read it."""
+        disk = blake2b(repr(sorted((name, len(data)) for name, data in files.items())).encode())
+        for _, data in sorted(files.items()):
+            disk.update(data)
+        if disk.digest() not in self._seen:
+            try:
+                self._seen[disk.digest()] = opened(directory, files)
+            except sqlite3.DatabaseError:
+                self._seen[disk.digest()] = None
+        return self._seen[disk.digest()]
 
 
 class _Commits:
