@@ -318,7 +318,7 @@ def _parse(url: str) -> URL:
 def _bad_url(fault: str) -> UserError:
     return UserError(
         f"{_SETTING} {fault}",
-        hint="write sqlite:///syncd.db, or postgresql+psycopg://user:password@host/name",
+        hint="write sqlite:///syncd.db, or postgresql+psycopg://USER@HOST/DATABASE",
     )
 
 

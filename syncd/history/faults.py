@@ -27,9 +27,18 @@ _SQLITE: dict[int, tuple[type[SyncdError], str, str]] = {
     14: (UserError, "the database cannot be opened", "let syncd read and write the file and its directory"),
     26: (UserError, "the database is no SQLite file", f"name another file in {_SETTING}"),
 }
+_BAD_ADDRESS = (
+    UserError,
+    f"{_SETTING} has an option that PostgreSQL does not know",
+    "correct what stands behind the ?",
+)
 # By the class of the SQLSTATE of PostgreSQL; "" is a connection that was not made, or was lost.
 _POSTGRES: dict[str, tuple[type[SyncdError], str, str]] = {
-    "": (TransientError, "the database cannot be reached", f"look whether it runs, and at {_SETTING}"),
+    "": (
+        TransientError,
+        "the database cannot be reached",
+        f"look whether it runs, and at host, user, password and name in {_SETTING}",
+    ),
     "08": (TransientError, "the connection to the database was lost", "look whether the database runs"),
     "25": (TransientError, "the database takes no writes now", "look whether it is a standby"),
     "28": (UserError, "the database refuses the login", f"look at user and password in {_SETTING}"),
@@ -65,8 +74,11 @@ def _fault(err: DBAPIError) -> tuple[type[SyncdError], str, str] | None:
         return _SQLITE.get(code & 0xFF)
     from sqlalchemy.exc import OperationalError
 
-    state = getattr(err.orig, "sqlstate", None)
-    if state is None:
-        # libpq has no code for a login that fails; every other error of the server has one.
-        return _POSTGRES[""] if isinstance(err, OperationalError) and hasattr(err.orig, "sqlstate") else None
-    return _POSTGRES.get(state[:2])
+    state = getattr(err.orig, "sqlstate", "another driver's")
+    if state is not None:
+        return _POSTGRES.get(state[:2])
+    # libpq has no code for a login that fails; every other error of the server has one.
+    if isinstance(err, OperationalError):
+        return _POSTGRES[""]
+    # Before anything was asked it is about the address.
+    return _BAD_ADDRESS if err.statement is None else None

@@ -13,7 +13,7 @@ from functools import cache, cached_property
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, ValidationInfo, field_validator
@@ -84,9 +84,15 @@ def _database(value: str, info: ValidationInfo) -> str:
         return value if file == ":memory:" else f"sqlite:///{_directory(info) / file}"
     if not value.startswith("postgresql+psycopg://"):
         raise ValueError("expected sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE")
-    if urlsplit(value).password is not None:
+    if _has_password(value):
         raise ValueError("keep the password out of this file: append ?passfile=/path/to/pgpass instead")
     return value
+
+
+def _has_password(url: str) -> bool:
+    """Whether one stands before the @, where SQLAlchemy takes / and # for parts of it, or among the options."""
+    options = parse_qsl(url.partition("?")[2])
+    return bool(re.match(r"[^:]+://[^:/]*:[^@]*@", url)) or any("password" in name.lower() for name, _ in options)
 
 
 def _listen(value: str) -> str:

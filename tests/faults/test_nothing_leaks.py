@@ -118,14 +118,16 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def planted(history_url: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    with Town() as town, open_history(history_url("sqlite")) as history:
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    directory = tmp_path_factory.mktemp("planted")
+    # Where the configuration looks for it, so that the commands find it, too.
+    with Town() as town, open_history(f"sqlite:///{directory}/syncd.db", create=True) as history:
         town.world.throttle.enforce = False
         empty(town, Switches())
         for shop, key in zip(town.world.shops.values(), KEYS, strict=False):
             shop.token = key
         town.world.mailchimp.keys = frozenset({KEYS[2]})
-        home = Home(town.running, history, tmp_path_factory.mktemp("planted"))
+        home = Home(town.running, history, directory)
         path = home.directory / "syncd.toml"
         rewritten(home, path)
         for shop_name in home.shops:

@@ -181,6 +181,12 @@ def test_a_server_that_is_away_may_come_back() -> None:
     assert "hush" not in str(caught.value)
 
 
+def test_an_option_that_postgresql_does_not_know_is_the_users_to_mend() -> None:
+    with pytest.raises(UserError, match="has an option") as caught:
+        open_history("postgresql+psycopg://user@127.0.0.1:1/name?wrong=hush")
+    assert "hush" not in str(caught.value)
+
+
 def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(UserError, match="driver") as caught:

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 import requests
 
+from syncd.history.database import open_history
 from syncd.sandbox.populate import LIST_ID
 from syncd.sandbox.serve import Running
 from tests.system.conftest import Service, Syncd
@@ -107,6 +109,37 @@ def test_a_second_service_on_the_same_history_is_refused(syncd: Syncd, run: Call
     service.message("READY=1")
     assert "another syncd is at work" in syncd("sync", code=2).stderr
     assert service.stop() == 0
+
+
+def test_no_secret_is_among_the_arguments_of_any_process_or_in_the_log(
+    config: Path, sandbox: Running, run: Callable[[], Service], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    keys = {"acme": "shpat_NEEDLE", "cafe": "secret_NEEDLE", "main": "NEEDLE-us1"}
+    for name in ("acme", "cafe"):
+        sandbox.world.shops[name].token = keys[name]
+    sandbox.world.mailchimp.keys = {keys["main"]}
+    (tmp_path / "key").write_text(keys["main"])
+    (tmp_path / "key").chmod(0o600)
+    text = config.read_text().replace('"sandbox-us1"', '{ file = "key" }')
+    for name in ("acme", "cafe"):
+        monkeypatch.setenv(f"TOKEN_OF_{name}", keys[name])
+        text = text.replace('token = "sandbox"', f'token = {{ env = "TOKEN_OF_{name}" }}', 1)
+    config.write_text(text)
+    open_history(f"sqlite:///{tmp_path / 'syncd.db'}", create=True).close()
+    service = run()
+    service.message("STATUS=cycle of")
+    assert {"acme", "cafe"} <= {line.get("shop") for line in service.lines() if line["event"] == "pulled"}
+    with_needles = [place.parent.name for place in Path("/proc").glob("[0-9]*/cmdline") if b"NEEDLE" in read(place)]
+    assert with_needles == []
+    assert "NEEDLE" not in service.log.read_text()
+
+
+def read(place: Path) -> bytes:
+    """What stands there; nothing where the process has ended meanwhile."""
+    try:
+        return place.read_bytes()
+    except OSError:
+        return b""
 
 
 def test_the_service_refuses_a_history_that_is_not_there(syncd: Syncd) -> None:

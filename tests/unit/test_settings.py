@@ -342,10 +342,18 @@ def test_the_secret_of_webhooks_is_one_like_any_other(tmp_path: Path) -> None:
     )
 
 
-def test_a_password_in_the_database_address_is_refused_and_never_repeated(tmp_path: Path) -> None:
-    (only,) = problems(
-        tmp_path, GOOD.replace("[syncd]", '[syncd]\ndatabase = "postgresql+psycopg://syncd:hunter2@db/syncd"')
-    )
+@pytest.mark.parametrize(
+    "address",
+    [
+        "syncd:hunter2@db/syncd",
+        "syncd:h/hunter2@db/syncd",
+        "syncd:h?hunter2@db/syncd",
+        "syncd@db/syncd?password=hunter2",
+        "/syncd?host=db&ssl%70assword=hunter2",
+    ],
+)
+def test_a_password_in_the_database_address_is_refused_and_never_repeated(tmp_path: Path, address: str) -> None:
+    (only,) = problems(tmp_path, GOOD.replace("[syncd]", f'[syncd]\ndatabase = "postgresql+psycopg://{address}"'))
     assert "keep the password out of this file" in only
     assert "hunter2" not in only
 
