@@ -1,4 +1,5 @@
-"""The tables of the history. Alembic makes them; a test holds this page against the migrations.
+"""The tables of the history. A new database is made of this page, an older one by the migrations; a test holds both
+against each other.
 
 Instants (`…_at`) are whole UTC seconds, money is `…_minor`, days are local day numbers (`…_day`).
 A `customer` is a person under one e-mail key; what each shop knows of the person is an `identity`.
