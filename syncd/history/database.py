@@ -287,12 +287,6 @@ def _hide_rows(context: ExceptionContext) -> None:
         raised.args = (f"({type(original).__name__}) {said.message_primary}",)
 
 
-def run_many(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Afterwards the statement was run for each of these rows, whose values stand in the places of its `?`."""
-    if rows:
-        connection.exec_driver_sql(statement if is_sqlite(connection) else statement.replace("?", "%s"), list(rows))
-
-
 def lock(connection: Connection, what: str) -> None:
     """No other transaction that locks `what` runs until this one ends. On SQLite a writer is alone anyway."""
     if not is_sqlite(connection):

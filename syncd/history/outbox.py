@@ -17,7 +17,7 @@ from sqlalchemy import and_, case, delete, false, func, insert, or_, select, upd
 
 from syncd.errors import UserError
 from syncd.history import telling
-from syncd.history.database import among, put, run_many
+from syncd.history.database import among, each, put
 from syncd.history.fields import AS_KNOWN, canonical_fields
 from syncd.history.people import mark_news
 from syncd.history.reading import fetch
@@ -338,8 +338,8 @@ def confirm(history: History, plan_id: str, audience: str, sent: Iterable[Waitin
             for row in rows
             if row.fields
         }
-        run_many(db, _TAGS_KNOWN, [(row.add, row.remove, audience, row.customer_id) for row in rows])
-        run_many(db, _FIELDS_KNOWN, [(has, audience, customer_id) for customer_id, has in after.items()])
+        each(db, _TAGS_KNOWN, [(row.add, row.remove, audience, row.customer_id) for row in rows])
+        each(db, _FIELDS_KNOWN, [(has, audience, customer_id) for customer_id, has in after.items()])
         trail = [
             (
                 *(plan_id, audience, row.customer_id, now, row.add, row.remove),

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, text, union
+from sqlalchemy import select, union
 
-from syncd.history.database import among
+from syncd.history.database import among, each
 from syncd.history.schema import orders, packs
 
 if TYPE_CHECKING:
@@ -37,13 +37,11 @@ def mark_wholly(db: Connection, ids: Collection[int]) -> None:
 
 
 def _put(db: Connection, rows: list[tuple[int, str, int]]) -> None:
-    if rows:
-        # In order, so that two writers never wait for each other.
-        db.execute(_MARK, [{"customer": customer, "shop": shop, "since": at} for customer, shop, at in sorted(rows)])
+    # In order, so that two writers never wait for each other.
+    each(db, _MARK, sorted(rows))
 
 
-_MARK = text(
-    "INSERT INTO unpacked (customer_id, shop, since_at) VALUES (:customer, :shop, :since)"
-    " ON CONFLICT (customer_id, shop) DO UPDATE SET since_at = excluded.since_at"
-    " WHERE unpacked.since_at > excluded.since_at"
-)
+_MARK = """
+INSERT INTO unpacked (customer_id, shop, since_at) VALUES (?, ?, ?)
+ON CONFLICT (customer_id, shop) DO UPDATE SET since_at = excluded.since_at WHERE unpacked.since_at > excluded.since_at
+"""
