@@ -111,14 +111,19 @@ def faults_of(chapter: Chapter, first: Break, *then: Break) -> list[str]:
                 errors += cycle(stage)
         # Where one shop failed, what is known of the other was told: with all that is known it may be another thing.
         whole = not any(error.startswith("shops.") for error in errors)
-        found: list[str] = []
-        for _ in range(CYCLES):
-            before = stage.requests()
-            found = cycle(stage) or [*Outcome.of(stage).differences(chapter.outcome, on_the_way=whole)]
-            if not found:
-                break
-        found += judge.violations(watch, vip=chapter.new_day)
-        # Where there was nothing left to write, that cycle was the one more.
-        if stage.writes(before) and not is_quiet(stage):
-            found.append("I7: one more cycle writes something")
-        return found
+        found = left_wrong(stage, chapter.outcome, whole=whole)
+        return found + judge.violations(watch, vip=chapter.new_day)
+
+
+def left_wrong(stage: Stage, right: Outcome, *, whole: bool = True) -> list[str]:
+    """What is wrong three cycles later; nothing where all is as it should be, and one more cycle writes nothing."""
+    found: list[str] = []
+    for _ in range(CYCLES):
+        before = stage.requests()
+        found = cycle(stage) or [*Outcome.of(stage).differences(right, on_the_way=whole)]
+        if not found:
+            break
+    # Where there was nothing left to write, that cycle was the one more.
+    if stage.writes(before) and not is_quiet(stage):
+        found.append("I7: one more cycle writes something")
+    return found

@@ -20,8 +20,8 @@ import pytest
 from syncd.errors import SyncdError, TransientError, UserError
 from tests.faults.disk import FULL, IOERR_WRITE, OK, READONLY, traced
 from tests.faults.harness import Stage
-from tests.faults.oracle import Judge, Outcome
-from tests.faults.runs import CYCLES, Chapter, Story, cycle, is_quiet
+from tests.faults.oracle import Judge
+from tests.faults.runs import CYCLES, Chapter, Story, cycle, is_quiet, left_wrong
 from tests.faults.story import buys
 from tests.system.conftest import starting
 
@@ -61,13 +61,8 @@ def broken(chapter: Chapter, places: Iterable[int], code: int, says: str) -> lis
         with chapter.scene.opened() as stage, Judge(stage) as judge:
             errors = failing_from(stage, first, code)
             found += [f"{first}: {err!r}" for err in errors if says not in str(err)]
-            for _ in range(CYCLES):
-                after = cycle(stage)
-            found += [f"{first}: {each}" for each in after]
-            found += [f"{first}: {each}" for each in Outcome.of(stage).differences(chapter.outcome)]
-            found += [f"{first}: {each}" for each in judge.violations(vip=chapter.new_day)]
-            if not is_quiet(stage):
-                found.append(f"{first}: one more cycle writes something")
+            left = left_wrong(stage, chapter.outcome) + judge.violations(vip=chapter.new_day)
+            found += [f"{first}: {each}" for each in left]
     return found
 
 
@@ -98,9 +93,7 @@ def test_a_database_that_is_moved_away_is_not_made_anew_and_all_goes_on_when_it_
         assert isinstance(error, UserError | TransientError)
         assert not file.exists()
         file.with_name("elsewhere.db").rename(file)
-        for _ in range(CYCLES):
-            assert cycle(stage) == []
-        assert [*Outcome.of(stage).differences(chapter.outcome)] == []
+        assert left_wrong(stage, chapter.outcome) == []
         assert judge.violations(vip=chapter.new_day) == []
 
 
@@ -119,9 +112,7 @@ def test_a_log_that_takes_no_more_stops_nothing(story: Story) -> None:
         with open("/dev/full", "w") as full:
             done = subprocess.run(command, stderr=full, stdout=subprocess.PIPE, check=False)
         assert done.returncode == 0
-        for _ in range(CYCLES):
-            assert cycle(stage) == []
-        assert [*Outcome.of(stage).differences(chapter.outcome)] == []
+        assert left_wrong(stage, chapter.outcome) == []
         assert judge.violations(vip=chapter.new_day) == []
 
 
