@@ -24,7 +24,8 @@ def mentions(raw: bytes) -> Mentions:
     """Whom the record names, as far as it shows."""
     text = raw.decode("utf-8", "replace")
     try:
-        document = json.loads(text[text.index("{") :])
+        # A name may stand twice in an object, and each of its values may be somebody.
+        document = json.loads(text[text.index("{") :], object_pairs_hook=tuple)
     except (ValueError, RecursionError):
         return Mentions(_keys(_ADDRESS.findall(text)), frozenset())
     texts: list[str] = []
@@ -32,10 +33,10 @@ def mentions(raw: bytes) -> Mentions:
     waiting: list[tuple[str, Any]] = [("", document)]
     while waiting:
         name, value = waiting.pop()
-        if isinstance(value, dict):
-            waiting += value.items()
-            if name == "customer" and value.get("id") is not None:
-                ids.add(_bare(value["id"]))
+        if isinstance(value, tuple):
+            waiting += value
+            if name == "customer":
+                ids |= {_bare(id_) for key, id_ in value if key == "id" and id_ is not None}
         elif isinstance(value, list):
             waiting += ((name, each) for each in value)
         elif name in _ID_KEYS and value is not None:

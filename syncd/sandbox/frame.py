@@ -223,13 +223,15 @@ def _unpacked(scope: Scope) -> Scope:
 
 def _changed(answer: _Answer, fault: Fault) -> _Answer:
     """The service's own answer with another body, another field or other headers."""
-    body, headers = answer.body, answer.start["headers"]
+    body, headers, status = answer.body, answer.start["headers"], answer.start["status"]
     if fault.kind == "mutate":
         body = mutated(body, fault.field, fault.value)
     elif fault.kind == "body":
         body = fault.content
         headers = [each for each in headers if each[0] != b"content-encoding"]
-    return _Answer({**answer.start, "headers": replaced(headers, fault.headers, len(body))}, body)
+        # A 204 has no room for a body.
+        status = 200 if status == 204 else status
+    return _Answer({**answer.start, "status": status, "headers": replaced(headers, fault.headers, len(body))}, body)
 
 
 async def _flood(fault: Fault, send: Send) -> None:

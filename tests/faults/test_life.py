@@ -263,7 +263,7 @@ class Life(RuleBasedStateMachine):
             self.stage.later(DAY)
             for _ in range(CYCLES):
                 self._settles()
-            # Whether the mean is still about those who were erased depends on when they were read.
+            # What the erased bought in another shop or as guests is nobody's with us, and theirs to the oracle.
             assert [*self.judge.arrears(vip=not self.judge.erased), *self._big()] == []
             assert is_quiet(self.stage)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 import zlib
 from typing import Any
@@ -148,6 +149,14 @@ def test_a_body_takes_the_place_of_the_services_own_and_its_headers_stay(client:
     text, data = client.get(), client.get()
     assert (text.status_code, text.content, text.headers["X-Shopify-API-Version"]) == (200, b"[]", "2026-07")
     assert data.content == b"\xff"
+
+
+def test_a_body_in_the_place_of_an_answer_without_one_is_a_200(client: Client) -> None:
+    client.plant({"kind": "body", "body": "[]"})
+    member = hashlib.md5(min(client.members()).encode(), usedforsecurity=False).hexdigest()
+    url = f"{client.running.urls['mailchimp']}{LIST}/members/{member}/tags"
+    told = requests.post(url, json={"tags": []}, auth=("any", "sandbox-us1"), timeout=5)
+    assert (told.status_code, told.content) == (200, b"[]")
 
 
 def test_headers_take_the_place_of_the_services_own_and_the_body_stays(client: Client) -> None:
