@@ -27,8 +27,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ReadTimeoutError
 
 from syncd import __version__
+from syncd._hosts import Host, Hosts
 from syncd._origin import Origin
-from syncd._turns import turns_of
 from syncd._wire import new_session
 from syncd.errors import AmbiguousError, ConnectionBlocked, RecordError, SyncdError, TransientError
 
@@ -53,6 +53,7 @@ _BLOCKING: dict[int, tuple[str, str]] = {
 }
 # About this one record or request; repeating it unchanged gives the same answer.
 RECORD_STATUSES = frozenset({400, 404, 405, 406, 409, 410, 411, 412, 413, 414, 415, 422})
+_PATIENCE = "syncd tries again in the next cycle. If it stays, check the network and the service's status page."
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # The service turned the request away at the door, so a write certainly had no effect.
 _TURNED_AWAY = frozenset({403, 429})
@@ -111,7 +112,8 @@ class Http:
     credentials anew for each call; `classify` may turn an answer into an error of the connector's own
     and returns None to leave it to the table. Units: `deadline` is seconds for one whole answer,
     however slowly it drips; `max_bytes` counts the decompressed body. `repeat_slow`: what took too long is
-    asked once more as it was; without, that is the caller's business.
+    asked once more as it was; without, that is the caller's business. `hosts` know what came of the calls of all
+    connections, and when to leave a host alone; without them it is never left alone.
     Raises: UserError for an origin that is neither https nor this machine.
     """
 
@@ -128,10 +130,11 @@ class Http:
         attempts: int = 6,
         repeat_slow: bool = True,
         sleep: Callable[[float], None] = time.sleep,
+        hosts: Hosts | None = None,
     ) -> None:
         self.connection = connection
         self._origin = Origin.of(origin, connection)
-        self._turns = turns_of(str(self._origin))
+        self._host = hosts.named(str(self._origin).partition("://")[2]) if hosts else Host()
         self._headers = headers
         self._budget = budget
         self._classify = classify
@@ -141,7 +144,11 @@ class Http:
         self._retrying = Retrying(
             stop=stop_after_attempt(attempts),
             retry=retry_if_exception(
-                lambda err: _worth_another_try(err) and (repeat_slow or not isinstance(err, SlowError))
+                lambda err: (
+                    _worth_another_try(err)
+                    and (repeat_slow or not isinstance(err, SlowError))
+                    and not self._host.rest_of(connection)
+                )
             ),
             wait=self._wait_seconds,
             sleep=sleep,
@@ -163,7 +170,8 @@ class Http:
         """The answer, with a status that is no error.
 
         `path` is quoted already and relative to the origin. A failed call is made again when it is
-        `repeatable` (a GET unless told otherwise) or certainly had no effect.
+        `repeatable` (a GET unless told otherwise) or certainly had no effect. A host in trouble is asked once,
+        and not at all while the connection leaves it alone.
         Raises: TransientError when trying again did not help; AmbiguousError for a write whose outcome
         is unknown; ConnectionBlocked; RecordError for this request alone; whatever `classify` returns.
         """
@@ -197,11 +205,26 @@ class Http:
 
     def _attempt(self, exchange: _Exchange, repeatable: bool) -> Reply:
         try:
-            return self._checked(exchange)
+            return self._watched(exchange)
         except TransientError as err:
             if repeatable or isinstance(err, UnsentError | AmbiguousError) or err.status in _TURNED_AWAY:
                 raise
             raise AmbiguousError(f"{err}; whether it took effect is unknown", status=err.status, hint=err.hint) from err
+
+    def _watched(self, exchange: _Exchange) -> Reply:
+        """The answer, unless the host is left alone; what came of the call is known to all who call the host."""
+        if rest := self._host.refusal(self.connection):
+            raise UnsentError(f"{self.connection}: {rest}", hint=_PATIENCE)
+        try:
+            reply = self._checked(exchange)
+        except SyncdError as err:
+            if _is_no_answer(err):
+                self._host.failed(self.connection)
+            else:
+                self._host.answered()
+            raise
+        self._host.answered()
+        return reply
 
     def _checked(self, exchange: _Exchange) -> Reply:
         if self._budget:
@@ -255,7 +278,7 @@ class Http:
         why = "damaged" if isinstance(err, zlib.error) else type(err).__name__
         return kind(
             f"{self.connection}: {exchange} got no whole answer ({why})",
-            hint="syncd tries again in the next cycle. If it stays, check the network and the service's status page.",
+            hint=_PATIENCE,
         )
 
     def _by_status(self, exchange: _Exchange, reply: Reply) -> SyncdError | None:
@@ -281,7 +304,7 @@ class Http:
             # Asked for after the last attempt, too, which nothing follows.
             return 0.0
         now = time.monotonic()
-        return self._turns.take(now + _asked_seconds(state), now) - now
+        return self._host.turn(now + _asked_seconds(state), now) - now
 
     def _blocked(self, fault: str, hint: str) -> ConnectionBlocked:
         return ConnectionBlocked(f"{self.connection}: {fault}", connection=self.connection, hint=hint)
@@ -355,6 +378,13 @@ def http_date(text: str) -> datetime | None:
 
 def _worth_another_try(err: BaseException) -> bool:
     return isinstance(err, TransientError) and not isinstance(err, AmbiguousError | OversizeError)
+
+
+def _is_no_answer(err: SyncdError) -> bool:
+    """Whether the host is in trouble, as far as one call can tell: neither a refusal nor a throttle says so."""
+    if not isinstance(err, TransientError) or isinstance(err, OversizeError):
+        return False
+    return err.status is None or err.status >= 500
 
 
 def _asked_seconds(state: RetryCallState) -> float:

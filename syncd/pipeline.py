@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from msgspec import Struct, field
 
+from syncd._hosts import Rest
 from syncd.destinations import Destination
 from syncd.errors import ConnectionBlocked, SyncdError, TransientError, UnsafePlan, UserError
 from syncd.history import ledger, outbox, overrides, packs, unpacked
@@ -62,13 +63,23 @@ REST_SECONDS = 3_600
 
 
 class Cycle(Struct):
-    """What one cycle did. `errors` are those that stopped a shop or an audience; the others went on."""
+    """What one cycle did. `errors` are those that stopped a shop or an audience; the others went on, but for the
+    `resting` connections, which were not tried.
+    """
 
     pulled: dict[str, Pulled] = field(default_factory=dict)
     judged: dict[str, Judged] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
     pushed: dict[str, Pushed] = field(default_factory=dict)
     errors: list[SyncdError] = field(default_factory=list)
+    resting: list[str] = field(default_factory=list)
+
+    def rests(self, context: Context, connection: str) -> bool:
+        """Whether the connection is not to be tried yet; then it is among those that rest."""
+        rests = context.rests(connection)
+        if rests:
+            self.resting.append(connection)
+        return rests
 
     def add_judged(self, name: str, judged: Judged) -> None:
         """What was judged in an audience, in one round more."""
@@ -91,12 +102,12 @@ def sync(context: Context, only: Collection[str] | None = None) -> Cycle:
     `only` names the shops that said they have news: the rest, and audiences without them, wait for the next poll.
     """
     cycle = Cycle()
-    shops = [
-        shop for shop in context.settings.shops if (only is None or shop in only) and not context.rests(f"shops.{shop}")
-    ]
+    asked = [shop for shop in context.settings.shops if only is None or shop in only]
+    shops = [shop for shop in asked if not cycle.rests(context, f"shops.{shop}")]
     for shop, pulled in _pull_each(context, shops):
         if isinstance(pulled, Pulled):
             cycle.pulled[shop] = pulled
+            _answers(context, f"shops.{shop}")
             cycle.errors += count_daily(context, shop)
         else:
             cycle.errors.append(pulled)
@@ -128,10 +139,11 @@ def next_due(context: Context, after: int) -> int | None:
 
 def _try_to_serve(context: Context, name: str, cycle: Cycle) -> None:
     """One audience, unless it rests; its error stops no other."""
-    if context.rests(f"audiences.{name}"):
+    if cycle.rests(context, f"audiences.{name}"):
         return
     try:
         _serve(context, name, cycle)
+        _answers(context, f"audiences.{name}")
     except SyncdError as err:
         _audience_stopped(context, name, err)
         cycle.errors.append(err)
@@ -437,14 +449,16 @@ def _shop_stopped(context: Context, shop: str, err: SyncdError) -> None:
     stopped = _stopped(context, f"shops.{shop}", shop, err)
     shop_row(context.history, shop, platform=context.settings.shops[shop].platform)
     set_shop_state(context.history, shop, **stopped)
-    log.error("shop stopped", shop=shop, **stopped)
+    if _is_news(context, f"shops.{shop}", err):
+        log.error("shop stopped", shop=shop, **stopped)
 
 
 def _audience_stopped(context: Context, name: str, err: SyncdError) -> None:
     """The audience's error is stored, so that `syncd status` shows it."""
     stopped = _stopped(context, f"audiences.{name}", name, err)
     ledger.set_audience(context.history, name, **stopped)
-    log.error("audience stopped", audience=name, **stopped)
+    if _is_news(context, f"audiences.{name}", err):
+        log.error("audience stopped", audience=name, **stopped)
 
 
 def _stopped(context: Context, connection: str, name: str, err: SyncdError) -> dict[str, str]:
@@ -459,4 +473,26 @@ def _stopped(context: Context, connection: str, name: str, err: SyncdError) -> d
     if isinstance(err, ConnectionBlocked):
         context.rests_until[connection] = context.clock.now() + REST_SECONDS
         return {"state": "blocked", "error": fault}
+    if (rest := _rest_of(context, connection, err)) and str(rest) not in fault:
+        fault = f"{fault}; {rest}"
     return {"state": {UnsafePlan: "held", UserError: "waiting"}.get(type(err), "failing"), "error": fault}
+
+
+def _rest_of(context: Context, connection: str, err: SyncdError) -> Rest | None:
+    """How long the connection leaves its host alone after this error."""
+    return context.hosts.rest_of(connection) if isinstance(err, TransientError) else None
+
+
+def _is_news(context: Context, connection: str, err: SyncdError) -> bool:
+    """Whether the log shall tell that the connection stopped: of a host that is left alone only the first time."""
+    rest = _rest_of(context, connection, err)
+    if rest is None:
+        return True
+    told, context.silent_since[connection] = context.silent_since.get(connection), rest.since
+    return told != rest.since
+
+
+def _answers(context: Context, connection: str) -> None:
+    """The log tells that a host answers again, where it told that it did not."""
+    if context.silent_since.pop(connection, None) is not None:
+        log.info("answers again", connection=connection)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import Struct
 
+from syncd._hosts import Hosts
 from syncd.errors import UserError
 from syncd.model import Change, Member, Outcome, Rejected
 from syncd.plan import Portions
@@ -110,14 +111,20 @@ def services() -> list[str]:
 
 
 def connect(
-    name: str, audience: Audience, now: Callable[[], int], sleep: Callable[[float], None] = time.sleep
+    name: str,
+    audience: Audience,
+    now: Callable[[], int],
+    sleep: Callable[[float], None] = time.sleep,
+    hosts: Hosts | None = None,
 ) -> Destination:
     """The destination of the audience called `name`; nothing is called yet. `sleep` waits, and may raise to end
-    all waiting.
+    all waiting; `hosts` are those that other connections call, too.
 
     Raises: UserError for a service that does not exist.
     """
     if audience.esp not in services():
         raise UserError(f"audiences.{name}: esp {audience.esp!r} does not exist; known: {', '.join(services())}")
-    destination: Destination = import_module(f"{__name__}.{audience.esp}").connect(name, audience, now, sleep)
+    destination: Destination = import_module(f"{__name__}.{audience.esp}").connect(
+        name, audience, now, sleep, hosts or Hosts(now)
+    )
     return destination

@@ -26,6 +26,7 @@ from syncd.plan import Portions
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from syncd._hosts import Hosts
     from syncd.destinations import MemberPage
     from syncd.model import Change, Member, Outcome
     from syncd.settings import Audience
@@ -247,11 +248,13 @@ class Mailchimp:
 
 
 def connect(
-    name: str, audience: Audience, now: Callable[[], int], sleep: Callable[[float], None] = time.sleep
+    name: str, audience: Audience, now: Callable[[], int], sleep: Callable[[float], None], hosts: Hosts
 ) -> Mailchimp:
     """The destination of the audience called `name`; nothing is called yet.
 
     Raises: UserError for a key that is no Mailchimp key.
     """
-    gateway = gateway_module.connect(audience.api_key.get, audience.base_url, f"audiences.{name}", sleep=sleep)
+    gateway = gateway_module.connect(
+        audience.api_key.get, audience.base_url, f"audiences.{name}", sleep=sleep, hosts=hosts
+    )
     return Mailchimp(gateway, audience.list_id, birthday_field=audience.birthday_field, sleep=sleep, now=now)

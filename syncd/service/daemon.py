@@ -102,7 +102,8 @@ def _cycle(context: Context, run: Callable[[Context], Cycle]) -> None:
         # The clock or the database was away for a moment; the next cycle finds out.
         log.error("cycle failed", error=str(err))
         return
-    state = f"{len(cycle.errors)} problems, see `syncd status`" if cycle.errors else "ok"
+    problems = len(cycle.errors) + len(cycle.resting)
+    state = f"{problems} problems, see `syncd status`" if problems else "ok"
     began = datetime.fromtimestamp(began_at, UTC).isoformat()
     notify("WATCHDOG=1", f"STATUS=cycle of {began}: {state}")
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
+from syncd._hosts import Hosts
 from syncd.errors import UserError
 from syncd.model import Page, Record, ShopProfile
 from syncd.sources._hints import WEBHOOK_PATH as WEBHOOK_PATH
@@ -69,13 +70,19 @@ def platforms() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
-def connect(name: str, shop: Shop, now: Callable[[], int], sleep: Callable[[float], None] = time.sleep) -> Source:
+def connect(
+    name: str,
+    shop: Shop,
+    now: Callable[[], int],
+    sleep: Callable[[float], None] = time.sleep,
+    hosts: Hosts | None = None,
+) -> Source:
     """The source of the shop called `name`. `now` gives UTC seconds, `sleep` waits (and may raise to
-    end all waiting); nothing is called yet.
+    end all waiting), `hosts` are those that other connections call, too; nothing is called yet.
 
     Raises: UserError for a platform that does not exist.
     """
     if shop.platform not in platforms():
         raise UserError(f"shops.{name}: platform {shop.platform!r} does not exist; known: {', '.join(platforms())}")
-    source: Source = import_module(f"{__name__}.{shop.platform}").connect(name, shop, now, sleep)
+    source: Source = import_module(f"{__name__}.{shop.platform}").connect(name, shop, now, sleep, hosts or Hosts(now))
     return source

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from syncd._hosts import Hosts
 from syncd.errors import ConnectionBlocked, RecordError, SyncdError, TransientError
 from syncd.http import Http, Reply
 from syncd.model import Rejected
@@ -118,6 +119,7 @@ class Api:
         token: Callable[[], str],
         now: Callable[[], int],
         sleep: Sleep,
+        hosts: Hosts | None = None,
     ) -> None:
         self.connection = connection
         self._base = f"/api/v3/{store_id}"
@@ -135,6 +137,7 @@ class Api:
                 budget=budget,
                 classify=self._judge,
                 sleep=sleep,
+                hosts=hosts,
             )
             for _ in range(2)
         ]

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Struct
 
+from syncd._hosts import Hosts
 from syncd.errors import RecordError, SyncdError, TransientError
 from syncd.http import Http, OversizeError, Reply, SlowError, UnsentError
 from syncd.sources import _shopify_wire as wire
@@ -152,6 +153,7 @@ class Api:
         token: Token,
         now: Callable[[], int],
         sleep: Sleep,
+        hosts: Hosts | None = None,
         *,
         page_seconds: float = PAGE_SECONDS,
     ) -> None:
@@ -165,7 +167,13 @@ class Api:
         self._sleep = sleep
         self._size = PageSize()
         self._http = Http(
-            origin, connection=connection, headers=token.headers, budget=self.budget, classify=self._judge, sleep=sleep
+            origin,
+            connection=connection,
+            headers=token.headers,
+            budget=self.budget,
+            classify=self._judge,
+            sleep=sleep,
+            hosts=hosts,
         )
         self._pages = Http(
             origin,
@@ -176,6 +184,7 @@ class Api:
             deadline=page_seconds,
             repeat_slow=False,
             sleep=sleep,
+            hosts=hosts,
         )
 
     def get(self, path: str, params: Mapping[str, str] | None = None, *, http: Http | None = None) -> Reply:

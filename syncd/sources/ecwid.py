@@ -15,6 +15,7 @@ from zlib import crc32
 
 from msgspec import Struct
 
+from syncd._hosts import Hosts
 from syncd.errors import ConnectionBlocked, RecordError, UserError
 from syncd.model import CART_DAYS, Page, Record, Rejected, ShopProfile
 from syncd.sources import _ecwid_wire as wire
@@ -72,7 +73,7 @@ class _Chunk(Struct, frozen=True):
     place: str = ""
 
 
-def connect(name: str, shop: Shop, now: Callable[[], int], sleep: Sleep) -> Ecwid:
+def connect(name: str, shop: Shop, now: Callable[[], int], sleep: Sleep, hosts: Hosts) -> Ecwid:
     """The source of an Ecwid store; nothing is called yet.
 
     Raises: UserError where store or token are not configured.
@@ -80,7 +81,8 @@ def connect(name: str, shop: Shop, now: Callable[[], int], sleep: Sleep) -> Ecwi
     connection = f"shops.{name}"
     if not (shop.store_id and shop.token):
         raise UserError(f"{connection}: give store_id and token")
-    return Ecwid(Api(shop.base_url or ORIGIN, connection, shop.store_id, shop.token.get, now, sleep), now)
+    origin = shop.base_url or ORIGIN
+    return Ecwid(Api(origin, connection, shop.store_id, shop.token.get, now, sleep, hosts), now)
 
 
 def _is_quiet(latest: int | None, begin: Cursor) -> bool:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from syncd._hosts import Hosts
 from syncd.errors import ConnectionBlocked, RecordError, UserError
 from syncd.http import Http
 from syncd.model import CART_DAYS, Page, Record, ShopProfile
@@ -65,7 +66,7 @@ class _ShopPage(Struct):
     shop: _Shop
 
 
-def connect(name: str, shop: Shop, now: Callable[[], int], sleep: Sleep) -> Shopify:
+def connect(name: str, shop: Shop, now: Callable[[], int], sleep: Sleep, hosts: Hosts) -> Shopify:
     """The source of a Shopify shop; nothing is called yet.
 
     Raises: UserError where the credentials are not configured.
@@ -73,10 +74,10 @@ def connect(name: str, shop: Shop, now: Callable[[], int], sleep: Sleep) -> Shop
     connection = f"shops.{name}"
     origin = shop.base_url or f"https://{shop.domain}"
     if shop.token:
-        return Shopify(Api(origin, connection, PermanentToken(shop.token), now, sleep), now)
+        return Shopify(Api(origin, connection, PermanentToken(shop.token), now, sleep, hosts), now)
     if not (shop.client_id and shop.client_secret):
         raise UserError(f"{connection}: give either token, or client_id and client_secret")
-    # One attempt, because the call that needs the token is made again anyway.
+    # One attempt, because the call that needs the token is made again anyway; that one knows of `hosts`, too.
     granting = Http(
         origin,
         connection=connection,
@@ -86,7 +87,7 @@ def connect(name: str, shop: Shop, now: Callable[[], int], sleep: Sleep) -> Shop
         sleep=sleep,
     )
     token = ClientCredentials(granting, shop.client_id, shop.client_secret)
-    return Shopify(Api(origin, connection, token, now, sleep), now)
+    return Shopify(Api(origin, connection, token, now, sleep, hosts), now)
 
 
 class Shopify:

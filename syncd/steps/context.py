@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from threading import Event
 
 from syncd import destinations, sources
+from syncd._hosts import Hosts
 from syncd.calendar import local_day
 from syncd.clock import Clock
 from syncd.destinations import Destination
@@ -42,6 +43,8 @@ class Context:
     # Until when a connection that a person must mend is left alone ({shops.NAME or audiences.NAME: instant}):
     # hammering with a dead token gets an address blocked (Ecwid: after 20 calls a minute).
     rests_until: dict[str, int] = field(default_factory=dict)
+    # Since when the host of a connection has given no usable answer, where the log tells so.
+    silent_since: dict[str, int] = field(default_factory=dict)
     # One connection a shop and audience for as long as the configuration stays: with it live the HTTP
     # session, the token and what is known of the rate limit.
     _sources: dict[str, Source] = field(default_factory=dict)
@@ -50,17 +53,23 @@ class Context:
     seen: set[str] = field(default_factory=set)
     # How many customers each shop had when they were counted last, which is done before the brake holds by it.
     customers_held: dict[str, int] = field(default_factory=dict)
+    hosts: Hosts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.hosts = Hosts(self.clock.now)
 
     def source(self, shop: str) -> Source:
         """The connection to a shop."""
         if shop not in self._sources:
-            self._sources[shop] = sources.connect(shop, self.settings.shops[shop], self.clock.now, self._sleep)
+            found = sources.connect(shop, self.settings.shops[shop], self.clock.now, self._sleep, self.hosts)
+            self._sources[shop] = found
         return self._sources[shop]
 
     def destination(self, audience: str) -> Destination:
         """The connection to an audience."""
         if audience not in self._destinations:
-            found = destinations.connect(audience, self.settings.audiences[audience], self.clock.now, self._sleep)
+            meant = self.settings.audiences[audience]
+            found = destinations.connect(audience, meant, self.clock.now, self._sleep, self.hosts)
             self._destinations[audience] = found
         return self._destinations[audience]
 
@@ -82,7 +91,10 @@ class Context:
             raise Stopped
 
     def rests(self, connection: str) -> bool:
-        """Whether a blocked connection is not to be tried yet."""
+        """Whether a connection that is blocked, or whose host is left alone, is not to be tried yet."""
+        rest = self.hosts.rest_of(connection)
+        if rest and rest.covers(self.clock.now()):
+            return True
         return connection in self.rests_until and self.rests_until[connection] > self.clock.now()
 
     def today(self, audience: Audience) -> int:

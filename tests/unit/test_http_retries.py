@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from syncd._turns import APART_SECONDS
+from syncd._hosts import APART_SECONDS, Hosts
 from syncd.errors import AmbiguousError, TransientError
 from syncd.http import Reply, retry_after_seconds
 from tests.unit.http_server import Call, Client, answer
@@ -40,12 +40,13 @@ def test_the_time_that_the_service_names_is_waited_for(call: Call) -> None:
 @pytest.mark.parametrize("retry_after", ["", "0", "-5", "1000000000", "Sun, 22 Nov 2026 12:00:30 GMT", "soon"])
 def test_in_a_storm_a_host_is_asked_again_at_most_once_a_second(call: Call, retry_after: str) -> None:
     head = f"Retry-After: {retry_after}\r\nDate: Sun, 22 Nov 2026 12:00:00 GMT\r\n" if retry_after else ""
-    server, http = call(answer(429, b"", head), attempts=3)
-    clients = [http, *(Client(server.origin, attempts=3) for _ in range(7))]
+    hosts = Hosts(lambda: 0)
+    server, http = call(answer(429, b"", head), attempts=3, hosts=hosts)
+    clients = [http, *(Client(server.origin, attempts=3, hosts=hosts) for _ in range(7))]
     with ThreadPoolExecutor(8) as workers:
         list(workers.map(gives_up, clients))
-    assert all(client._turns is http._turns for client in clients)
-    turns = sorted(http._turns._turns)
+    assert all(client._host is http._host for client in clients)
+    turns = sorted(http._host._turns)
     assert len(turns) == 8 * 2
     assert all(later - earlier > APART_SECONDS - 1e-6 for earlier, later in pairwise(turns))
 
