@@ -101,6 +101,17 @@ def test_the_migrations_make_exactly_what_the_schema_describes(
         assert catalog(history) == catalog(empty)
 
 
+def test_both_make_the_indexes_of_a_table_in_one_order(new_url: Callable[[str], str]) -> None:
+    in_order = text("SELECT tbl_name, name FROM sqlite_master WHERE type = 'index' ORDER BY tbl_name, rowid")
+    found = []
+    for make in (migrate, migrations):
+        with connect(new_url("sqlite"), create=True) as history:
+            make(history)
+            with history.read() as db:
+                found.append([tuple(row) for row in db.execute(in_order)])
+    assert found[0] == found[1]
+
+
 def test_alembic_would_change_nothing(history: History) -> None:
     with history.read() as db:
         assert compare_metadata(MigrationContext.configure(db), metadata) == []

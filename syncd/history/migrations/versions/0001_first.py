@@ -151,6 +151,7 @@ def upgrade() -> None:
     )
 
     op.create_index("ix_plans_audience_settled_at", "plans", ["audience", "settled_at"], unique=False)
+    op.create_index("ix_plans_audience_state", "plans", ["audience", "state"], unique=False)
     op.create_index(
         "ix_plans_undoes",
         "plans",
@@ -159,7 +160,6 @@ def upgrade() -> None:
         sqlite_where=sa.text("undoes <> ''"),
         postgresql_where=sa.text("undoes <> ''"),
     )
-    op.create_index("ix_plans_audience_state", "plans", ["audience", "state"], unique=False)
 
     op.create_table(
         "products",
@@ -380,6 +380,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_memberships"),
     )
 
+    op.create_index("ix_memberships_since", "memberships", ["audience", "since_at"], unique=False)
     op.create_index(
         "ix_memberships_open",
         "memberships",
@@ -388,7 +389,6 @@ def upgrade() -> None:
         sqlite_where=sa.text("until_at IS NULL"),
         postgresql_where=sa.text("until_at IS NULL"),
     )
-    op.create_index("ix_memberships_since", "memberships", ["audience", "since_at"], unique=False)
     op.create_index(
         "ix_memberships_until",
         "memberships",
@@ -449,6 +449,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("shop", "id", name="pk_orders"),
     )
 
+    op.create_index("ix_orders_customer_id", "orders", ["customer_id", "placed_at"], unique=False)
+    op.create_index("ix_orders_shop_customer_id_shop", "orders", ["shop_customer_id", "shop"], unique=False)
     op.create_index(
         "ix_orders_deleted",
         "orders",
@@ -457,8 +459,6 @@ def upgrade() -> None:
         sqlite_where=sa.text("deleted"),
         postgresql_where=sa.text("deleted"),
     )
-    op.create_index("ix_orders_customer_id", "orders", ["customer_id", "placed_at"], unique=False)
-    op.create_index("ix_orders_shop_customer_id_shop", "orders", ["shop_customer_id", "shop"], unique=False)
 
     op.create_table(
         "outbox",
