@@ -59,7 +59,10 @@ class _Person(Struct):
 
 
 class _Redaction(Struct):
+    """The topic is not signed: what this alone holds tells it from any other body of the shop's that names somebody."""
+
     customer: _Person
+    orders_to_redact: list[int | str]
 
 
 def _shopify(shop: Shop, secret: str, headers: Mapping[str, str], body: bytes) -> Hint | None:

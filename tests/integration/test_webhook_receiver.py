@@ -166,14 +166,14 @@ def test_a_new_secret_is_taken_up_without_a_restart(open_door: Open, tmp_path: P
 
 @pytest.mark.parametrize("topic", ["customers/redact", "customers/data_request", "shop/redact"])
 def test_the_demands_of_the_law_are_taken_and_are_hints(door: Door, topic: str) -> None:
-    body = b'{"shop_id": 1, "customer": {"id": 9007199254741993, "email": "a@example.com"}}'
+    body = b'{"shop_id": 1, "customer": {"id": 9007199254741993, "email": "a@example.com"}, "orders_to_redact": [1]}'
     assert door.post("/webhooks/acme", body, shopify(body, topic=topic)) == 200
     assert door.hints.take() == {"acme"}
     assert door.redacted == ([("acme", "9007199254741993")] if topic == "customers/redact" else [])
 
 
 def test_whom_to_forget_is_heard_again_where_it_failed_and_however_often_it_is_said(open_door: Open) -> None:
-    body = b'{"customer": {"id": 7}}'
+    body = b'{"customer": {"id": 7}, "orders_to_redact": []}'
     headers = shopify(body, topic="customers/redact")
     failing = open_door(fail=TransientError)
     assert failing.post("/webhooks/acme", body, headers) == 500
@@ -183,11 +183,17 @@ def test_whom_to_forget_is_heard_again_where_it_failed_and_however_often_it_is_s
     assert door.redacted == [("acme", "7")] * 2
 
 
-def test_a_demand_that_cannot_be_read_is_not_said_to_be_done(door: Door) -> None:
-    body = b'{"customer": null}'
+@pytest.mark.parametrize(
+    "body",
+    [b'{"customer": null}', b'{"id": 1, "customer": {"id": 7}}', b'{"customer": {"id": 7}, "orders_requested": [1]}'],
+    ids=["nobody", "an order", "a data request"],
+)
+def test_a_body_that_demands_nothing_is_not_taken_for_a_demand(door: Door, body: bytes) -> None:
+    """Whoever overheard an order could send it again under another topic, which is not signed."""
     with capture_logs() as lines:
         assert door.post("/webhooks/acme", body, shopify(body, topic="customers/redact")) == 500
     assert [(line["event"], line["log_level"]) for line in lines] == [("webhook failed", "error")]
+    assert door.redacted == []
 
 
 # --- what is refused
@@ -230,6 +236,52 @@ def test_what_is_no_webhook_at_all_gets_a_bare_status_and_nothing_of_itself_back
     assert answer == b"" or answer.startswith((b"HTTP/1.0 4", b"HTTP/1.0 5"))
     assert not answer.partition(b"\r\n\r\n")[2]
     assert b"BREW" not in answer
+
+
+NOT_MEANT = {
+    "the oldest HTTP": b"POST /webhooks/acme",
+    "an HTTP to come": b"POST /webhooks/acme HTTP/9.9",
+    "another protocol": b"PRI * HTTP/2.0",
+    "a way out of the directory": b"POST /webhooks/../../etc/passwd HTTP/1.1\r\nContent-Length: 0",
+    "the name in other letters": b"POST /webhooks/%61cme HTTP/1.1\r\nContent-Length: 0",
+    "a NUL in the name": b"POST /webhooks/ac\0me HTTP/1.1\r\nContent-Length: 0",
+    "somewhere else": b"POST http://evil.example/webhooks/acme HTTP/1.1\r\nContent-Length: 0",
+    "a proxy": b"CONNECT evil.example:443 HTTP/1.1",
+    "an echo": b"TRACE /webhooks/acme HTTP/1.1",
+    "a name of Python's": b"__class__ /webhooks/acme HTTP/1.1",
+    "two lengths": b"POST /webhooks/acme HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 500",
+    "a length and chunks": b"POST /webhooks/acme HTTP/1.1\r\nContent-Length: 0\r\nTransfer-Encoding: chunked",
+    "a length in other digits": "POST /webhooks/acme HTTP/1.1\r\nContent-Length: ²".encode("latin-1"),
+    "a folded length": b"POST /webhooks/acme HTTP/1.1\r\nContent-Length: 0\r\n 5",
+    "a header without a name": b"POST /webhooks/acme HTTP/1.1\r\n\0: \xff",
+    "a strange signature": b"POST /webhooks/acme HTTP/1.1\r\nContent-Length: 0\r\nX-Shopify-Hmac-Sha256: \xff\0",
+}
+
+
+def test_whatever_a_request_is_made_of_it_wakes_nobody_and_the_next_one_is_served(door: Door) -> None:
+    served = {name: door.raw(head + b"\r\n\r\n") for name, head in NOT_MEANT.items()}
+    assert [
+        name for name, answer in served.items() if answer and not answer.startswith((b"HTTP/1.0 4", b"HTTP/1.0 5"))
+    ] == []
+    assert not door.woken.is_set()
+    assert door.post("/webhooks/acme", b"{}", shopify(b"{}")) == 200
+
+
+@pytest.mark.parametrize(
+    ("event", "signed", "status"),
+    [
+        (b'{"eventId": "1", "eventId": "2", "eventCreated": 1}', b"1.1", 401),
+        (b'{"eventId": "1", "eventId": "2", "eventCreated": 1}', b"1.2", 200),
+        (b'{"eventId": "\\u0000", "eventCreated": 1}', b"1.\0", 200),
+        (b'{"eventId": "\\ud800", "eventCreated": 1}', b"1.", 401),
+        (b'{"eventId": "a", "eventCreated": ' + b"9" * 5_000 + b"}", b"1.a", 401),
+        (b'{"eventId": "a", "eventCreated": 1, "x": ' + b"[" * 10_000 + b"]" * 10_000 + b"}", b"1.a", 401),
+    ],
+)
+def test_only_what_was_signed_counts_of_a_strange_event_of_ecwid(
+    door: Door, event: bytes, signed: bytes, status: int
+) -> None:
+    assert door.post("/webhooks/cafe", event, {"X-Ecwid-Webhook-Signature": sign(signed)}) == status
 
 
 def test_endless_headers_end_at_the_budget(door: Door) -> None:

@@ -117,7 +117,9 @@ def test_who_the_shop_must_forget_is_archived_though_the_shop_itself_still_shows
         for one in acme.customers
         if one.email and (member := audience.members.at(one.email)) and member.status == "subscribed"
     )
-    body = json.dumps({"shop_domain": "acme.myshopify.com", "customer": {"id": customer.id}}).encode()
+    body = json.dumps(
+        {"shop_domain": "acme.myshopify.com", "customer": {"id": customer.id}, "orders_to_redact": []}
+    ).encode()
     assert hint(address(listening), 30_000, body=body, topic="customers/redact") == 200
     listening.message("STATUS=cycle of")
     (member,) = [each for each in audience.state() if each["email"] == customer.email]
