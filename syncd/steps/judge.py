@@ -78,7 +78,8 @@ def judge(context: Context, name: str, tags: Tags) -> Judged:
     if another_day or everybody:
         # Until the end is reached: whatever cuts this off, the next cycle begins with everybody.
         ledger.set_audience(context.history, name, rules_digest="")
-    packs.refresh(context.history)
+        # Only where everybody is read: a few are read as quickly from what is marked, and are soon marked again.
+        packs.refresh(context.history)
     before = frozen_figures(context, name, row["judged_day"])
     found = figures_of(context, name, audience.playbook, today, fresh=another_day or everybody)
     moved = set() if stale or everybody else found.moved(audience.playbook, before)
