@@ -182,7 +182,9 @@ def _leave_fields(db: Connection, audience: str, ids: Sequence[int]) -> None:
 def _begin(db: Connection, audience: str, ids: Numbers, bits: Numbers, now: int) -> None:
     """Each of these customers begins to stay in one of these segments."""
     rows = zip(ids.tolist(), bits.tolist(), strict=True)
-    put(db, memberships, ("audience", "customer_id", "bit", "since_at"), [(audience, *row, now) for row in rows])
+    # Where a stay begins anew in the second in which it began and ended, it goes on.
+    stays = [(audience, *row, now, None) for row in rows]
+    put(db, memberships, ("audience", "customer_id", "bit", "since_at", "until_at"), stays)
 
 
 def _end(db: Connection, audience: str, ids: Numbers, bits: Numbers, now: int) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, text, update
+from sqlalchemy import and_, bindparam, delete, func, insert, select, text, tuple_, update
 
 from syncd.errors import UserError
 from syncd.history import occasions
@@ -169,8 +169,12 @@ def _hand_on(db: Connection, audience: str, customer_id: int, successor_id: int)
     theirs = set(db.execute(query, {"c": customer_id}).scalars())
     handed = theirs - set(db.execute(query, {"c": successor_id}).scalars())
     if handed:
-        stays = (here, open_, memberships.c.customer_id == customer_id, memberships.c.bit.in_(handed))
-        db.execute(update(memberships).where(*stays).values(customer_id=successor_id))
+        stays = and_(here, open_, memberships.c.customer_id == customer_id, memberships.c.bit.in_(handed))
+        # A stay of the successor that began with one of these is over, and goes on in it.
+        begun = tuple_(memberships.c.bit, memberships.c.since_at)
+        same = begun.in_(select(memberships.c.bit, memberships.c.since_at).where(stays))
+        db.execute(delete(memberships).where(here, memberships.c.customer_id == successor_id, same))
+        db.execute(update(memberships).where(stays).values(customer_id=successor_id))
         put(db, standings, ("audience", "customer_id"), [(audience, successor_id)], keep=None)
         theirs_now = (standings.c.audience == audience, standings.c.customer_id == successor_id)
         bits = sum(1 << bit for bit in handed)

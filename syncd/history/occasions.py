@@ -156,7 +156,7 @@ def _left(db: Connection, audience: str, one: Watched, left: Stays, now: int) ->
         return []
     after = memberships.alias()
     goes_on = (
-        select(after.c.id)
+        select(after.c.bit)
         .where(after.c.audience == audience, after.c.customer_id == memberships.c.customer_id)
         .where(after.c.bit == one.bit, after.c.until_at.is_(None))
     )

@@ -419,22 +419,12 @@ news = Table(
 memberships = Table(
     "memberships",
     metadata,
-    # One stay in a segment; `until_at` is None while it lasts.
-    Column("id", RowId, primary_key=True),
-    Column("audience", Name, nullable=False),
-    Column("customer_id", RowId, ForeignKey("customers.id"), nullable=False),
-    Column("bit", SmallInteger, nullable=False),
-    Column("since_at", BigInteger, nullable=False),
+    # One stay in a segment; `until_at` is None while it lasts. All of a person's lie together.
+    Column("audience", Name, primary_key=True),
+    Column("customer_id", RowId, ForeignKey("customers.id"), primary_key=True),
+    Column("bit", SmallInteger, primary_key=True, autoincrement=False),
+    Column("since_at", BigInteger, primary_key=True, autoincrement=False),
     Column("until_at", BigInteger),
-    Index(
-        "ix_memberships_open",
-        "audience",
-        "customer_id",
-        "bit",
-        unique=True,
-        sqlite_where=text("until_at IS NULL"),
-        postgresql_where=text("until_at IS NULL"),
-    ),
     Index("ix_memberships_since", "audience", "since_at"),
     # Of stays that are over alone: else SQLite would look for one person's open stay among everybody's.
     Index(
@@ -444,6 +434,7 @@ memberships = Table(
         sqlite_where=text("until_at IS NOT NULL"),
         postgresql_where=text("until_at IS NOT NULL"),
     ),
+    sqlite_with_rowid=False,
 )
 
 moments_in_use = Table(

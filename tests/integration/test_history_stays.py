@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, insert
 
 from syncd.history.database import History
+from syncd.history.departures import Departure
+from syncd.history.judged import Standings, Verdicts, store
+from syncd.history.ledger import store_departures
 from syncd.history.schema import customers, memberships
 from syncd.history.stays import Movement, as_they_stood, movement, since_of
-from syncd.lifecycle.columns import Batch
+from syncd.lifecycle.columns import FOREVER, Batch
 from syncd.lifecycle.flows import Stays
 
 PEOPLE, BITS = range(1, 4), range(3)
@@ -105,3 +108,35 @@ def test_other_audiences_and_other_segments_do_not_show(peopled: History) -> Non
     assert pairs(some.before) == pairs(some.after) == {(1, 0)}
     assert (some.beginning, some.left) == ({0: 1, 1: 1}, {1: 1})
     assert not len(movement(peopled, "other", 6, 9, []).before[0])
+
+
+def judged(history: History, customer: int, *, before: int, after: int, now: int) -> None:
+    """The customer stood in some segments (a bit set), and is judged to be in others."""
+    nothing, no = np.zeros(1, np.int64), np.zeros(1, bool)
+    never = np.full(1, FOREVER)
+    stood = Standings(
+        customer=np.array([customer]),
+        status=nothing,
+        segments=np.array([before]),
+        wanted_tags=nothing,
+        known_tags=nothing,
+        said=nothing,
+        due_at=never,
+        refused=no,
+        differ=no,
+        has_news=no,
+    )
+    store(history, "main", stood, Verdicts(np.array([after]), nothing, nothing, []), never, now)
+
+
+def test_whoever_leaves_and_joins_again_within_a_second_has_stayed(peopled: History) -> None:
+    for before, after in ((0, 1), (1, 0), (0, 1)):
+        judged(peopled, 1, before=before, after=after, now=20)
+    assert since_of(peopled, "main", 1, 21) == {0: 20}
+
+
+def test_whoever_goes_on_as_another_who_joined_with_them_has_stayed_since(peopled: History) -> None:
+    write(peopled, {(1, 0): [5], (2, 0): [5, 9], (2, 1): [5, 9]})
+    store_departures(peopled, "main", [Departure(1, "rename", 2)], now=12)
+    assert since_of(peopled, "main", 2, 12) == {0: 5}
+    assert since_of(peopled, "main", 2, 8) == {0: 5, 1: 5}

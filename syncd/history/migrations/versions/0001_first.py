@@ -370,25 +370,17 @@ def upgrade() -> None:
     )
     op.create_table(
         "memberships",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("audience", sa.String(length=64), nullable=False),
         sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("bit", sa.SmallInteger(), nullable=False),
         sa.Column("since_at", sa.BigInteger(), nullable=False),
         sa.Column("until_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name="fk_memberships_customer_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_memberships"),
+        sa.PrimaryKeyConstraint("audience", "customer_id", "bit", "since_at", name="pk_memberships"),
+        sqlite_with_rowid=False,
     )
 
     op.create_index("ix_memberships_since", "memberships", ["audience", "since_at"], unique=False)
-    op.create_index(
-        "ix_memberships_open",
-        "memberships",
-        ["audience", "customer_id", "bit"],
-        unique=True,
-        sqlite_where=sa.text("until_at IS NULL"),
-        postgresql_where=sa.text("until_at IS NULL"),
-    )
     op.create_index(
         "ix_memberships_until",
         "memberships",
