@@ -13,10 +13,11 @@ from sqlalchemy import Connection, and_, func, select, text, update
 
 from syncd.history.carts import open_carts
 from syncd.history.database import History, among
-from syncd.history.occasions import NOT_IN_USE, ORDER, Watch, Watched, counting, key_of
+from syncd.history.ledger import joined_at
+from syncd.history.occasions import NOT_IN_USE, Watch, Watched, counting, key_of
 from syncd.history.outbox import PARKED
 from syncd.history.reading import fetch
-from syncd.history.schema import members, memberships, moments, moments_in_use, orders, shops, standings
+from syncd.history.schema import members, moments, moments_in_use, orders, shops, standings
 from syncd.model import MemberStatus
 from syncd.plan import Occasion
 
@@ -55,13 +56,15 @@ def ripen(history: History, watch: Watch, awaited: Collection[int], now: int) ->
     wait until they are members.
     """
     with history.read() as db:
-        due = [_Due(*row) for row in db.execute(_DUE, {"a": watch.audience, "now": now})]
+        due = [_Due(*row) for row in fetch(db, _DUE.bindparams(a=watch.audience, now=now))]
     watched = {one.moment.name: one for one in watch.moments}
-    true = _still_true(history, watch, [one for one in due if one.name in watched], now)
+    reasons = [_why_not(one, watched.get(one.name), awaited, now) for one in due]
+    for_whom = [one for one, reason in zip(due, reasons, strict=True) if not reason]
+    true = _still_true(history, watch, for_whom, now)
     dropped: dict[str, list[str]] = defaultdict(list)
     moved = []
-    for one in due:
-        if reason := _why_not(one, watched.get(one.name), awaited, now):
+    for one, reason in zip(due, reasons, strict=True):
+        if reason:
             dropped[reason].append(one.episode)
         elif one.episode not in true:
             dropped[UNDONE[watched[one.name].moment.on]].append(one.episode)
@@ -110,15 +113,17 @@ def _still_true(history: History, watch: Watch, due: Sequence[_Due], now: int) -
     of: dict[str, list[_Due]] = defaultdict(list)
     for one in due:
         of[on[one.name].moment.on].append(one)
-    true = {}
+    true: dict[str, int] = {}
+    moving = [*of["join"], *of["leave"]]
+    bits = {on[one.name].bit for one in moving}
+    stays = joined_at(history, watch.audience, {one.customer_id for one in moving}, bits) if moving else {}
+    for one in of["join"]:
+        if stays.get((one.customer_id, on[one.name].bit)) == one.happened_at:
+            true[one.episode] = one.happened_at
+    for one in of["leave"]:
+        if (one.customer_id, on[one.name].bit) not in stays:
+            true[one.episode] = one.happened_at
     with history.read() as db:
-        stays = _open_stays(db, watch.audience, {one.customer_id for one in (*of["join"], *of["leave"])})
-        for one in of["join"]:
-            if stays.get((one.customer_id, on[one.name].bit)) == one.happened_at:
-                true[one.episode] = one.happened_at
-        for one in of["leave"]:
-            if (one.customer_id, on[one.name].bit) not in stays:
-                true[one.episode] = one.happened_at
         count = _counting(db, watch, [one.key for one in of["order"]])
         true |= {one.episode: one.happened_at for one in of["order"] if one.key in count}
         last_order = _last_orders(db, watch, {one.customer_id for one in of["cart"]})
@@ -129,34 +134,23 @@ def _still_true(history: History, watch: Watch, due: Sequence[_Due], now: int) -
     return true
 
 
-def _open_stays(db: Connection, audience: str, ids: Collection[int]) -> dict[tuple[int, int], int]:
-    """{(customer, bit): since when} of the stays that last."""
-    query = select(memberships.c.customer_id, memberships.c.bit, memberships.c.since_at).where(
-        memberships.c.audience == audience, memberships.c.until_at.is_(None), among(db, memberships.c.customer_id, ids)
-    )
-    return {(customer, bit): since_at for customer, bit, since_at in fetch(db, query)} if ids else {}
-
-
 def _counting(db: Connection, watch: Watch, keys: Sequence[str]) -> set[str]:
     """Those of these orders that count."""
     ids = defaultdict(list)
     for shop, _, id_ in (key.partition("/") for key in keys):
         ids[shop].append(id_)
-    found = [
-        row
+    return {
+        found.key
         for shop, its in ids.items()
-        for row in db.execute(select(*ORDER).where(orders.c.shop == shop, among(db, orders.c.id, its)))
-    ]
-    return {key_of(row) for row in counting(watch, found)}
+        for found in counting(db, watch, orders.c.shop == shop, among(db, orders.c.id, its))
+    }
 
 
 def _last_orders(db: Connection, watch: Watch, ids: Collection[int]) -> dict[int, int]:
     """When each of these customers placed their last counted order: who bought does not wait for a cart any more."""
     last: dict[int, int] = {}
-    if ids:
-        found = db.execute(select(*ORDER).where(among(db, orders.c.customer_id, ids))).all()
-        for row in counting(watch, found):
-            last[row.customer_id] = max(last.get(row.customer_id, 0), row.placed_at)
+    for order in counting(db, watch, among(db, orders.c.customer_id, ids)) if ids else ():
+        last[order.customer_id] = max(last.get(order.customer_id, 0), order.happened_at)
     return last
 
 
@@ -179,7 +173,7 @@ def ready(history: History, audience: str, now: int) -> dict[int, tuple[Occasion
     found: dict[int, list[Occasion]] = defaultdict(list)
     with history.read() as db:
         read_at = {row[0]: row[1] or 0 for row in db.execute(select(shops.c.name, shops.c.pulled_at))}
-        for customer_id, due_at, name, episode, occasion, key in db.execute(query):
+        for customer_id, due_at, name, episode, occasion, key in fetch(db, query):
             shop = key.partition("/")[0] if occasion in ("order", "cart") else None
             if shop is None or read_at.get(shop, 0) >= due_at:
                 found[customer_id].append(Occasion(due_at, name, episode))

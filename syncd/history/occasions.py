@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from syncd.history.database import History, among, each
+from syncd.history.reading import fetch
 from syncd.history.schema import carts, memberships, moments, moments_in_use, orders
 from syncd.lifecycle.counting import Spend, counted
 from syncd.lifecycle.flows import Stays
@@ -60,7 +61,7 @@ class Watch:
         return [one for one in self.moments if one.moment.on in occasions]
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """An occasion as it was found."""
 
     customer_id: int
@@ -126,7 +127,7 @@ def episode_of(audience: str, name: str, key: str) -> str:
     return blake2b(f"{audience}\0{name}\0{key}".encode(), digest_size=12).hexdigest()
 
 
-def _store(db: Connection, audience: str, moment: Moment, found: Iterable[_Found]) -> None:
+def _store(db: Connection, audience: str, moment: Moment, found: Iterable[Found]) -> None:
     name = moment.name
     rows = [
         (episode_of(audience, name, key), audience, name, key, customer_id, happened_at, happened_at + moment.settle)
@@ -143,13 +144,13 @@ _RECORD = (
 )
 
 
-def _joined(one: Watched, joined: Stays, left: Stays, now: int) -> list[_Found]:
+def _joined(one: Watched, joined: Stays, left: Stays, now: int) -> list[Found]:
     """Who began to stay at `now`, and does not merely go on under another tag."""
     began = np.setdiff1d(_in_any(joined, [one.bit]), _in_any(left, one.former))
-    return [_Found(id_, f"{id_}/{now}", now) for id_ in began.tolist()]
+    return [Found(id_, f"{id_}/{now}", now) for id_ in began.tolist()]
 
 
-def _left(db: Connection, audience: str, one: Watched, left: Stays, now: int) -> list[_Found]:
+def _left(db: Connection, audience: str, one: Watched, left: Stays, now: int) -> list[Found]:
     """Whose stay ended at `now`, and does not go on under another tag."""
     ids = _in_any(left, [one.bit, *one.former]).tolist()
     if not ids:
@@ -167,7 +168,7 @@ def _left(db: Connection, audience: str, one: Watched, left: Stays, now: int) ->
         among(db, memberships.c.customer_id, ids),
         ~goes_on.exists(),
     )
-    return [_Found(id_, f"{id_}/{since_at}", now) for id_, since_at in db.execute(query)]
+    return [Found(id_, f"{id_}/{since_at}", now) for id_, since_at in db.execute(query)]
 
 
 def _in_any(stays: Stays, bits: Sequence[int]) -> NDArray[np.int64]:
@@ -175,24 +176,21 @@ def _in_any(stays: Stays, bits: Sequence[int]) -> NDArray[np.int64]:
     return stays[0][np.isin(stays[1], bits)]
 
 
-def _ordered(db: Connection, watch: Watch, one: Watched, ids: Collection[int], now: int) -> list[_Found]:
+def _ordered(db: Connection, watch: Watch, one: Watched, ids: Collection[int], now: int) -> list[Found]:
     """The counted orders of these customers, placed since the moment is in use."""
     if not ids:
         return []
-    theirs = select(*ORDER).where(among(db, orders.c.customer_id, ids), orders.c.placed_at > _horizon(one, now))
-    return [_Found(row.customer_id, key_of(row), row.placed_at) for row in counting(watch, db.execute(theirs).all())]
+    return counting(db, watch, among(db, orders.c.customer_id, ids), orders.c.placed_at > _horizon(one, now))
 
 
-def _left_carts(db: Connection, watch: Watch, one: Watched, ids: Collection[int], now: int) -> list[_Found]:
+def _left_carts(db: Connection, watch: Watch, one: Watched, ids: Collection[int], now: int) -> list[Found]:
     """The open carts of these customers, touched since the moment is in use."""
     if not ids:
         return []
     query = select(carts.c.shop, carts.c.id, carts.c.customer_id, carts.c.updated_at).where(
         among(db, carts.c.customer_id, ids), carts.c.updated_at > _horizon(one, now), ~carts.c.closed, ~carts.c.ordered
     )
-    return [
-        _Found(row.customer_id, key_of(row), row.updated_at) for row in db.execute(query) if row.shop in watch.shops
-    ]
+    return [Found(row.customer_id, key_of(row), row.updated_at) for row in db.execute(query) if row.shop in watch.shops]
 
 
 def _horizon(one: Watched, now: int) -> int:
@@ -203,20 +201,25 @@ def key_of(row: Any) -> str:
     return f"{row.shop}/{row.id}"
 
 
-_COUNTING = ("status", "cancelled", "test", "deleted")
+_STATES = ("status", "cancelled", "test", "deleted")
 _AMOUNTS = ("paid_minor", "goods_minor", "refunded_minor", "refunded_goods_minor")
-ORDER = [orders.c[name] for name in ("shop", "id", "customer_id", "placed_at", "currency", *_COUNTING, *_AMOUNTS)]
+_ORDER = ("shop", "id", "customer_id", "placed_at", "currency", *_STATES, *_AMOUNTS)
 
 
-def counting(watch: Watch, rows: Sequence[Any]) -> list[Any]:
+def counting(db: Connection, watch: Watch, *which: ColumnElement[bool]) -> list[Found]:
     """Those of these orders that count in the audience."""
-    ours = [row for row in rows if row.shop in watch.shops and row.currency in watch.currencies]
-    columns: list[Any] = [
-        np.array([getattr(row, name) for row in ours], bool if name in _COUNTING[1:] else np.int64)
-        for name in (*_COUNTING, *_AMOUNTS)
+    rows = fetch(db, select(*(orders.c[name] for name in _ORDER)).where(*which))
+    ours = [row for row in rows if row[0] in watch.shops and row[4] in watch.currencies]
+    if not ours:
+        return []
+    status, cancelled, test, deleted, *amounts = np.array([row[5:] for row in ours], np.int64).T
+    states = (status, cancelled != 0, test != 0, deleted != 0)
+    counts, _ = counted(*states, *amounts, spend=watch.spend, pending_counts=watch.pending_counts)
+    return [
+        Found(customer_id, f"{shop}/{id_}", placed_at)
+        for (shop, id_, customer_id, placed_at, *_), does in zip(ours, counts.tolist(), strict=True)
+        if does
     ]
-    counts, _ = counted(*columns, spend=watch.spend, pending_counts=watch.pending_counts)
-    return [row for row, does in zip(ours, counts.tolist(), strict=True) if does]
 
 
 def follow(db: Connection, audience: str, customer_id: int, successor_id: int) -> None:

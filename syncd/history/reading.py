@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, LargeBinary, Select, case, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Executable, LargeBinary, Select, case, func, literal, select
 
 from syncd.history.bought import currency_number
 from syncd.history.database import among, is_sqlite
@@ -65,7 +65,7 @@ class Stretch:
         return np.where(self.ids[at] == customer, at, -1)
 
 
-def fetch(db: Connection, query: Select[Any]) -> list[Any]:
+def fetch(db: Connection, query: Executable) -> list[Any]:
     """The rows as plain tuples: millions of them are read, and the rest of what a row can do is not used."""
     return list(db.execute(query).cursor.fetchall())
 
