@@ -22,8 +22,9 @@ demo: .venv/demo.installed
 test: .venv/dev.installed
 	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+# Some tests take minutes each: they are handed out one by one, and none is taken to hang.
 chaos: .venv/dev.installed
-	.venv/bin/pytest -n 2 -m chaos
+	.venv/bin/pytest -n 2 --maxschedchunk 1 -o faulthandler_timeout=0 -m chaos
 
 lint: .venv/dev.installed
 	.venv/bin/ruff check .

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from tests.faults.harness import MANNERS, MINUTE, Break, Effect, Scene, Stage
@@ -14,6 +16,9 @@ from tests.faults.story import CHAPTERS, Happening, beginning
 # So many polls later everything is as it would have been.
 CYCLES = 3
 POLL_SECONDS = 2 * MINUTE
+# In a cycle in which a few people bought, by a new process; what is longer is over by then.
+REQUESTS_OF_A_CYCLE = 30
+CYCLE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,19 @@ def played(scene: Scene, happen: Happening) -> tuple[Chapter, Scene]:
         broken = judge.violations(watch, vip=new_day)
         assert not broken, f"{happen.__name__}:\n" + "\n".join(broken)
         return Chapter(happen.__name__, begun, tuple(watch.seen), Outcome.of(stage), new_day), stage.frozen()
+
+
+def wait_within_a_cycle(stage: Stage, before: int, chance: Random) -> None:
+    """Afterwards a service that started when there were `before` requests is somewhere in its first cycle.
+
+    It goes by requests, not by the time: however busy the machine is, no part of the cycle is left out.
+    """
+    wanted = before + chance.randint(1, REQUESTS_OF_A_CYCLE)
+    deadline = time.monotonic() + CYCLE_SECONDS
+    while stage.requests() < wanted and time.monotonic() < deadline:
+        time.sleep(0.001)
+    # Commits come between two requests.
+    time.sleep(chance.random() * 0.02)
 
 
 def cycle(stage: Stage) -> list[str]:

@@ -1,6 +1,6 @@
 """Whatever request or commit of a few days breaks, and however: within three cycles all is as if nothing had been.
 
-On every run: each write and commit of one live cycle, of the whole story every ninetieth break, and a few pairs.
+On every run: each write and commit of one live cycle, of the whole story every 150th break, and a few pairs.
 `make chaos`: all of them, and many pairs.
 """
 

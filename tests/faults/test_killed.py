@@ -6,7 +6,6 @@ On every run five kills; `make chaos`: fifty.
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Sequence
 from random import Random
 
@@ -15,13 +14,11 @@ import pytest
 from tests.conftest import START
 from tests.faults.harness import Stage
 from tests.faults.oracle import Judge
-from tests.faults.runs import CYCLES, Story, cycle, is_quiet
+from tests.faults.runs import CYCLES, Story, cycle, is_quiet, wait_within_a_cycle
 from tests.faults.story import buys
 from tests.integration.house import DAY
 from tests.system.conftest import starting
 
-# A cycle takes about so long; the first begins when the service is ready.
-CYCLE_SECONDS = 0.8
 POLL_MINUTES = 10
 
 
@@ -44,9 +41,9 @@ def test_killed_in_the_middle_of_its_work_the_service_loses_and_repeats_nothing(
         with starting(config, stage.directory) as start:
             for number in range(kills):
                 happen(stage, number, known)
-                service = start()
+                before, service = stage.requests(), start()
                 service.message("READY=1")
-                time.sleep(chance.random() * CYCLE_SECONDS)
+                wait_within_a_cycle(stage, before, chance)
                 assert service.stop(signal.SIGKILL) == -signal.SIGKILL
         stage.restart()
         for _ in range(CYCLES):

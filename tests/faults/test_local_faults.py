@@ -8,7 +8,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
@@ -21,12 +20,9 @@ from syncd.errors import SyncdError, TransientError, UserError
 from tests.faults.disk import FULL, IOERR_WRITE, OK, READONLY, traced
 from tests.faults.harness import Stage
 from tests.faults.oracle import Judge
-from tests.faults.runs import CYCLES, Chapter, Story, cycle, is_quiet, left_wrong
+from tests.faults.runs import CYCLES, Chapter, Story, cycle, is_quiet, left_wrong, wait_within_a_cycle
 from tests.faults.story import buys
 from tests.system.conftest import starting
-
-# A cycle takes about so long; the first begins when the service is ready.
-CYCLE_SECONDS = 0.8
 
 
 def directory_of(stage: Stage) -> Path:
@@ -126,9 +122,9 @@ def test_asked_to_stop_at_any_moment_the_service_stops_within_ten_seconds_and_no
             for number in range(times):
                 stage.later(600)
                 buys(stage, "acme", f"stranger.{number}@example.com", "21.00", consent="subscribed")
-                service = start()
+                before, service = stage.requests(), start()
                 service.message("READY=1")
-                time.sleep(chance.random() * CYCLE_SECONDS)
+                wait_within_a_cycle(stage, before, chance)
                 # Waits for ten seconds, no longer.
                 assert service.stop(signal.SIGTERM) == 0
                 assert service.events()[-1] == "stopped"

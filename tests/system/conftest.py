@@ -66,7 +66,7 @@ class Service:
         self._manager = manager
         self.log = log
 
-    def message(self, text: str, seconds: float = 20.0) -> str:
+    def message(self, text: str, seconds: float = 60.0) -> str:
         """The next message with `text` in it."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.process.poll() is None:
