@@ -105,6 +105,10 @@ class SlowError(TransientError):
     """The answer was not whole within the deadline; a smaller question may be answered in time."""
 
 
+# After these the same call would come to the same, or might happen twice.
+_FINAL = (AmbiguousError, OversizeError)
+
+
 class Http:
     """Calls to one origin (`https://host[:port]`) over a few kept connections.
 
@@ -141,15 +145,10 @@ class Http:
         self._deadline = deadline
         self._max_bytes = max_bytes
         self._attempts = attempts
+        self._not_repeated = _FINAL if repeat_slow else (*_FINAL, SlowError)
         self._retrying = Retrying(
             stop=stop_after_attempt(attempts),
-            retry=retry_if_exception(
-                lambda err: (
-                    _worth_another_try(err)
-                    and (repeat_slow or not isinstance(err, SlowError))
-                    and not self._host.rest_of(connection)
-                )
-            ),
+            retry=retry_if_exception(self._worth_another_try),
             wait=self._wait_seconds,
             sleep=sleep,
             reraise=True,
@@ -298,6 +297,10 @@ class Http:
             return RecordError(said, code=str(status))
         return TransientError(said, status=status, hint="syncd tries again in the next cycle.")
 
+    def _worth_another_try(self, err: BaseException) -> bool:
+        is_passing = isinstance(err, TransientError) and not isinstance(err, self._not_repeated)
+        return is_passing and not self._host.rest_of(self.connection)
+
     def _wait_seconds(self, state: RetryCallState) -> float:
         """As long as one call alone would wait, and until nobody else asks this host again."""
         if state.attempt_number >= self._attempts:
@@ -374,10 +377,6 @@ def http_date(text: str) -> datetime | None:
     except (ValueError, TypeError, OverflowError):
         return None
     return when if when.tzinfo else when.replace(tzinfo=UTC)
-
-
-def _worth_another_try(err: BaseException) -> bool:
-    return isinstance(err, TransientError) and not isinstance(err, AmbiguousError | OversizeError)
 
 
 def _is_no_answer(err: SyncdError) -> bool:

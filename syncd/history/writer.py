@@ -196,7 +196,7 @@ def _clock() -> float:
 def _busy() -> UserError:
     return UserError(
         "another syncd is at work on this history",
-        hint="stop the service first (systemctl stop syncd), or let it do the work",
+        hint="stop the service first (systemctl stop syncd) and start it again afterwards; it syncs by itself",
     )
 
 

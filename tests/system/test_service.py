@@ -103,11 +103,19 @@ def test_a_reload_takes_the_new_configuration_and_refuses_a_wrong_one(
     assert "configuration read again" in service.events()
 
 
-def test_a_second_service_on_the_same_history_is_refused(syncd: Syncd, run: Callable[[], Service]) -> None:
+def test_what_writes_is_refused_beside_a_service_and_says_what_to_do(
+    syncd: Syncd, sandbox: Running, run: Callable[[], Service]
+) -> None:
     syncd("backfill", "--yes")
     service = run()
     service.message("READY=1")
-    assert "another syncd is at work" in syncd("sync", code=2).stderr
+    someone = sandbox.world.audiences[LIST_ID].state()[0]["email"]
+    commands = ("sync",), ("undo", "any"), ("verify", "--repair"), ("erase", someone, "--confirm")
+    for each in commands:
+        assert syncd(*each, code=2).stderr == (
+            "syncd: another syncd is at work on this history\n"
+            "  → stop the service first (systemctl stop syncd) and start it again afterwards; it syncs by itself\n"
+        )
     assert service.stop() == 0
 
 

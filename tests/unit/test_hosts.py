@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import closing
 from typing import Literal
 
 import pytest
@@ -16,8 +18,8 @@ from syncd._hosts import (
     Hosts,
 )
 from syncd.errors import AmbiguousError, SyncdError, TransientError
-from syncd.http import UnsentError
-from tests.unit.http_server import Call, Client, answer
+from syncd.http import Reply, UnsentError
+from tests.unit.http_server import Act, Call, Client, answer
 
 NOON = 1_795_348_800
 
@@ -44,6 +46,19 @@ def gives_up(http: Client) -> TransientError:
     with pytest.raises(TransientError) as caught:
         http.request("GET", "/orders")
     return caught.value
+
+
+def close(sock: socket.socket) -> None:
+    """The connection ends without an answer."""
+
+
+def unreadable(reply: Reply) -> SyncdError | None:
+    """What a connector says of an answer that is no JSON."""
+    try:
+        reply.json()
+    except TransientError as err:
+        return err if reply.status == 200 else None
+    return None
 
 
 def in_trouble(http: Client, clock: Hands) -> None:
@@ -109,6 +124,35 @@ def test_a_few_failures_over_a_long_time_are_no_trouble(call: Call, clock: Hands
         gives_up(http)
         clock.pass_(1_000)
         assert len(server.requests) == n
+
+
+def hang(sock: socket.socket) -> None:
+    sock.settimeout(10)
+    sock.recv(1)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [answer(500), answer(502), answer(504), answer(200, b"<html>", "Content-Type: text/html\r\n"), close, hang],
+)
+def test_errors_of_the_service_silence_and_what_nobody_can_read_are_failures(
+    call: Call, clock: Hands, act: bytes | Act
+) -> None:
+    server, http = call(act, deadline=0.05, classify=unreadable, hosts=Hosts(clock))
+    in_trouble(http, clock)
+    asked = len(server.requests)
+    gives_up(http)
+    assert len(server.requests) == asked
+
+
+def test_so_is_a_door_that_is_closed(clock: Hands) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        origin = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    http = Client(origin, hosts=Hosts(clock))
+    in_trouble(http, clock)
+    waited = len(http.waits)
+    assert "has given no usable answer since" in str(gives_up(http))
+    assert len(http.waits) == waited
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 429])
