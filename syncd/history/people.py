@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Select, bindparam, exists, literal, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from syncd.history import former, unpacked
-from syncd.history.database import History, among, lock, put
+from syncd.history.database import History, among, is_sqlite, lock, put
 from syncd.history.derived import derive
 from syncd.history.schema import audiences, customers, identities, members, news, orders
 from syncd.model import Customer, Order, email_key
@@ -235,8 +235,7 @@ def mark_news_elsewhere(db: Connection, ids: Collection[int | None], told: Colle
 
 def mark_news_of(db: Connection, query: Select[Any], audiences_: Iterable[str]) -> None:
     """The same for the customers whom `query` finds, however many they are, without bringing them here."""
-    # Each dialect has its own; PostgreSQL's takes 2 MiB, so it is loaded where it is spoken.
-    insert = import_module(f"sqlalchemy.dialects.{db.dialect.name}").insert
+    insert = sqlite.insert if is_sqlite(db) else postgresql.insert
     for audience in audiences_:
         found = query.add_columns(literal(audience))
         db.execute(insert(news).from_select(["customer_id", "audience"], found).on_conflict_do_nothing())
