@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-import structlog
 from msgspec import Struct, field
 
+from syncd import logs
 from syncd._hosts import Rest
 from syncd.destinations import Destination
 from syncd.errors import ConnectionBlocked, SyncdError, TransientError, UnsafePlan, UserError
@@ -48,8 +48,6 @@ from syncd.steps.pull import Pulled, pull
 from syncd.steps.push import Pushed, push, settle
 from syncd.steps.verify import Report
 from syncd.steps.verify import verify as hold_against_the_truth
-
-log = structlog.get_logger()
 
 # The first push needs two rounds where members are created; more would mean that a value does not
 # come back as it was written, which is no reason to go on for ever.
@@ -198,7 +196,7 @@ def _plan_and_push(context: Context, name: str, destination: Destination, tags: 
 def _hold(context: Context, plan: Plan, reasons: Sequence[str]) -> dict[str, Any]:
     held = replace(plan, reasons=tuple(reasons))
     outbox.keep(context.history, held, state="held", now=context.clock.now())
-    log.info("plan held", audience=plan.audience, plan=plan.id, reasons=list(reasons))
+    logs.info("plan held", audience=plan.audience, plan=plan.id, reasons=list(reasons))
     return held.summary()
 
 
@@ -450,7 +448,7 @@ def _shop_stopped(context: Context, shop: str, err: SyncdError) -> None:
     shop_row(context.history, shop, platform=context.settings.shops[shop].platform)
     set_shop_state(context.history, shop, **stopped)
     if _is_news(context, f"shops.{shop}", err):
-        log.error("shop stopped", shop=shop, **stopped)
+        logs.error("shop stopped", shop=shop, **stopped)
 
 
 def _audience_stopped(context: Context, name: str, err: SyncdError) -> None:
@@ -458,7 +456,7 @@ def _audience_stopped(context: Context, name: str, err: SyncdError) -> None:
     stopped = _stopped(context, f"audiences.{name}", name, err)
     ledger.set_audience(context.history, name, **stopped)
     if _is_news(context, f"audiences.{name}", err):
-        log.error("audience stopped", audience=name, **stopped)
+        logs.error("audience stopped", audience=name, **stopped)
 
 
 def _stopped(context: Context, connection: str, name: str, err: SyncdError) -> dict[str, str]:
@@ -495,4 +493,4 @@ def _is_news(context: Context, connection: str, err: SyncdError) -> bool:
 def _answers(context: Context, connection: str) -> None:
     """The log tells that a host answers again, where it told that it did not."""
     if context.silent_since.pop(connection, None) is not None:
-        log.info("answers again", connection=connection)
+        logs.info("answers again", connection=connection)

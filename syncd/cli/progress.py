@@ -44,13 +44,13 @@ class _Lines:
         self._said: dict[str, float] = {}
 
     def __call__(self, task: str, advance: int, expected: int | None) -> None:
-        import structlog
+        from syncd import logs
 
         self._done[task] = self._done.get(task, 0) + advance
         now = time.monotonic()
         if now - self._said.setdefault(task, now) >= LINE_SECONDS:
             self._said[task] = now
-            structlog.get_logger().info("progress", task=task, done=self._done[task], of=expected)
+            logs.info("progress", task=task, done=self._done[task], of=expected)
 
 
 class _Bars:

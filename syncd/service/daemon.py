@@ -17,13 +17,13 @@ from functools import partial
 from threading import Event
 from types import FrameType
 
-import structlog
-
+from syncd import logs
 from syncd.clock import clock_for
 from syncd.errors import TransientError, UserError
 from syncd.history.database import open_history
 from syncd.history.people import redact
 from syncd.history.writer import only_writer
+from syncd.memory import give_back
 from syncd.pipeline import Cycle, next_due, sync, sync_due
 from syncd.service.hints import Hints
 from syncd.service.notify import notify
@@ -31,8 +31,6 @@ from syncd.service.webhooks import Receiver, receiving
 from syncd.settings import Settings
 from syncd.steps.context import Context, Stopped
 from syncd.steps.pull import audiences_of
-
-log = structlog.get_logger()
 
 # The longest time between two signs of life; the unit's WatchdogSec is a multiple of it.
 HEARTBEAT_SECONDS = 20
@@ -80,7 +78,7 @@ def run(load: Callable[[], Settings]) -> None:
 
     with only_writer(history), receiving(settings, hints, on_redact) as receiver:
         notify("READY=1", f"STATUS=serving {len(settings.shops)} shops")
-        log.info("started", shops=sorted(settings.shops), audiences=sorted(settings.audiences))
+        logs.info("started", shops=sorted(settings.shops), audiences=sorted(settings.audiences))
         while not signals.stop.is_set():
             if signals.reload:
                 context = _reloaded(context, load, signals, receiver)
@@ -89,7 +87,7 @@ def run(load: Callable[[], Settings]) -> None:
             _cycle(context, sync)
             _pause(context, signals, hints, began_at)
     notify("STOPPING=1")
-    log.info("stopped")
+    logs.info("stopped")
 
 
 def _cycle(context: Context, run: Callable[[Context], Cycle]) -> None:
@@ -100,12 +98,13 @@ def _cycle(context: Context, run: Callable[[Context], Cycle]) -> None:
         return
     except TransientError as err:
         # The clock or the database was away for a moment; the next cycle finds out.
-        log.error("cycle failed", error=str(err))
+        logs.error("cycle failed", error=str(err))
         return
     problems = len(cycle.errors) + len(cycle.resting)
     state = f"{problems} problems, see `syncd status`" if problems else "ok"
     began = datetime.fromtimestamp(began_at, UTC).isoformat()
     notify("WATCHDOG=1", f"STATUS=cycle of {began}: {state}")
+    give_back()
 
 
 def _pause(context: Context, signals: Signals, hints: Hints, began_at: int) -> None:
@@ -120,7 +119,7 @@ def _pause(context: Context, signals: Signals, hints: Hints, began_at: int) -> N
         if signals.asked:
             return
         if shops := hints.take():
-            log.info("hint", shops=sorted(shops))
+            logs.info("hint", shops=sorted(shops))
             _cycle(context, partial(sync, only=shops))
         elif due_at <= context.clock.now() < poll_at:
             looked_at = due_at
@@ -152,9 +151,9 @@ def _reloaded(context: Context, load: Callable[[], Settings], signals: Signals, 
         context = Context(settings, context.history, context.clock, context.stop, context.progress)
         if receiver:
             receiver.configure(settings)
-        log.info("configuration read again")
+        logs.info("configuration read again")
     except UserError as err:
-        log.error("the configuration stays as it was", error=str(err), problems=list(err.problems))
+        logs.error("the configuration stays as it was", error=str(err), problems=list(err.problems))
     notify("READY=1")
     return context
 

@@ -19,14 +19,11 @@ from socketserver import ThreadingTCPServer
 from threading import BoundedSemaphore, Thread
 from typing import Any
 
-import structlog
-
+from syncd import logs
 from syncd.errors import UserError
 from syncd.service.hints import Hints
 from syncd.settings import Settings, Shop
 from syncd.sources import WEBHOOK_PATH, WEBHOOKS, webhook_secret
-
-log = structlog.get_logger()
 
 # The shops give up after 5 (Shopify) and 10 seconds (Ecwid).
 CONNECTION_SECONDS = 5.0
@@ -88,7 +85,7 @@ class Receiver(ThreadingTCPServer):
                 self._on_redact(name, hint.redacted)
         except Exception as err:
             # Whatever it is, the sender will try again, and polling goes on without it.
-            log.error("webhook failed", shop=name, error=type(err).__name__)
+            logs.error("webhook failed", shop=name, error=type(err).__name__)
             return 500
         if not hint:
             self._refuse(name)
@@ -101,7 +98,7 @@ class Receiver(ThreadingTCPServer):
         """Says once that a signature was wrong, and again only after a right one: forgers shall not fill the log."""
         if name not in self._refused:
             self._refused.add(name)
-            log.warning("webhook with a wrong signature", shop=name)
+            logs.warning("webhook with a wrong signature", shop=name)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """A thread for the connection, as soon as a slot is free; the next ones wait unaccepted."""
@@ -123,7 +120,7 @@ class Receiver(ThreadingTCPServer):
         """A connection that broke is the sender's affair; anything else is a bug and said so."""
         error = sys.exception()
         if not isinstance(error, OSError):
-            log.error("webhook failed", error=type(error).__name__)
+            logs.error("webhook failed", error=type(error).__name__)
 
 
 class _Post(BaseHTTPRequestHandler):
@@ -214,7 +211,7 @@ def receiving(settings: Settings, hints: Hints, on_redact: OnRedact = _only_a_hi
     with Receiver(settings.listen, hints, on_redact) as receiver:
         receiver.configure(settings)
         Thread(target=receiver.serve_forever, args=(LOOK_SECONDS,), name="webhooks", daemon=True).start()
-        log.info("listening", address=receiver.address, shops=sorted(receiver.shops))
+        logs.info("listening", address=receiver.address, shops=sorted(receiver.shops))
         try:
             yield receiver
         finally:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import structlog
-
+from syncd import logs
 from syncd.calendar import DAY_SECONDS
 from syncd.errors import SyncdError, TransientError
 from syncd.history.shops import rows_known, set_shop_state, shop_row
 from syncd.steps.context import Context
-
-log = structlog.get_logger()
 
 # What is sold or edited between a pull and the count is no fault.
 SLACK_ROWS = 10
@@ -33,7 +30,7 @@ def count_daily(context: Context, shop: str) -> list[SyncdError]:
     set_shop_state(context.history, shop, counted_day=day, lacking=lacking)
     if not lacking:
         return []
-    log.error("the history lacks rows", shop=shop, lacking=lacking)
+    logs.error("the history lacks rows", shop=shop, lacking=lacking)
     return [TransientError(f"{shop}: {lacking}", hint=HINT)]
 
 

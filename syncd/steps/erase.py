@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-import structlog
 from msgspec import Struct
 
+from syncd import logs
 from syncd.destinations import Destination
 from syncd.errors import TransientError
 from syncd.history import erasure
@@ -20,8 +20,6 @@ from syncd.history.tombstones import was_buried
 from syncd.model import Change, Member, email_key
 from syncd.steps.context import Context
 from syncd.steps.place import only_here
-
-log = structlog.get_logger()
 
 # What becomes of the contact: it stays without what is ours, is archived, or is deleted for ever.
 Farewell = Literal["keep", "archive", "delete"]
@@ -77,7 +75,7 @@ def erase(context: Context, email: str, farewell: Farewell) -> None:
             _part(context, name, destination, member, farewell)
     erasure.erase(context.history, email_key(email) or email, context.clock.now())
     rewrite(context.history)
-    log.info("erased", rows=sum(found.rows.values()))
+    logs.info("erased", rows=sum(found.rows.values()))
 
 
 def _contacts(context: Context, name: str, keys: tuple[str, ...]) -> list[Member]:
@@ -117,5 +115,5 @@ def _part(context: Context, name: str, destination: Destination, member: Member,
 def forget_redacted(context: Context) -> None:
     """Whoever a shop erased is forgotten here too, as soon as their contacts are at rest."""
     if count := erasure.erase_redacted(context.history, context.clock.now()):
-        log.info("erased", people=count)
+        logs.info("erased", people=count)
         rewrite(context.history)

@@ -11,10 +11,9 @@ from collections.abc import Collection, Iterator
 from hashlib import sha256
 
 import numpy as np
-import structlog
 from msgspec import Struct
 
-from syncd import __version__
+from syncd import __version__, logs
 from syncd.calendar import local_day, midnight
 from syncd.history import ledger, outbox, packs
 from syncd.history.consents import consent_of
@@ -32,8 +31,6 @@ from syncd.settings import Audience
 from syncd.steps.context import Context
 from syncd.steps.figures import Figures, columns_of, figures_of, figures_on, frozen_figures, moment_in
 from syncd.steps.moments import watch_of
-
-log = structlog.get_logger()
 
 
 class Judged(Struct, frozen=True):
@@ -59,7 +56,7 @@ def judge(context: Context, name: str, tags: Tags) -> Judged:
     today, stale = context.today(audience), [] if row["judged_day"] is None else stale_shops(context, audience)
     if stale:
         # Days without news from a shop are not days without orders: nobody leaves or lapses by them.
-        log.warning("rules wait for news", audience=name, stale=stale)
+        logs.warning("rules wait for news", audience=name, stale=stale)
         today = row["judged_day"]
     if _is_behind(context, name, today, row["judged_day"]):
         today = row["judged_day"]

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-import structlog
-
+from syncd import logs
 from syncd.destinations import Destination, MemberPage
 from syncd.history import ledger
 from syncd.history.members import RESOURCE, source_of, store_members
 from syncd.history.quarantine import is_waiting, release_others
 from syncd.plan import Tags
 from syncd.steps.context import Context
-
-log = structlog.get_logger()
 
 # So often everybody is read, and not only who changed: nothing says that an opened mail or a click is a change.
 READ_ALL_SECONDS = 7 * 86_400
@@ -42,7 +39,7 @@ def read_members(context: Context, name: str, destination: Destination, tags: Ta
     if row["member_cursor"] is None:
         release_others(context.history, source, RESOURCE, rejected)
     if rejected:
-        log.warning("members that cannot be read", audience=name, quarantined=len(rejected))
+        logs.warning("members that cannot be read", audience=name, quarantined=len(rejected))
     return count
 
 

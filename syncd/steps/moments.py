@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import structlog
-
+from syncd import logs
 from syncd.destinations import Destination
 from syncd.history import ledger, moments, occasions, telling
 from syncd.history.ledger import Person
@@ -13,8 +12,6 @@ from syncd.plan import Occasion, Tags
 from syncd.rules import Moment
 from syncd.settings import Audience
 from syncd.steps.context import Context
-
-log = structlog.get_logger()
 
 
 def watch_of(context: Context, name: str, tags: Tags) -> Watch | None:
@@ -51,7 +48,7 @@ def settle_moments(context: Context, name: str, destination: Destination) -> Non
     unsettled = telling.unsettled(context.history, name, context.clock.now())
     if not unsettled:
         return
-    log.info("looking for events", audience=name, events=len(unsettled))
+    logs.info("looking for events", audience=name, events=len(unsettled))
     destination.settle()
     emails = sorted({email for found_under in unsettled.values() for email in found_under})
     shown = {episode for email in emails for episode in destination.episodes(email)}
@@ -67,7 +64,7 @@ def ripen(context: Context, name: str, tags: Tags) -> None:
     awaited = ledger.successors(context.history, name)
     dropped = moments.ripen(context.history, watch, awaited, context.clock.now())
     if dropped:
-        log.info("moments dropped", audience=name, dropped=dict(dropped))
+        logs.info("moments dropped", audience=name, dropped=dict(dropped))
 
 
 def foreseen(watch: Watch, person: Person, segments: int, now: int) -> tuple[Occasion, ...]:

@@ -9,18 +9,16 @@ from math import inf
 from typing import Any
 
 import msgspec
-import structlog
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from syncd import logs
 from syncd.errors import ConnectionBlocked
 from syncd.history.ingest import ingest
 from syncd.history.shops import cursors_of, set_shop_state, shop_row
 from syncd.model import Page, ShopProfile
 from syncd.sources import Source
 from syncd.steps.context import Context
-
-log = structlog.get_logger()
 
 # Pages that come faster than this are stored together, until they hold so many rows: a transaction costs as much as
 # a page of rows does. What a kill costs is to read them once more.
@@ -65,12 +63,12 @@ def pull(context: Context, name: str, since: int | None = None) -> Pulled:
         resources.add(page.resource)
         context.report(f"{name}: {page.resource.replace('_', ' ')}", rows_of(page), page.expected)
     if "products" not in resources and f"{name}: products" not in context.seen:
-        log.warning("the shop shows no products; `syncd check` tells why", shop=name)
+        logs.warning("the shop shows no products; `syncd check` tells why", shop=name)
         context.seen.add(f"{name}: products")
     backfilled_at = row["backfilled_at"] or started_at
     set_shop_state(context.history, name, state="ok", error="", pulled_at=started_at, backfilled_at=backfilled_at)
     if pulled != Pulled():
-        log.info("pulled", shop=name, **asdict(pulled))
+        logs.info("pulled", shop=name, **asdict(pulled))
     return pulled
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import structlog
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from syncd import logs
 from syncd.destinations import Destination, FieldType
 from syncd.history import outbox, telling
 from syncd.history.outbox import Waiting
@@ -16,8 +16,6 @@ from syncd.plan import Tags, rounds_of, whole_rounds
 from syncd.settings import Audience
 from syncd.steps.context import Context
 from syncd.steps.members import reread
-
-log = structlog.get_logger()
 
 # Muted changes go through the service's own queue, which is filled better by many.
 AT_ONCE_MUTED = 5_000
@@ -60,7 +58,7 @@ def push(context: Context, name: str, destination: Destination, tags: Tags) -> P
                 reread(context, name, destination, tags, renamed)
     if outbox.outbox_size(context.history, name) == 0:
         outbox.finish(context.history, plan_id, context.clock.now())
-    log.info("pushed", audience=name, plan=plan_id, muted=muted, **asdict(pushed))
+    logs.info("pushed", audience=name, plan=plan_id, muted=muted, **asdict(pushed))
     return pushed
 
 
@@ -68,7 +66,7 @@ def settle(context: Context, name: str, destination: Destination, tags: Tags) ->
     """Nothing is left in the state of being sent: what the service has now is read, and known."""
     unsettled = outbox.unsettled(context.history, name)
     if unsettled:
-        log.info("settling", audience=name, members=len(unsettled))
+        logs.info("settling", audience=name, members=len(unsettled))
         reread(context, name, destination, tags, unsettled)
         outbox.settle(context.history, name, context.clock.now())
 
@@ -107,7 +105,7 @@ def _send(
                 pushed.done += not row.goes_on
                 if outcome.reason:
                     # Written, but for a field: the reason names the field, not the person.
-                    log.warning("not everything was taken", audience=name, reason=outcome.reason)
+                    logs.warning("not everything was taken", audience=name, reason=outcome.reason)
             else:
                 _note(context, name, row, outcome, pushed)
             if len(confirmed) >= CONFIRM:

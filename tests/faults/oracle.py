@@ -16,7 +16,6 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import structlog
 from sqlalchemy import Select, Table, select
 
 from syncd.history.database import History
@@ -25,6 +24,7 @@ from syncd.history.schema import articles, customers, metadata, orders, outbox, 
 from syncd.sandbox.truth import TrueOrder, truth
 from syncd.sandbox.witness import Exchange, listening
 from tests.faults.harness import Stage, Watch
+from tests.log_lines import caught_lines
 from tests.oracle import everybody, months_ago
 
 ZONE = ZoneInfo("Europe/Madrid")
@@ -144,7 +144,7 @@ class Judge:
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
-        self.lines: list[str] = []
+        self.lines: list[dict[str, Any]] = []
         # Addresses of people whom a shop erased: theirs is nobody's any more, whoever may still order under it.
         self.erased: set[str] = set()
         # Tags of ours of which this judge knows nothing.
@@ -157,17 +157,11 @@ class Judge:
 
     def __enter__(self) -> Judge:
         self._stack.enter_context(listening(self._hear))
-        before = structlog.get_config()
-        self._stack.callback(lambda: structlog.configure(**before))
-        structlog.configure(processors=[self._note])
+        self.lines = self._stack.enter_context(caught_lines())
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
-
-    def _note(self, logger: object, name: str, line: Mapping[str, Any]) -> str:
-        self.lines.append(repr(dict(line)))
-        raise structlog.DropEvent
 
     def _hear(self, exchange: Exchange) -> None:
         if exchange.service != "mailchimp" or exchange.method == "GET":
@@ -322,7 +316,9 @@ class Judge:
 
     def _private(self) -> Iterator[str]:
         secrets = ("@", "sandbox-us1", "%40")
-        yield from (f"I9: the log says {line}" for line in self.lines if any(each in line for each in secrets))
+        yield from (
+            f"I9: the log says {line}" for line in map(repr, self.lines) if any(each in line for each in secrets)
+        )
 
     def _left_over(self) -> Iterator[str]:
         with self.stage.history.read() as db:

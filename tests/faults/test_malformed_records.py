@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 import requests
 from sqlalchemy import delete, select
-from structlog.testing import capture_logs
 
 from syncd.history import ledger
 from syncd.history.database import open_history
@@ -51,6 +50,7 @@ from syncd.steps.pull import pull
 from syncd.steps.quarantine import retry
 from tests.faults.mutations import mutated
 from tests.integration.mailchimp_world import Town
+from tests.log_lines import caught_lines
 from tests.traps.mailchimp_stage import Home, empty
 
 ANN = "ann@shop.example"
@@ -223,7 +223,7 @@ def waiting_after(bench: Bench, kind: str, pages: int, seed: int) -> list[str]:
         if reader := KINDS[kind].reader:
             batch = reader.read(KINDS[kind].page(records))
             assert len(batch.records) + len(batch.rejected) == len(records), "a record is neither read nor set aside"
-        with capture_logs() as lines:
+        with caught_lines() as lines:
             bench.read(kind, records)
         assert "@" not in str(lines)
         for each in good:

@@ -6,7 +6,6 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from structlog.testing import capture_logs
 
 from syncd import pipeline, views
 from syncd._hosts import FAILURES, LONGEST_REST_SECONDS
@@ -15,6 +14,7 @@ from syncd.sandbox.faults import Fault
 from syncd.sandbox.serve import Running
 from syncd.sandbox.world import Clock
 from tests.integration.house import House
+from tests.log_lines import caught_lines
 
 POLLS = 8
 POLL_SECONDS = 120
@@ -71,21 +71,21 @@ def test_a_dead_host_is_asked_ever_more_seldom_told_once_and_missed_by_nobody_el
 ) -> None:
     house.world.faults.add(Fault(kind="status", status=503, service=CALLED[name]))
     someone, before = house.subscriber(with_tag="first-time"), house.requests()
-    with capture_logs() as lines:
+    with caught_lines() as lines:
         cycles = [house.sync_later() for _ in range(POLLS)]
         house.order("cafe", someone, "20.00")
         last = house.sync_later()
     assert FAILURES < asked(house, name, before) <= 2 * FAILURES
     assert all(len(cycle.errors) + len(cycle.resting) == 1 for cycle in cycles)
     # The first poll tells that it failed, the second that it is left alone.
-    assert [line["event"] for line in lines if line["log_level"] == "error"] == [lines[0]["event"]] * 2
+    assert [line["event"] for line in lines if line["level"] == "error"] == [lines[0]["event"]] * 2
     assert "has given no usable answer since" in error_of(house, name)
     assert last.resting == [connection]
     assert last.pulled["cafe"].orders_new == 1
     assert ("repeat" in house.tags(someone)) == (name != "main")
     house.world.faults.clear()
     house.later(LONGEST_REST_SECONDS)
-    with capture_logs() as lines:
+    with caught_lines() as lines:
         house.sync_in_order()
     assert [line["event"] for line in lines].count("answers again") == 1
     assert error_of(house, name) == ""

@@ -14,13 +14,13 @@ from threading import Event
 
 import pytest
 import requests
-from structlog.testing import capture_logs
 
 from syncd.errors import TransientError, UserError
 from syncd.service import webhooks
 from syncd.service.hints import Hints
 from syncd.service.webhooks import Receiver, receiving
 from syncd.settings import load
+from tests.log_lines import caught_lines
 
 SECRET = "the-app's-secret"
 CONFIGURATION = f"""
@@ -190,9 +190,9 @@ def test_whom_to_forget_is_heard_again_where_it_failed_and_however_often_it_is_s
 )
 def test_a_body_that_demands_nothing_is_not_taken_for_a_demand(door: Door, body: bytes) -> None:
     """Whoever overheard an order could send it again under another topic, which is not signed."""
-    with capture_logs() as lines:
+    with caught_lines() as lines:
         assert door.post("/webhooks/acme", body, shopify(body, topic="customers/redact")) == 500
-    assert [(line["event"], line["log_level"]) for line in lines] == [("webhook failed", "error")]
+    assert [(line["event"], line["level"]) for line in lines] == [("webhook failed", "error")]
     assert door.redacted == []
 
 
@@ -326,7 +326,7 @@ def test_an_address_that_is_taken_is_said_before_the_service_starts(door: Door, 
 
 def test_nothing_of_a_request_is_ever_logged(door: Door, capfd: pytest.CaptureFixture[str]) -> None:
     body = b'{"email": "somebody@example.com"}'
-    with capture_logs() as lines:
+    with caught_lines() as lines:
         door.post("/webhooks/acme?email=somebody@example.com", body, shopify(body, topic="somebody@example.com"))
         for _ in range(3):
             door.post("/webhooks/acme", body, {"X-Shopify-Hmac-Sha256": "somebody@example.com"})
