@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from syncd.cli.common import config_option, say, settings_of
+from syncd.cli.common import config_option, say, settings_of, write_text
 
 # By language, the directory in the package from which the files are taken, and what to do next.
 _SHIPPED = {
@@ -24,17 +24,15 @@ def init(directory: Path, language: str, force: bool) -> None:
     """Write a commented syncd.toml and lifecycle.toml to start from."""
     from importlib.resources import files
 
-    from syncd.effects import write_file
     from syncd.errors import UserError
 
     targets = {name: directory / name for name in ("syncd.toml", "lifecycle.toml")}
     existing = [str(path) for path in targets.values() if path.exists()]
     if existing and not force:
         raise UserError(f"{' and '.join(existing)} exists already", hint="add --force to replace it")
-    directory.mkdir(parents=True, exist_ok=True)
     place, next_step = _SHIPPED[language]
     for name, path in targets.items():
-        write_file(path, (files("syncd") / place / name).read_text(encoding="utf-8"))
+        write_text(path, (files("syncd") / place / name).read_text(encoding="utf-8"))
         click.echo(f"wrote {path}")
     click.echo(next_step)
 

@@ -121,16 +121,19 @@ def _day_meant(context: Context, audience: str, as_of: str | None) -> int:
 
 
 def day_given(option: str, text: str) -> int:
-    """The local day that an option names. Raises: UserError for no date."""
+    """The local day that an option names. Raises: UserError for no date, or one too far off to be reckoned with."""
     from datetime import date
 
-    from syncd.calendar import day_of
+    from syncd.calendar import FIRST_DAY, LAST_DAY, day_of
     from syncd.errors import UserError
 
     try:
-        return day_of(date.fromisoformat(text))
+        day = day_of(date.fromisoformat(text))
     except ValueError as err:
         raise UserError(f"{option}: {text!r} is no date", hint="write it as 2026-11-22") from err
+    if not FIRST_DAY <= day < LAST_DAY:
+        raise UserError(f"{option}: {text} is too far off", hint="name a day between 1900 and 9000")
+    return day
 
 
 # Behind blanks or unseen signs a spreadsheet finds them, too, and in their full width.
@@ -140,6 +143,18 @@ _BEGINS_A_FORMULA = re.compile(r"[\s\0\u200b-\u200f\u202a-\u202e\u2060\ufeff]*[=
 def csv_cell(value: object) -> object:
     """A value that no spreadsheet takes for a formula, whatever sign it begins with."""
     return f"'{value}" if isinstance(value, str) and _BEGINS_A_FORMULA.match(value) else value
+
+
+def write_text(path: Path, text: str) -> None:
+    """The file holds the text, its directory made for it. Raises: UserError where it cannot be written."""
+    from syncd.effects import write_file
+    from syncd.errors import UserError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, text)
+    except OSError as err:
+        raise UserError(f"{path} cannot be written: {err.strerror}") from err
 
 
 def write_csv(file: TextIO, rows: Iterable[Sequence[object]]) -> None:

@@ -9,6 +9,9 @@ import click
 
 from syncd.cli.common import config_option, context_of, json_option, print_json, print_table, say
 
+# What a database's own number may be.
+_NUMBER = click.IntRange(1, 2**63 - 1)
+
 
 @click.group()
 def quarantine() -> None:
@@ -43,7 +46,7 @@ def _reason(row: Mapping[str, Any]) -> str:
 
 
 @quarantine.command()
-@click.argument("number", type=int)
+@click.argument("number", type=_NUMBER)
 @config_option
 def show(number: int, config: str | None) -> None:
     """Print the record NUMBER as the shop sent it (it may hold personal data)."""
@@ -53,7 +56,7 @@ def show(number: int, config: str | None) -> None:
 
 
 @quarantine.command()
-@click.argument("numbers", type=int, nargs=-1)
+@click.argument("numbers", type=_NUMBER, nargs=-1)
 @config_option
 def retry(numbers: tuple[int, ...], config: str | None) -> None:
     """Read the records NUMBERS again (all without any), after an upgrade or a change of the configuration."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.cli.common import Asked, about_audience, day_given, language_option, print_json, write_csv
+from syncd.cli.common import Asked, about_audience, day_given, language_option, print_json, write_csv, write_text
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -65,15 +65,8 @@ def _write_csv(directory: Path, files: dict[str, list[list[Any]]]) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """The file is there and says so. Raises: UserError where it cannot be written."""
-    from syncd.effects import write_file
-    from syncd.errors import UserError
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, text)
-    except OSError as err:
-        raise UserError(f"{path} cannot be written: {err.strerror}") from err
+    """The file is there and says so."""
+    write_text(path, text)
     click.echo(str(path))
 
 

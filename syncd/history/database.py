@@ -332,6 +332,8 @@ def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
+        # As it is when it is looked up, which fails where a label is empty or too long.
+        (parsed.host or "").encode("idna")
     except (ArgumentError, NoSuchModuleError, ValueError) as err:
         # The text may hold a password: it is not repeated.
         raise _bad_url("is no database URL") from err
@@ -353,14 +355,14 @@ def _bad_url(fault: str) -> UserError:
 
 def _provide_file(path: Path, create: bool) -> None:
     """The database file exists and only its owner may read it; that it exists already is fine."""
-    if path.exists():
-        return
-    if not create:
-        raise UserError(f"there is no database {path}", hint="run `syncd backfill` first: it makes it")
     try:
+        if path.exists():
+            return
+        if not create:
+            raise UserError(f"there is no database {path}", hint="run `syncd backfill` first: it makes it")
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as err:
-        if not path.exists():
+        if not isinstance(err, FileExistsError):
             raise UserError(
                 f"the database {path} cannot be made: {err.strerror}",
                 hint=f"make the directory and let syncd write there, or name another one in {_SETTING}",

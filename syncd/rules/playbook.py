@@ -58,7 +58,8 @@ class Playbook:
         parsed = [segment for name, spec in segments.items() if (segment := reading.segment(name, spec))]
         worked_out = [field for name, spec in fields.items() if (field := reading.field(name, spec))]
         announced = [moment for name, spec in moments.items() if (moment := reading.moment(name, spec))]
-        ordered, circles = _in_order(parsed)
+        # More are a problem of their own, and too deep to be ordered where each asks for the next.
+        ordered, circles = _in_order(parsed[:MAX_SEGMENTS])
         trees = [*(tree for s in parsed for tree in s.trees), *(f.value for f in worked_out)]
         figures = figures_in(*trees)
         problems = [*reading.problems, *circles, *_same_tags(parsed), *_too_large(segments, figures)]

@@ -80,14 +80,15 @@ def parse(text: str, path: Path) -> Document:
     try:
         # With a line break at the end the parser names the line of every fault on the last one, too.
         return Document(path, tomllib.loads(f"{text}\n"), locate(text))
-    # Nested hundreds deep, the parser runs out of stack instead of giving up.
-    except (tomllib.TOMLDecodeError, RecursionError) as err:
-        raise UserError(_syntax_error(str(err), path.name), hint="The rest of the file was not checked.") from None
+    # Nested hundreds deep, the parser runs out of stack instead of giving up; and a number may be too long for Python.
+    except (ValueError, RecursionError) as err:
+        raise UserError(_syntax_error(err, path.name), hint="The rest of the file was not checked.") from None
 
 
-def _syntax_error(message: str, name: str) -> str:
-    found = _SYNTAX.match(message)
-    fault = found["fault"] if found else "values are nested too deep"
+def _syntax_error(err: Exception, name: str) -> str:
+    found = _SYNTAX.match(str(err))
+    too_much = "values are nested too deep" if isinstance(err, RecursionError) else "a number has too many digits"
+    fault = found["fault"] if found else too_much
     fault = _PLAINER.get(fault, fault)
     if found and found["line"]:
         return f"{name}: line {found['line']}, column {found['column']} is not TOML: {fault}"
@@ -132,6 +133,6 @@ def _complete(value: str) -> bool:
     """Whether `value` is a whole TOML value: the parser that will read it anyway is the judge."""
     try:
         tomllib.loads(f"x = {value}")
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return False
     return True

@@ -149,6 +149,8 @@ def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
         ("mysql://user:hush@host/name", "does not speak"),
         ("nothing://user:hush@host/name", "does not speak"),
         ("postgresql://user:hush@host:port/name", "URL"),
+        ("postgresql://user:hush@host..example/name", "URL"),
+        (f"sqlite:////tmp/{'x' * 5_000}", "cannot be made"),
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
         ("sqlite:////no/such/directory/syncd.db", "cannot be made"),

@@ -12,8 +12,8 @@ from sqlalchemy import update
 
 from syncd.cli import group
 from syncd.cli.common import harmless
-from syncd.cli.errors import explain
-from syncd.errors import SyncdError
+from syncd.cli.errors import exit_code_of, explain
+from syncd.errors import SyncdError, UserError
 from syncd.history.database import open_history
 from syncd.history.schema import standings
 from syncd.model import Rejected
@@ -60,6 +60,17 @@ DOCUMENTS = (
     ("export", EMAIL),
     ("quarantine", "list", "--json"),
     ("verify", "--json"),
+)
+MISTAKES = (
+    ("segments", "--as-of", "0001-01-01"),
+    ("forecast", "--as-of", "9999-12-31"),
+    ("retention", "--since", "0001-01-01"),
+    ("quarantine", "show", "9" * 30),
+    ("export", "\udcff"),
+    ("approve", "\udcff"),
+    ("preview", "(" * 10_000),
+    ("preview", f"orders({'9' * 30} days) > 1"),
+    ("init", "--directory", "/proc/syncd"),
 )
 OURS = [f"\x1b[{number}m" for number in (0, 1, 2, 32, 36)]
 
@@ -125,6 +136,16 @@ def test_a_document_is_as_harmless_and_still_says_what_was_written(
         "explain",
         "export",
     }
+
+
+@pytest.mark.parametrize("arguments", MISTAKES, ids=lambda arguments: ascii(" ".join(arguments))[1:40])
+def test_whatever_is_asked_for_is_done_or_told_to_be_a_mistake(
+    home: Home, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises((click.UsageError, UserError)) as caught:
+        group.main(["--config", str(home.directory / "syncd.toml"), *arguments], standalone_mode=False)
+    assert exit_code_of(caught.value) == 2
+    assert capsys.readouterr().out == ""
 
 
 def test_what_can_be_seen_stays_as_it_is() -> None:

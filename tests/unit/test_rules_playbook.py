@@ -227,6 +227,11 @@ def test_more_segments_than_bits_are_refused() -> None:
     assert problems({f"s{n}": YES for n in range(64)}) == ["segments: there are 64, and at most 63 are possible"]
 
 
+def test_however_many_segments_ask_for_the_next_they_are_refused_and_no_bug() -> None:
+    chain = {f"s{n}": SegmentSpec(f"in(s{n + 1})") for n in range(1_500)}
+    assert problems(chain | {"s1500": YES}) == ["segments: there are 1501, and at most 63 are possible"]
+
+
 def test_a_figure_too_long_for_the_history_is_refused() -> None:
     figure = f"mean({' + '.join(['spend(6 months)'] * 11)})"
     assert problems({"a": SegmentSpec(f"{figure} > 5")}) == [

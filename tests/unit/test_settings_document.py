@@ -72,6 +72,7 @@ def test_a_table_of_a_document_keeps_the_lines_of_the_file() -> None:
         ('a = "b', "a.toml: line 1, column 7 is not TOML: Illegal character '\\n'"),
         ('a = """b', "a.toml is not TOML: Unterminated string (noticed at the end of the file)"),
         ("a = " + "[" * 5_000, "a.toml is not TOML: values are nested too deep"),
+        ("a = " + "9" * 5_000, "a.toml is not TOML: a number has too many digits"),
     ],
 )
 def test_what_is_not_toml_is_said_in_one_sentence(text: str, sentence: str) -> None:
