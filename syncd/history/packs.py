@@ -7,9 +7,10 @@ Read like this, millions of orders take seconds. A pack is derived: the rows sta
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sqlalchemy import (
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Numbers = NDArray[np.int64]
-    Packs = dict[tuple[int, str], tuple[bytes, bytes]]  # by customer and shop
 
 # The condition that a column names one of the customers who are asked for.
 _Asked = Callable[[ColumnElement[Any]], ColumnElement[bool]]
@@ -58,8 +58,8 @@ def refresh(history: History) -> None:
             # So that no order changes between its being packed and the end of its mark.
             lock(db, "people")
             asked = _between(ids[0], ids[-1])
-            rows = [(*key, *pack) for key, pack in _fresh(db, asked).items()]
-            put(db, packs, ("customer_id", "shop", "orders", "lines"), rows)
+            fresh = [pack for part in _fresh(db, asked) for pack in part.packs()]
+            put(db, packs, ("customer_id", "shop", "orders", "lines"), fresh)
             db.execute(delete(unpacked).where(asked(unpacked.c.customer_id)))
 
 
@@ -67,14 +67,18 @@ def read(db: Connection, shops: Sequence[str], stretch: Stretch, *, lines: bool)
     """What the customers of the stretch bought in these shops, by customer and instant, of the same instant by shop
     and id. Without `lines` none is read.
     """
-    held = sorted(_held(db, lambda column: stretch.holds(db, column), shops, lines=lines))
-    ids = np.fromiter(map(itemgetter(0), held), np.int64)
-    mine = stretch.places(ids) >= 0
+    asked: _Asked = partial(stretch.holds, db)
+    fresh = {part.shop: part.bought for part in _fresh(db, asked, shops)}
+    held = sorted(_held(db, asked, shops, lines=lines, but_marked=bool(fresh)))
+    mine = stretch.places(np.fromiter(map(itemgetter(0), held), np.int64)) >= 0
     if not mine.all():
         held = [row for row, is_mine in zip(held, mine.tolist(), strict=True) if is_mine]
-    bought = opened([(id_, its_orders, its_lines) for id_, _, its_orders, its_lines in held])
-    in_several_shops = np.any(np.diff(ids) == 0)
-    return united([bought]) if in_several_shops else bought
+    parts = []
+    for shop in sorted(shops):
+        parts.append(opened([(id_, its_orders, its_lines) for id_, of, its_orders, its_lines in held if of == shop]))
+        if shop in fresh:
+            parts.append(fresh[shop].take(np.flatnonzero(stretch.places(fresh[shop].customer) >= 0)))
+    return parts[0] if len(parts) == 1 else united(parts)
 
 
 def differing(history: History, ids: Collection[int] | None = None) -> list[int]:
@@ -83,9 +87,10 @@ def differing(history: History, ids: Collection[int] | None = None) -> list[int]
     with history.read() as db:
         for asked in _everybody(db) if ids is None else _some(db, sorted(ids)):
             shops = list(db.execute(_shops(asked)).scalars())
-            held = {(id_, shop): tuple(pack) for id_, shop, *pack in _held(db, asked, shops, lines=True) if pack[0]}
-            told = {key: pack for shop in shops for key, pack in _packed(_of_shop(db, shop, asked), shop).items()}
-            found.update(id_ for (id_, _), _ in held.items() ^ told.items())
+            held = set(_held(db, asked, shops, lines=True, but_marked=True))
+            held |= {pack for part in _fresh(db, asked, shops) for pack in part.packs()}
+            told = {pack for shop in shops for pack in _Part.of(shop, _of_shop(db, shop, asked)).packs()}
+            found.update(id_ for id_, _, its_orders, _ in held ^ told if its_orders)
     return sorted(found)
 
 
@@ -112,42 +117,54 @@ def _shops(asked: _Asked) -> Any:
     return union(*(select(table.c.shop).where(asked(table.c.customer_id)) for table in (orders, packs)))
 
 
-def _held(db: Connection, asked: _Asked, shops: Sequence[str], *, lines: bool) -> list[Any]:
-    """(customer, shop, orders, lines) of each pack as it should be; `lines` are empty unless they are wanted."""
+def _held(
+    db: Connection, asked: _Asked, shops: Sequence[str], *, lines: bool, but_marked: bool
+) -> list[tuple[int, str, bytes, bytes]]:
+    """(customer, shop, orders, lines) of each pack as it is stored, `but_marked` without those that are marked; `lines`
+    are empty unless they are wanted.
+    """
     its_lines = packs.c.lines if lines else literal(b"", LargeBinary)
     query = select(packs.c.customer_id, packs.c.shop, packs.c.orders, its_lines)
-    rows = fetch(db, query.where(asked(packs.c.customer_id), packs.c.shop.in_(shops)))
-    fresh = _fresh(db, asked, shops)
-    if not fresh:
-        return rows
-    return [row for row in rows if row[:2] not in fresh] + [
-        (*key, its_orders, its_lines if lines else b"") for key, (its_orders, its_lines) in fresh.items()
-    ]
+    query = query.where(asked(packs.c.customer_id), packs.c.shop.in_(shops))
+    if but_marked:
+        same = and_(unpacked.c.customer_id == packs.c.customer_id, unpacked.c.shop == packs.c.shop)
+        query = query.where(~select(unpacked.c.shop).where(same).exists())
+    return fetch(db, query)
 
 
-def _fresh(db: Connection, asked: _Asked, shops: Sequence[str] | None = None) -> Packs:
-    """What of these packs is marked, packed anew: what is still as it was packed, and the rows from there on."""
+class _Part(NamedTuple):
+    """All that these customers bought in a shop."""
+
+    shop: str
+    customer: Numbers
+    bought: Bought
+
+    @classmethod
+    def of(cls, shop: str, bought: Bought) -> _Part:
+        """Of all who bought something."""
+        return cls(shop, np.unique(bought.customer), bought)
+
+    def packs(self) -> Iterator[tuple[int, str, bytes, bytes]]:
+        """(customer, shop, orders, lines) of each customer."""
+        for id_, pack in zip(self.customer.tolist(), packed(self.bought, self.customer), strict=True):
+            yield id_, self.shop, *pack
+
+
+def _fresh(db: Connection, asked: _Asked, shops: Sequence[str] | None = None) -> Iterator[_Part]:
+    """What of these packs is marked, anew: what is still as it was packed, and the rows from there on."""
     marks = select(unpacked).where(asked(unpacked.c.customer_id)).order_by(unpacked.c.shop, unpacked.c.customer_id)
     if shops is not None:
         marks = marks.where(unpacked.c.shop.in_(shops))
-    fresh: Packs = {}
     for shop, marked in groupby(fetch(db, marks), key=itemgetter(1)):
         customer, since = np.array([(id_, since) for id_, _, since in marked], np.int64).T
         kept = opened(sorted(fetch(db, _packs_of(db, shop, customer))))
         kept = kept.take(np.flatnonzero(kept.orders["placed_at"] < since[np.searchsorted(customer, kept.customer)]))
-        fresh |= _packed(united([kept, _since_marked(db, shop, customer)]), shop, customer)
-    return fresh
+        yield _Part(shop, customer, united([kept, _since_marked(db, shop, customer)]))
 
 
 def _packs_of(db: Connection, shop: str, customer: Numbers) -> Select[Any]:
     mine = among(db, packs.c.customer_id, customer.tolist())
     return select(packs.c.customer_id, packs.c.orders, packs.c.lines).where(mine, packs.c.shop == shop)
-
-
-def _packed(bought: Bought, shop: str, customer: Numbers | None = None) -> Packs:
-    """The packs of these customers; without them, of all who bought something."""
-    whose = np.unique(bought.customer) if customer is None else customer
-    return {(id_, shop): pack for id_, pack in zip(whose.tolist(), packed(bought, whose), strict=True)}
 
 
 # What the rows say.
