@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.cli.common import Asked, about_audience, config_option, context_of, print_json, print_table
+from syncd.cli.common import Asked, about_audience, config_option, context_of, day_given, print_json, print_table
 
 if TYPE_CHECKING:
     from syncd.pipeline import Cycle
@@ -28,10 +28,11 @@ def backfill(shops: tuple[str, ...], since: str | None, yes: bool, config: str |
     from syncd.history.writer import only_writer
 
     context = context_of(config, create=True)
+    since_at = None if since is None else _begin(since, context.clock.now())
     wanted = _known_shops(context.settings.shops, shops)
     with only_writer(context.history):
         with shown(context):
-            cycle = pipeline.pull_all(context, wanted, _instant(since))
+            cycle = pipeline.pull_all(context, wanted, since_at)
         for name in pipeline.complete_audiences(context):
             with shown(context):
                 held = pipeline.first_plan(context, name, cycle)
@@ -43,6 +44,18 @@ def backfill(shops: tuple[str, ...], since: str | None, yes: bool, config: str |
             with shown(context):
                 pipeline.first_push(context, name, cycle)
     report(cycle)
+
+
+def _begin(since: str, now: int) -> int:
+    """The first instant of the day. Raises: UserError for one to come: reading would go on from there."""
+    from syncd.calendar import DAY_SECONDS
+    from syncd.errors import UserError
+
+    begin = day_given("--since", since) * DAY_SECONDS
+    if begin > now:
+        raise UserError(f"--since: {since} has not come yet", hint="name the day from which on orders are wanted")
+    # No shop is older than what its API can be asked for.
+    return max(begin, 0)
 
 
 def _agreed(held: Mapping[str, Any]) -> bool:
@@ -59,19 +72,6 @@ def _known_shops(known: Mapping[str, Any], asked: tuple[str, ...]) -> list[str]:
         if shop not in known:
             raise UserError(f"--shop: no shop {shop!r}; there are: {', '.join(known)}")
     return list(asked or known)
-
-
-def _instant(since: str | None) -> int | None:
-    from datetime import UTC, datetime
-
-    from syncd.errors import UserError
-
-    if since is None:
-        return None
-    try:
-        return int(datetime.fromisoformat(since).replace(tzinfo=UTC).timestamp())
-    except ValueError as err:
-        raise UserError(f"--since: {since!r} is no date", hint="write it as 2026-11-22") from err
 
 
 @click.command()

@@ -65,6 +65,7 @@ MISTAKES = (
     ("segments", "--as-of", "0001-01-01"),
     ("forecast", "--as-of", "9999-12-31"),
     ("retention", "--since", "0001-01-01"),
+    ("backfill", "--since", "2206-11-22"),
     ("quarantine", "show", "9" * 30),
     ("export", "\udcff"),
     ("approve", "\udcff"),
