@@ -1,14 +1,15 @@
 """A made-up history, and the steps of a cycle over it. A program, so that each measurement has its own process.
 
-    python -m benchmarks.history fill|judge|cycle ROOM [CUSTOMERS ORDERS_EACH]
+    python -m benchmarks.history fill|judge|confirm|cycle ROOM [CUSTOMERS ORDERS_EACH]
 
 `fill` writes the database into the directory ROOM; `judge` judges everybody by the shipped playbook, also those
-whom it judged before; `cycle` does what a cycle does with the history, first with changed customers and then with
-nothing to do, and prints the CPU milliseconds of both.
+whom it judged before; `confirm` takes the service to have what it shall have; `cycle` does what a cycle does with the
+history, first with changed customers and then with nothing to do, and prints the CPU milliseconds of both.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from time import process_time
 
 import numpy as np
 
+from syncd.cli import GARBAGE_OBJECTS
 from syncd.clock import SystemClock
 from syncd.history import ledger, packs
 from syncd.history.articles import article_ids
@@ -124,10 +126,14 @@ def _put_orders(history: History, whose: np.ndarray, placed: np.ndarray, minor: 
 
 
 def judge_everybody(context: Context) -> None:
-    """Everybody stands where the rules put them, and the service is taken to have it all."""
+    """Everybody stands where the rules put them, by figures that are worked out anew."""
     tags = ledger.tags_of(context.history, "main", context.settings.audiences["main"].playbook, "syncd:")
     ledger.set_audience(context.history, "main", rules_digest="")
     judge(context, "main", tags)
+
+
+def confirm(context: Context) -> None:
+    """The first import is done: the shop was pulled just now, and the service is taken to have all it shall have."""
     _confirm(context.history)
     with context.history.begin() as db:
         db.exec_driver_sql("UPDATE audiences SET backfilled_at = 1")
@@ -194,12 +200,17 @@ def _milliseconds(work: Callable[[], object]) -> float:
 
 def main(what: str, room: Path, *size: int) -> None:
     set_up("warning")
+    # As the command line does.
+    gc.set_threshold(GARBAGE_OBJECTS)
     context = opened(room, create=what == "fill")
+    gc.freeze()
     match what:
         case "fill":
             fill(context, *size)
         case "judge":
             judge_everybody(context)
+        case "confirm":
+            confirm(context)
         case "cycle":
             sys.stdout.write(json.dumps(cycles(context)) + "\n")
 

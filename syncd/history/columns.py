@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import Connection, Select, and_, func, or_, select
+from sqlalchemy import Connection, Select, and_, func, or_, select, text
 
 from syncd.calendar import local_days
 from syncd.history import packs, particulars
@@ -78,28 +78,27 @@ def _stretches(db: Connection, reading: Reading, wanted: list[int] | None, size:
 
 
 def _people(reading: Reading) -> Select[Any]:
+    leaving = select(standings.c.customer_id).where(
+        standings.c.audience == reading.audience, text("standings.leaving <> ''")
+    )
     return (
         select(
             customers.c.id,
             func.coalesce(customers.c.signup_at, NO_INSTANT),
             as_number((members.c.status == MemberStatus.SUBSCRIBED, 1)),
             as_number((customers.c.wholesale, 1)),
-            func.coalesce(standings.c.segments, 0),
-            *(customers.c.country, customers.c.city, customers.c.language),
-            *particulars.of_members(reading),
+            *particulars.of_people(reading),
         )
         .outerjoin(members, and_(members.c.audience == reading.audience, members.c.customer_id == customers.c.id))
-        .outerjoin(standings, and_(standings.c.audience == reading.audience, standings.c.customer_id == customers.c.id))
         .where(or_(members.c.customer_id.is_not(None), lives(customers.c.id, reading.shops)))
-        .where(~is_erased(), func.coalesce(standings.c.leaving, "") == "")
+        .where(~is_erased(), customers.c.id.not_in(leaving))
         .order_by(customers.c.id)
     )
 
 
 def _batch(db: Connection, reading: Reading, wording: Wording, people: list[Any], *, dense: bool) -> Batch:
     columns = list(zip(*people, strict=True))
-    ids, signup_at, subscribed, wholesale, was_in = (np.array(column, np.int64) for column in columns[:5])
-    country, city, language = (np.array(column, object) for column in columns[5:8])
+    ids, signup_at, subscribed, wholesale = (np.array(column, np.int64) for column in columns[:4])
     stretch = Stretch(ids, dense)
     found = _orders(db, reading, stretch)
     return Batch(
@@ -107,16 +106,12 @@ def _batch(db: Connection, reading: Reading, wording: Wording, people: list[Any]
         signup_day=np.where(signup_at == NO_INSTANT, NO_DAY, local_days(signup_at, reading.zone)),
         subscribed=subscribed.astype(bool),
         wholesale=wholesale.astype(bool),
-        country=country,
-        city=city,
-        language=language,
-        was_in=was_in,
         starts=np.append(np.searchsorted(found.customer, ids), len(found.customer)),
         order_day=found.day,
         order_minor=found.minor,
         currency_exponent=exponent(reading.currency),
         zone=reading.zone,
-        **particulars.read(db, reading, stretch, wording, found, columns[8:]),
+        **particulars.read(db, reading, stretch, wording, found, columns[4:]),
     )
 
 

@@ -19,7 +19,7 @@ from syncd.history.carts import that_wait
 from syncd.history.database import among
 from syncd.history.items import Wording, items_of
 from syncd.history.reading import Reading, Stretch, converted, currency_of, fetch, numbers
-from syncd.history.schema import carts, identities, members, products
+from syncd.history.schema import carts, customers, identities, members, products, standings
 from syncd.lifecycle.columns import NO_DAY, NO_INSTANT, Need
 
 if TYPE_CHECKING:
@@ -42,12 +42,15 @@ class Counted:
         return self.bought.customer
 
 
-def of_members(reading: Reading) -> list[ColumnElement[Any]]:
-    """What is read together with the people, in the order of `_OF_MEMBERS`."""
-    return [column for need, column in _OF_MEMBERS.items() if need in reading.needs]
+def of_people(reading: Reading) -> list[ColumnElement[Any]]:
+    """What is read together with the people, in the order of `_OF_PEOPLE`."""
+    return [column for need, column in _OF_PEOPLE.items() if need in reading.needs]
 
 
-_OF_MEMBERS: dict[Need, ColumnElement[Any]] = {
+_OF_PEOPLE: dict[Need, ColumnElement[Any]] = {
+    "country": customers.c.country,
+    "city": customers.c.city,
+    "language": customers.c.language,
     "open_rate": members.c.open_rate,
     "click_rate": members.c.click_rate,
     "clicked_day": func.coalesce(members.c.clicked_at, NO_INSTANT),
@@ -61,13 +64,15 @@ def read(
     stretch: Stretch,
     wording: Wording,
     counted: Counted,
-    engagement: Sequence[Sequence[Any]],
+    of_people: Sequence[Sequence[Any]],
 ) -> dict[str, Any]:
-    """The columns that the reading needs, by name; `engagement` is what `of_members` asked for."""
+    """The columns that the reading needs, by name; `of_people` is what that function asked for."""
     needs = reading.needs
     found: dict[str, Any] = {}
-    for need, column in zip([need for need in _OF_MEMBERS if need in needs], engagement, strict=True):
-        found[need] = _engagement(need, column, reading)
+    for need, column in zip([need for need in _OF_PEOPLE if need in needs], of_people, strict=True):
+        found[need] = _of_person(need, column, reading)
+    if "was_in" in needs:
+        found["was_in"] = _was_in(db, reading, stretch)
     if "items" in needs:
         found["items"] = items_of(db, counted.bought, wording)
     if needs & {"cart_at", "cart_minor"}:
@@ -81,13 +86,25 @@ def read(
     return found
 
 
-def _engagement(need: Need, column: Sequence[Any], reading: Reading) -> NDArray[Any]:
+def _of_person(need: Need, column: Sequence[Any], reading: Reading) -> NDArray[Any]:
+    if need in ("country", "city", "language"):
+        return np.array(column, object)
     if need in ("open_rate", "click_rate"):
         return np.array(column, np.float64)  # None becomes NaN
     values = np.array(column, np.int64)
     if need == "clicked_day":
         return np.where(values == NO_INSTANT, NO_DAY, local_days(values, reading.zone))
     return values
+
+
+def _was_in(db: Connection, reading: Reading, stretch: Stretch) -> Numbers:
+    columns: list[Any] = [cast(column, BigInteger) for column in (standings.c.customer_id, standings.c.segments)]
+    mine = (standings.c.audience == reading.audience, stretch.holds(db, standings.c.customer_id))
+    customer, segments = numbers(db, select(*columns).where(*mine)).T
+    places = stretch.places(customer)
+    was_in = np.zeros(len(stretch.ids), np.int64)
+    was_in[places[places >= 0]] = segments[places >= 0]
+    return was_in
 
 
 def _last_order_at(stretch: Stretch, counted: Counted) -> Numbers:

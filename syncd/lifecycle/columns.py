@@ -26,6 +26,10 @@ FOREVER: Final = 2**62
 
 # The columns of a batch that are there only where a rule reads them.
 Need = Literal[
+    "was_in",
+    "country",
+    "city",
+    "language",
     "cart_at",
     "cart_minor",
     "open_rate",
@@ -80,15 +84,15 @@ class Batch:
     signup_day: Days  # n: NO_DAY where unknown
     subscribed: NDArray[np.bool_]  # n
     wholesale: NDArray[np.bool_]  # n
-    country: Texts  # n: "" where unknown, as city and language
-    city: Texts
-    language: Texts
-    was_in: NDArray[np.int64]  # n: bit set of the segments that the customer is in until now
     starts: NDArray[np.int64]  # n + 1
     order_day: Days  # m: ascending within a customer, those of one day as they were placed
     order_minor: NDArray[np.int64]  # m
     currency_exponent: int
     zone: str = "UTC"
+    was_in: NDArray[np.int64] | None = None  # n: bit set of the segments that the customer is in until now
+    country: Texts | None = None  # n: "" where unknown, as city and language
+    city: Texts | None = None
+    language: Texts | None = None
     cart_at: Instants | None = None  # n: the last change of the newest open cart; NO_INSTANT where there is none
     cart_minor: NDArray[np.int64] | None = None  # n: its value; -1 where no rate tells it
     open_rate: NDArray[np.float64] | None = None  # n: 0 to 1, NaN where unknown, as the click rate

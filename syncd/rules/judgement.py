@@ -85,7 +85,7 @@ def settle(segment: Segment, scope: Scope, bit: int) -> Flags:
     """Who is in the segment. Afterwards in() knows it."""
     when, stay_while = in_force(segment, scope)
     inside: Flags = value_of(when, scope)
-    was_in = (scope.batch.was_in >> bit & 1).astype(bool)
+    was_in = (scope.column("was_in") >> bit & 1).astype(bool)
     if segment.settle:
         inside = inside & (was_in | scope.settled(segment.settle))
     if stay_while:

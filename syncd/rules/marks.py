@@ -127,17 +127,13 @@ def _place(mark: Node, figures: Mapping[str, float | None]) -> float:
     return float(place)
 
 
-_ONE, _TEXT = np.zeros(1, np.int64), np.array([""], object)
+_ONE = np.zeros(1, np.int64)
 # A mark is the same whoever is set against it.
 _ANYBODY = Batch(
     customer=_ONE,
     signup_day=_ONE,
     subscribed=_ONE.astype(bool),
     wholesale=_ONE.astype(bool),
-    country=_TEXT,
-    city=_TEXT,
-    language=_TEXT,
-    was_in=_ONE,
     starts=np.zeros(2, np.int64),
     order_day=_ONE[:0],
     order_minor=_ONE[:0],

@@ -183,7 +183,7 @@ def rules_in_force(playbook: Playbook, scope: Scope, bits: Mapping[str, int]) ->
     rules: dict[str, Node] = {}
     for segment in playbook.segments:
         rule, stay_while = in_force(segment, scope)
-        if stay_while and scope.batch.was_in[0] >> bits[segment.name] & 1:
+        if stay_while and scope.column("was_in")[0] >> bits[segment.name] & 1:
             rule = Operation(rule.span, Kind.BOOLEAN, "or", (rule, stay_while))
         rules[segment.name] = resolved(rule, rules)
     return rules

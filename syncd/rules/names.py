@@ -182,9 +182,9 @@ NAMES: dict[str, Name] = {
     "birthday": Name(
         Kind.DATE, value=lambda scope: scope.birthday(), needs=frozenset({"birthday"}), until=until.next_year
     ),
-    "country": _state(Kind.TEXT, lambda scope: scope.batch.country),
-    "city": _state(Kind.TEXT, lambda scope: scope.batch.city),
-    "language": _state(Kind.TEXT, lambda scope: scope.batch.language),
+    "country": _state(Kind.TEXT, lambda scope: scope.column("country"), "country"),
+    "city": _state(Kind.TEXT, lambda scope: scope.column("city"), "city"),
+    "language": _state(Kind.TEXT, lambda scope: scope.column("language"), "language"),
     "wholesale": _state(Kind.BOOLEAN, lambda scope: scope.batch.wholesale),
     "shop_tag": Name(
         Kind.BOOLEAN,

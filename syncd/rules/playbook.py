@@ -89,7 +89,8 @@ class Playbook:
     def needs(self) -> frozenset[Need]:
         """The columns that a batch must have to be judged."""
         needs = needs_of(*(tree for s in self.segments for tree in s.trees), *(f.value for f in self.fields))
-        return needs | {"last_order_at"} if any(s.settle for s in self.segments) else needs
+        settling: frozenset[Need] = frozenset({"last_order_at"} if any(s.settle for s in self.segments) else ())
+        return needs | settling | {"was_in"}
 
     @property
     def of_now(self) -> tuple[str, ...]:

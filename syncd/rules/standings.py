@@ -36,6 +36,7 @@ def standings(
 
     `known_since`: before that day a customer is in no segment; None: all are known from the beginning.
     """
+    assert batch.was_in is not None, "the batch was read without was_in"
     segments, due = batch.was_in.copy(), np.zeros(len(batch), np.int64)
     for when, after in zip_longest(days, days[1:]):
         rows = np.flatnonzero(due <= when.instant)

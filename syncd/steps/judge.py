@@ -8,6 +8,7 @@ only when the rules change, or a figure that can move everybody.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from hashlib import sha256
 
 import numpy as np
@@ -124,11 +125,10 @@ def _stored(
     watch = watch_of(context, name, tags)
     people = joined = left = 0
     gone = set(concerned or ())
-    for batch, judgement in judgements(context, name, tags, today, figures, concerned):
+    for batch, before, judgement in judgements(context, name, tags, today, figures, concerned):
         earliest = due_times(audience.playbook, judgement).earliest
         if end <= context.clock.now():
             earliest = np.minimum(earliest, end)
-        before = stood(context, name, batch)
         after = _verdicts(context, name, tags, before, judgement)
         more = store(context.history, name, before, after, earliest, context.clock.now(), watch)
         people, joined, left = people + len(batch), joined + more[0], left + more[1]
@@ -140,8 +140,7 @@ def _stored(
 
 def verdicts_as_of(context: Context, name: str, tags: Tags, today: int) -> Iterator[Verdict]:
     """How everybody would be judged on a local day, without storing anything; in the order of their ids."""
-    for batch, judgement in judgements(context, name, tags, today, figures_on(context, name, today), None):
-        before = stood(context, name, batch)
+    for batch, before, judgement in judgements(context, name, tags, today, figures_on(context, name, today), None):
         after = _verdicts(context, name, tags, before, judgement)
         rules_say = np.flatnonzero(after.said != AS_KNOWN)
         fields = dict(zip(rules_say.tolist(), canonical_texts(after.sayings, rules_say), strict=True))
@@ -159,12 +158,16 @@ def judgements(
     today: int,
     figures: Figures,
     ids: Collection[int] | None,
-) -> Iterator[tuple[Batch, Judgement]]:
-    """The rules applied on a local day to everybody, or to the customers `ids`; batch by batch."""
+) -> Iterator[tuple[Batch, Standings, Judgement]]:
+    """The rules applied on a local day to everybody, or to the customers `ids`, beside where they stand; by batches."""
     audience = context.settings.audiences[name]
     now = moment_in(context, audience, today)
-    for batch in columns_of(context, name, today, ids):
-        yield batch, apply_rules(audience.playbook, batch, today, figures, tags.bits, now)
+    for batch in columns_of(context, name, today, ids, audience.playbook.needs - {"was_in"}):
+        before = stood(context, name, batch)
+        # Of a day that is over it is on record.
+        was_in = before.segments if batch.was_in is None else batch.was_in
+        known = replace(batch, was_in=was_in)
+        yield known, before, apply_rules(audience.playbook, known, today, figures, tags.bits, now)
 
 
 def stood(context: Context, name: str, batch: Batch) -> Standings:

@@ -17,7 +17,7 @@ from syncd.plan import Tags, bits_in
 from syncd.steps.context import Context
 from syncd.steps.count import lacks
 from syncd.steps.figures import figures_on
-from syncd.steps.judge import digest_of, judgements, stood
+from syncd.steps.judge import digest_of, judgements
 from syncd.steps.members import what_is_ours
 
 EXAMPLES = 5
@@ -171,8 +171,7 @@ def _verify_standings(context: Context, name: str, tags: Tags, report: Report) -
 
 
 def _misjudged(context: Context, name: str, tags: Tags, today: int) -> Iterator[list[int]]:
-    for batch, judgement in judgements(context, name, tags, today, figures_on(context, name, today), None):
-        before = stood(context, name, batch)
+    for batch, before, judgement in judgements(context, name, tags, today, figures_on(context, name, today), None):
         settled = ~before.has_news & (before.due_at > context.clock.now())
         differ = np.flatnonzero(settled & (before.segments != judgement.segments))
         yield batch.customer[differ].tolist()

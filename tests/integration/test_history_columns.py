@@ -84,7 +84,7 @@ def test_a_batch_tells_what_is_known_of_each_person(history: History) -> None:
     with history.begin() as db:
         ana = standings.c.customer_id == customer_of(history, "ana@example.com")
         db.execute(standings.update().where(ana).values(segments=5))
-    (batch,) = read(history)
+    (batch,) = read(history, needs=frozenset({"country", "city", "language", "was_in"}))
     assert batch.customer.tolist() == [
         customer_of(history, email) for email in ("ana@example.com", "ben@example.com", "cleo@x.org")
     ]

@@ -89,9 +89,9 @@ def test_everybody_stands_where_the_doors_saw_them_last(
 
 def nobody_in(ids: list[int]) -> Batch:
     """Customers without orders, in no segment."""
-    ints, none, texts = np.zeros(len(ids), np.int64), np.zeros(len(ids), bool), np.full(len(ids), "")
+    ints, none = np.zeros(len(ids), np.int64), np.zeros(len(ids), bool)
     return Batch(
-        *(np.array(ids), ints, none, none, texts, texts, texts),
+        *(np.array(ids), ints, none, none),
         was_in=ints,
         starts=np.zeros(len(ids) + 1, np.int64),
         order_day=ints[:0],

@@ -268,7 +268,7 @@ def test_a_rule_needs_what_its_words_read() -> None:
     playbook = Playbook.load(
         {"s": SegmentSpec("birthday within this month")}, {"F": FieldSpec("last_product")}, currency="EUR"
     )
-    assert playbook.needs == {"birthday", "items"}
+    assert playbook.needs == {"birthday", "items", "was_in"}
 
 
 @pytest.mark.parametrize(
