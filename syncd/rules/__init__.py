@@ -10,7 +10,7 @@ showing, saying, judgement, due, standings, missing, explanation. Pure: facts co
 from syncd.rules.chances import Buyers, can_be_mended, chances_in, chances_of, points, why_off
 from syncd.rules.due import DueTimes, due_times, next_changes
 from syncd.rules.evaluation import needs_of
-from syncd.rules.explanation import explain, metrics_of
+from syncd.rules.explanation import explain, metrics_need, metrics_of
 from syncd.rules.faults import RuleError
 from syncd.rules.figures import Figure, figure_of, figure_values, figures_in, measured_by
 from syncd.rules.judgement import Judgement, evaluate, judge
@@ -62,6 +62,7 @@ __all__ = [
     "lacking",
     "measured_by",
     "measured_in",
+    "metrics_need",
     "metrics_of",
     "needs_of",
     "next_changes",

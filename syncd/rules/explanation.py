@@ -10,9 +10,9 @@ from typing import Any, cast
 import numpy as np
 
 from syncd.calendar import Window, window_days
-from syncd.lifecycle.columns import Batch
+from syncd.lifecycle.columns import Batch, Need
 from syncd.rules.chances import why_off
-from syncd.rules.evaluation import value_of
+from syncd.rules.evaluation import needs_of, value_of
 from syncd.rules.judgement import in_force, settle
 from syncd.rules.missing import Condition, Missing, Person, Way, resolved, rules_in_force, ways_into
 from syncd.rules.names import NAMES, Takes
@@ -74,6 +74,11 @@ def metrics_of(
     scope = Scope(batch, today, figures, now=now)
     texts = USUAL_METRICS + (METRICS_OF_GAPS if TYPICAL_GAP in figures else ())
     return {text: _shown(_usual(text), scope) for text in texts}
+
+
+def metrics_need() -> frozenset[Need]:
+    """The columns that a batch must have for the usual metrics."""
+    return needs_of(*map(_usual, USUAL_METRICS))
 
 
 def _segment(segment: Segment, scope: Scope, bit: int, rules: Mapping[str, Node], person: Person) -> dict[str, Any]:

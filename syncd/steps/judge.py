@@ -79,7 +79,9 @@ def judge(context: Context, name: str, tags: Tags) -> Judged:
         # Only where everybody is read: a few are read as quickly from what is marked, and are soon marked again.
         packs.refresh(context.history)
     before = frozen_figures(context, name, row["judged_day"])
-    found = figures_of(context, name, audience.playbook, today, fresh=another_day or everybody)
+    # Where the rules alone are others, the figures of the day stay.
+    fresh = another_day or (everybody and not _read_alike(row["rules_digest"], digest))
+    found = figures_of(context, name, audience.playbook, today, fresh=fresh)
     moved = set() if stale or everybody else found.moved(audience.playbook, before)
     figures = found.figures
     del found  # what was measured of everybody takes room
@@ -107,10 +109,18 @@ def _is_behind(context: Context, name: str, today: int, judged_day: int | None) 
 
 
 def digest_of(audience: Audience, tags: Tags) -> str:
-    """Stays the same for as long as the same facts lead to the same judgements."""
-    reading = [audience.shops, audience.timezone, audience.spend, audience.pending_counts, audience.rates]
-    pushing = [sorted(tags.bits.items()), audience.tag_prefix, audience.create]
-    return f"{__version__} {audience.playbook.digest} {sha256(repr((reading, pushing)).encode()).hexdigest()}"
+    """Stays the same for as long as the same facts lead to the same judgements; what is before its last space, for as
+    long as they lead to the same figures.
+    """
+    reading = [audience.shops, audience.timezone, audience.currency, audience.spend, audience.pending_counts]
+    judging = [audience.playbook.digest, sorted(tags.bits.items()), audience.tag_prefix, audience.create]
+    read, judged = (sha256(repr(each).encode()).hexdigest() for each in ([*reading, audience.rates], judging))
+    return f"{__version__} {read} {judged}"
+
+
+def _read_alike(one: str, other: str) -> bool:
+    """Whether the same facts lead to the same figures; see `digest_of`."""
+    return one.rpartition(" ")[0] == other.rpartition(" ")[0]
 
 
 def _stored(

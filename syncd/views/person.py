@@ -19,7 +19,7 @@ from syncd.history.stays import since_of
 from syncd.history.tombstones import was_buried
 from syncd.model import email_key
 from syncd.money import to_major
-from syncd.rules import TYPICAL_GAP, lacking, metrics_of, next_changes
+from syncd.rules import TYPICAL_GAP, lacking, metrics_need, metrics_of, next_changes
 from syncd.rules import explain as explain_rules
 from syncd.settings import Audience
 from syncd.steps.context import Context
@@ -41,7 +41,8 @@ def explain(context: Context, name: str, email: str, today: int) -> dict[str, An
     audience, tags = context.settings.audiences[name], tags_of(context, name)
     key = email_key(email)
     id_ = customer_of(context.history, key) if key else None
-    batch = None if id_ is None else next(iter(columns_of(context, name, today, [id_])), None)
+    needs = audience.playbook.needs | metrics_need()
+    batch = None if id_ is None else next(columns_of(context, name, today, [id_], needs), None)
     if id_ is None or batch is None or not len(batch):
         raise _unknown(context, name, email, key, id_)
     figures, now = figures_on(context, name, today), moment_in(context, audience, today)

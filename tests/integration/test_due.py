@@ -32,7 +32,7 @@ from syncd.rules import judge as judge_rules
 from syncd.settings import load
 from syncd.steps.context import Context, Stopped
 from syncd.steps.figures import Figures, columns_of, figures_on
-from syncd.steps.judge import Judged, judge, reaches, stood
+from syncd.steps.judge import Judged, digest_of, judge, reaches, stood
 from syncd.views import segments
 from tests.integration.history_records import customer, member, order, rows, take
 from tests.unit.random_rules import Author
@@ -288,6 +288,22 @@ def test_when_a_figure_moves_those_are_judged_whom_it_passes(sqlite: History, tm
     world.takes(bought(PEOPLE[1], world.clock.instant))
     # From 56.25 to 62.50: between these is nobody, but there is news of one.
     assert [on(world, days) for days in (4, 5)] == [1, 0]
+
+
+def test_the_figures_of_a_day_stay_when_a_rule_changes_and_not_when_orders_are_read_otherwise(
+    sqlite: History, tmp_path: Path
+) -> None:
+    world = a_world(sqlite, tmp_path, SegmentSpec("spend(ever) > mean(spend(ever))"))
+    world.takes(bought(PEOPLE[0], world.clock.instant))
+    world.judged()
+    changed = World(sqlite, tmp_path, [SegmentSpec("spend(ever) >= mean(spend(ever))")], Random(1), world.clock)
+    assert changed.judged().people == len(PEOPLE)
+    assert ledger.figures_of(sqlite, "main", FIRST_DAY) == {"mean(spend(ever))": 50.0}
+    audience = changed.context.settings.audiences["main"]
+    otherwise = audience.model_copy(update={"pending_counts": True})
+    ledger.set_audience(sqlite, "main", rules_digest=digest_of(otherwise, changed.tags()))
+    assert changed.judged().people == len(PEOPLE)
+    assert ledger.figures_of(sqlite, "main", FIRST_DAY) == {"mean(spend(ever))": 56.25}
 
 
 @pytest.mark.parametrize("rule", ["since_last_order > mean(since_last_order)", "spend(ever) / mean(spend(ever)) > 1"])
