@@ -126,9 +126,10 @@ def _put_orders(history: History, whose: np.ndarray, placed: np.ndarray, minor: 
 
 
 def judge_everybody(context: Context) -> None:
-    """Everybody stands where the rules put them, by figures that are worked out anew."""
+    """Everybody stands where the rules put them. As when a rule is written otherwise: figures of today stay, if any."""
     tags = ledger.tags_of(context.history, "main", context.settings.audiences["main"].playbook, "syncd:")
-    ledger.set_audience(context.history, "main", rules_digest="")
+    read, _, _ = ledger.audience_row(context.history, "main")["rules_digest"].rpartition(" ")
+    ledger.set_audience(context.history, "main", rules_digest=f"{read} otherwise")
     judge(context, "main", tags)
 
 
