@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import BigInteger, Connection, Table, cast, func, literal, select, update
+from sqlalchemy import Connection, Table, func, literal, select, update
 
 from syncd.history import occasions
 from syncd.history.database import History, among, each, put
@@ -92,8 +92,8 @@ def _columns(
     db: Connection, table: Table, audience: str, stretch: Stretch, columns: Mapping[Any, int]
 ) -> NDArray[np.int64]:
     """These columns of a table, one after the other, as a value a customer; where it has none of them, that given."""
-    query: Any = select(*(cast(column, BigInteger) for column in (table.c.customer_id, *columns)))
-    rows = numbers(db, query.where(table.c.audience == audience, stretch.holds(db, table.c.customer_id)))
+    mine = (table.c.audience == audience, stretch.holds(db, table.c.customer_id))
+    rows = numbers(db, select(table.c.customer_id, *columns).where(*mine))
     places = stretch.places(rows[:, 0])
     found = np.repeat(np.array([list(columns.values())], np.int64), len(stretch.ids), axis=0)
     found[places[places >= 0]] = rows[places >= 0, 1:]

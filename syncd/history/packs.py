@@ -198,8 +198,7 @@ def _from_rows(db: Connection, shop: str, source: FromClause, mine: ColumnElemen
         func.coalesce(order_items.c.line, -1),
         *(func.coalesce(order_items.c[name], 0) for name in ("article_id", "quantity", "price_minor")),
     ]
-    query: Any = select(*(cast(column, BigInteger) for column in columns))
-    query = query.select_from(source.outerjoin(order_items, of_order)).where(mine, of_shop)
+    query = select(*columns).select_from(source.outerjoin(order_items, of_order)).where(mine, of_shop)
     by_order = (orders.c.customer_id, orders.c.placed_at, orders.c.id, order_items.c.line)
     return _bought(numbers(db, query.order_by(*by_order)))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from syncd.calendar import local_days
 from syncd.history.bought import Bought
@@ -98,9 +98,8 @@ def _of_person(need: Need, column: Sequence[Any], reading: Reading) -> NDArray[A
 
 
 def _was_in(db: Connection, reading: Reading, stretch: Stretch) -> Numbers:
-    columns: list[Any] = [cast(column, BigInteger) for column in (standings.c.customer_id, standings.c.segments)]
     mine = (standings.c.audience == reading.audience, stretch.holds(db, standings.c.customer_id))
-    customer, segments = numbers(db, select(*columns).where(*mine)).T
+    customer, segments = numbers(db, select(standings.c.customer_id, standings.c.segments).where(*mine)).T
     places = stretch.places(customer)
     was_in = np.zeros(len(stretch.ids), np.int64)
     was_in[places[places >= 0]] = segments[places >= 0]
@@ -119,7 +118,7 @@ def _last_order_at(stretch: Stretch, counted: Counted) -> Numbers:
 def _carts(db: Connection, reading: Reading, stretch: Stretch) -> tuple[Numbers, Numbers]:
     """The last change and the value of each customer's newest cart that waits."""
     columns = [carts.c.customer_id, carts.c.updated_at, carts.c.value_minor, currency_of(reading, carts.c.currency)]
-    query = that_wait(select(*(cast(column, BigInteger) for column in columns)), reading.shops)
+    query = that_wait(select(*columns), reading.shops)
     query = query.where(stretch.holds(db, carts.c.customer_id))
     if reading.as_of_end is not None:
         query = query.where(carts.c.updated_at < reading.as_of_end)

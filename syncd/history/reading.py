@@ -12,7 +12,18 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Executable, LargeBinary, Select, case, func, literal, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Executable,
+    LargeBinary,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+)
 
 from syncd.history.bought import currency_number
 from syncd.history.database import among, is_sqlite
@@ -70,8 +81,8 @@ def fetch(db: Connection, query: Executable) -> list[Any]:
     return list(db.execute(query).cursor.fetchall())
 
 
-def numbers(db: Connection, query: Select[Any]) -> Numbers:
-    """The rows of a query for 64-bit numbers, as a matrix.
+def numbers(db: Connection, query: Any) -> Numbers:
+    """The rows of a query for whole numbers, as a matrix.
 
     PostgreSQL sends them as one value: its driver takes longer to receive a row than the server to find it.
     """
@@ -80,7 +91,8 @@ def numbers(db: Connection, query: Select[Any]) -> Numbers:
         rows: Any = db.execute(query).cursor
         flat = np.fromiter(chain.from_iterable(rows), np.int64)
         return flat.reshape(-1, width)
-    first, *more = (func.int8send(column, type_=LargeBinary) for column in query.subquery().c)
+    wide = (cast(column, BigInteger) for column in query.subquery().c)
+    first, *more = (func.int8send(column, type_=LargeBinary) for column in wide)
     packed: Any = first
     for column in more:
         packed = packed.op("||")(column)

@@ -399,6 +399,13 @@ standings = Table(
     # The earliest instant at which the calendar alone can change a judgement; None where it never can.
     Column("next_due_at", BigInteger),
     Index("ix_standings_due", "audience", "next_due_at"),
+    Index(
+        "ix_standings_differing",
+        "audience",
+        "customer_id",
+        sqlite_where=text("wanted_tags <> known_tags OR wanted_fields <> known_fields OR leaving <> ''"),
+        postgresql_where=text("wanted_tags <> known_tags OR wanted_fields <> known_fields OR leaving <> ''"),
+    ),
     # So that the few who are leaving are known without looking at each.
     Index(
         "ix_standings_leaving",
@@ -406,13 +413,6 @@ standings = Table(
         "customer_id",
         sqlite_where=text("leaving <> ''"),
         postgresql_where=text("leaving <> ''"),
-    ),
-    Index(
-        "ix_standings_differing",
-        "audience",
-        "customer_id",
-        sqlite_where=text("wanted_tags <> known_tags OR wanted_fields <> known_fields OR leaving <> ''"),
-        postgresql_where=text("wanted_tags <> known_tags OR wanted_fields <> known_fields OR leaving <> ''"),
     ),
 )
 

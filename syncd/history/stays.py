@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from sqlalchemy import BigInteger, ColumnElement, Connection, and_, cast, func, or_, select, text, true
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text, true
 
 from syncd.history.database import History, among, put
 from syncd.history.reading import numbers
@@ -111,6 +110,5 @@ def _count(db: Connection, condition: ColumnElement[bool]) -> dict[int, int]:
 
 
 def _stays(db: Connection, condition: ColumnElement[bool]) -> Stays:
-    columns: list[Any] = [cast(column, BigInteger) for column in (memberships.c.customer_id, memberships.c.bit)]
-    customer, bit = numbers(db, select(*columns).where(condition)).T
+    customer, bit = numbers(db, select(memberships.c.customer_id, memberships.c.bit).where(condition)).T
     return customer, bit

@@ -497,18 +497,18 @@ def upgrade() -> None:
 
     op.create_index("ix_standings_due", "standings", ["audience", "next_due_at"], unique=False)
     op.create_index(
-        "ix_standings_leaving",
-        "standings",
-        ["audience", "customer_id"],
-        unique=False,
-        sqlite_where=sa.text("leaving <> ''"),
-        postgresql_where=sa.text("leaving <> ''"),
-    )
-    op.create_index(
         "ix_standings_differing",
         "standings",
         ["audience", "customer_id"],
         unique=False,
         sqlite_where=sa.text("wanted_tags <> known_tags OR wanted_fields <> known_fields OR leaving <> ''"),
         postgresql_where=sa.text("wanted_tags <> known_tags OR wanted_fields <> known_fields OR leaving <> ''"),
+    )
+    op.create_index(
+        "ix_standings_leaving",
+        "standings",
+        ["audience", "customer_id"],
+        unique=False,
+        sqlite_where=sa.text("leaving <> ''"),
+        postgresql_where=sa.text("leaving <> ''"),
     )
