@@ -110,7 +110,9 @@ def say(text: str) -> None:
 
 
 def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), **(more or {})}
+    # What is installed was compiled once.
+    ours = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**ours, "PYTHONPATH": str(ROOT), **(more or {})}
 
 
 def _text(file: IO[bytes]) -> str:
