@@ -6,7 +6,6 @@ through `History.begin`, the one commit seam.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 from sqlite3 import OperationalError
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     ARRAY,
     URL,
@@ -29,6 +29,7 @@ from sqlalchemy import (
     event,
     func,
     inspect,
+    literal_column,
     make_url,
     select,
     text,
@@ -212,10 +213,14 @@ def is_sqlite(bind: Engine | Connection) -> bool:
     return bind.dialect.name == "sqlite"
 
 
+_VALUE: ColumnElement[Any] = literal_column("value")
+
+
 def among(connection: Connection, column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
     """The condition that `column` is one of `values`, as one parameter however many they are."""
     if is_sqlite(connection):
-        return column.in_(select(func.json_each(json.dumps(list(values))).table_valued("value").c.value))
+        listed = msgspec.json.encode(list(values)).decode()
+        return column.in_(select(_VALUE).select_from(func.json_each(listed)))
     return column == func.any(bindparam(None, list(values), type_=ARRAY(column.type)))
 
 
