@@ -47,6 +47,11 @@ class Person:
     refused: str
     next_due_at: int | None
 
+    @property
+    def hears(self) -> bool:
+        """Whether they are a subscriber whom the service does not refuse."""
+        return self.status == MemberStatus.SUBSCRIBED and not self.refused
+
 
 def audience_row(history: History, audience: str) -> dict[str, Any]:
     """The audience's own state; a new audience gets its row."""
@@ -285,8 +290,8 @@ def standings_of(history: History, audience: str, ids: Collection[int]) -> list[
 def _standings(db: Connection, query: Select[Any]) -> Iterator[Standing]:
     # As plain tuples, and none is kept: of a first plan there are as many as people.
     rows: Any = db.execute(query).cursor
-    for id_, email, member, *rest in rows:
-        yield Standing(id_, email, bool(member), *rest)
+    for id_, email, member, wanted, known, wanted_fields, known_fields, leaving, hears in rows:
+        yield Standing(id_, email, bool(member), wanted, known, wanted_fields, known_fields, leaving, bool(hears))
 
 
 def _standing(audience: str) -> Select[Any]:
@@ -300,6 +305,7 @@ def _standing(audience: str) -> Select[Any]:
             standings.c.wanted_fields,
             standings.c.known_fields,
             standings.c.leaving,
+            and_(members.c.status == MemberStatus.SUBSCRIBED, standings.c.refused == "", standings.c.leaving == ""),
         )
         .join(customers, customers.c.id == standings.c.customer_id)
         .outerjoin(

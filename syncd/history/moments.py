@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, func, select, text, update
 
@@ -17,7 +17,7 @@ from syncd.history.ledger import joined_at
 from syncd.history.occasions import NOT_IN_USE, Watch, Watched, counting, key_of
 from syncd.history.outbox import PARKED
 from syncd.history.reading import fetch
-from syncd.history.schema import members, moments, moments_in_use, orders, shops, standings
+from syncd.history.schema import moments, moments_in_use, orders, shops
 from syncd.model import MemberStatus
 from syncd.plan import Occasion
 
@@ -155,7 +155,7 @@ def _last_orders(db: Connection, watch: Watch, ids: Collection[int]) -> dict[int
 
 
 def ready(history: History, audience: str, now: int) -> dict[int, tuple[Occasion, ...]]:
-    """What is to be announced now, by customer: to subscribers whom the service does not refuse.
+    """What is to be announced now, by customer, to whoever of them hears it (`Standing.hears`).
 
     An order or a cart waits until its shop was read once more after it became due: only then it is known whether
     it was taken back in time.
@@ -163,11 +163,8 @@ def ready(history: History, audience: str, now: int) -> dict[int, tuple[Occasion
     query = (
         select(moments.c.customer_id, moments.c.due_at, moments.c.name, moments.c.episode)
         .add_columns(moments_in_use.c.occasion, moments.c.key)
-        .join(members, _and_same(members))
-        .join(standings, _and_same(standings))
         .join(moments_in_use, and_(moments_in_use.c.audience == audience, moments_in_use.c.name == moments.c.name))
         .where(moments.c.audience == audience, moments.c.state == "waiting", moments.c.due_at <= now)
-        .where(members.c.status == MemberStatus.SUBSCRIBED, standings.c.refused == "", standings.c.leaving == "")
         .order_by(moments.c.due_at, moments.c.name, moments.c.episode)
     )
     found: dict[int, list[Occasion]] = defaultdict(list)
@@ -178,10 +175,6 @@ def ready(history: History, audience: str, now: int) -> dict[int, tuple[Occasion
             if shop is None or read_at.get(shop, 0) >= due_at:
                 found[customer_id].append(Occasion(due_at, name, episode))
     return {customer_id: tuple(occasions) for customer_id, occasions in found.items()}
-
-
-def _and_same(table: Any) -> Any:
-    return and_(table.c.customer_id == moments.c.customer_id, table.c.audience == moments.c.audience)
 
 
 class Past(NamedTuple):

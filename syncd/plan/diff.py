@@ -34,7 +34,8 @@ class Standing(Struct, frozen=True):
     """What is wanted for one person, and what the service confirmed. Tags are bit sets, fields JSON texts.
 
     `leaving`: what becomes of the contact of somebody who is gone from the shops: "strip" (of tags and
-    fields, which shows in what is wanted), "archive" or "rename". `occasions`: what is to be announced now.
+    fields, which shows in what is wanted), "archive" or "rename". `hears`: a subscriber whom the service does not
+    refuse, and who is not leaving. `occasions`: what is to be announced now.
     """
 
     customer_id: int
@@ -45,6 +46,7 @@ class Standing(Struct, frozen=True):
     wanted_fields: str
     known_fields: str
     leaving: str = ""
+    hears: bool = False
     occasions: tuple[Occasion, ...] = ()
 
 

@@ -7,7 +7,6 @@ from syncd.destinations import Destination
 from syncd.history import ledger, moments, occasions, telling
 from syncd.history.ledger import Person
 from syncd.history.occasions import Watch, Watched
-from syncd.model import MemberStatus
 from syncd.plan import Occasion, Tags
 from syncd.rules import Moment
 from syncd.settings import Audience
@@ -68,9 +67,7 @@ def ripen(context: Context, name: str, tags: Tags) -> None:
 
 
 def foreseen(watch: Watch, person: Person, segments: int, now: int) -> tuple[Occasion, ...]:
-    """What a person would be told at once, if they were now judged to be in these segments (a bit set)."""
-    if person.status != MemberStatus.SUBSCRIBED or person.refused:
-        return ()
+    """What a person who hears it would be told at once, if they were now judged to be in these segments (a bit set)."""
     return tuple(
         Occasion(
             now, one.moment.name, occasions.episode_of(watch.audience, one.moment.name, f"{person.customer_id}/{now}")

@@ -42,13 +42,14 @@ def plan_stored(context: Context, name: str, tags: Tags) -> Plan:
 def _telling(
     context: Context, name: str, differing: Iterable[Standing], ready: Mapping[int, tuple[Occasion, ...]]
 ) -> Iterator[Standing]:
-    """These standings, and those of everybody else who is to be told something, each with that."""
+    """These standings, and those of everybody else whom something waits for, each with that if they hear it."""
     others = dict(ready)
     for standing in differing:
         told = others.pop(standing.customer_id, ())
-        yield replace(standing, occasions=told) if told else standing
+        yield replace(standing, occasions=told) if told and standing.hears else standing
     for standing in ledger.standings_of(context.history, name, others) if others else ():
-        yield replace(standing, occasions=others[standing.customer_id])
+        if standing.hears:
+            yield replace(standing, occasions=others[standing.customer_id])
 
 
 def plan_as_of(context: Context, name: str, tags: Tags, today: int) -> Plan:
@@ -68,8 +69,9 @@ def plan_as_of(context: Context, name: str, tags: Tags, today: int) -> Plan:
             verdict.person.known_tags,
             verdict.fields,
             verdict.person.known_fields,
-            occasions=ready.get(verdict.person.customer_id, ())
-            + (foreseen(watch, verdict.person, verdict.segments, now) if watch else ()),
+            occasions=ready.get(verdict.person.customer_id, ()) + foreseen(watch, verdict.person, verdict.segments, now)
+            if watch and verdict.person.hears
+            else (),
         )
         for verdict in verdicts_as_of(context, name, tags, today)
     )
