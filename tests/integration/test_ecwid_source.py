@@ -177,10 +177,11 @@ def test_a_long_history_is_read_in_windows_that_waste_few_calls(cafe: Cafe) -> N
 def test_pages_are_read_side_by_side_even_of_what_was_changed_in_one_second(cafe: Cafe, seconds_apart: int) -> None:
     now = cafe.world.clock.now()
     cafe.fill(now - DAY_SECONDS - seconds_apart * n for n in range(2_000))
-    cafe.world.throttle.latency = 0.2
+    # Long enough that a busy machine makes no difference.
+    cafe.world.throttle.latency = 0.5
     began = time.monotonic()
     orders = next(n for n, page in enumerate(cafe.connect().pull({})) if page.resource == "deleted_orders")
-    one_by_one = 0.2 * len(cafe.log("/orders"))
+    one_by_one = 0.5 * len(cafe.log("/orders"))
     assert orders >= 20
     assert time.monotonic() - began < one_by_one / 2
 
