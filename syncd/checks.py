@@ -30,7 +30,7 @@ from syncd.sources import WEBHOOK_PATH, WEBHOOKS, webhook_secret
 from syncd.sources import connect as connect_shop
 from syncd.steps.place import ELSEWHERE, IF_MOVED
 from syncd.steps.planning import foreign_tags
-from syncd.steps.pull import another_shop
+from syncd.steps.pull import another_shop, read_twice
 
 TITLE_LENGTH = 60
 # From this share of its limit on an audience is said to be nearly full.
@@ -143,6 +143,9 @@ def _shop(
         yield Finding("ok", f"{what}: {_plain(profile.title) or 'without a name'} ({place}{shown})")
         if stranger := another_shop(name, before.shops.get(name, ""), profile):
             yield _blocked(what, f"{name}: ", stranger)
+        for other, seen in profiles.items():
+            if other != name and seen.fingerprint == profile.fingerprint:
+                yield _blocked(what, f"{name}: ", read_twice(name, other, profile))
         for obstacle in obstacles:
             yield _said("blocked", what, obstacle)
         for warning in source.warnings():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, func, select, text, update
 
-from syncd.history.database import History, put
+from syncd.history.database import History, lock, put
 from syncd.history.schema import cursors, identities, orders, quarantine, shops, tombstones
 
 
@@ -32,6 +33,18 @@ def set_shop_state(history: History, shop: str, **values: Any) -> None:
     """The shop's row has these values."""
     with history.begin() as db:
         db.execute(update(shops).where(shops.c.name == shop).values(**values))
+
+
+def set_profile(history: History, shop: str, others: Collection[str], **values: str) -> str | None:
+    """The shop's row has these values, unless one of the `others` has its fingerprint: then that one's name."""
+    same = select(shops.c.name).where(shops.c.name.in_(others), shops.c.fingerprint == values["fingerprint"])
+    with history.begin() as db:
+        # Two that are read for the first time, at once, shall not miss each other.
+        lock(db, "shops")
+        if rival := db.execute(same).scalar():
+            return str(rival)
+        db.execute(update(shops).where(shops.c.name == shop).values(**values))
+        return None
 
 
 class Holdings(NamedTuple):

@@ -49,7 +49,7 @@ def load(path: Path | None = None) -> Settings:
     """
     document = read(_find(path))
     file, problems = _validated(document)
-    problems += _lacking(document.data)
+    problems += [*_lacking(document.data), *_twice(document.data)]
     sentences = [*in_order(document, problems), *_rule_problems(document)]
     if file is None or sentences:
         raise gathered(document.path.name, sentences)
@@ -112,6 +112,22 @@ def _lacking(data: Mapping[str, Any]) -> Iterator[Problem]:
         if needs and not any(shop.keys() >= set(keys) for keys in needs):
             ways = ", or ".join(" and ".join(keys) for keys in needs)
             yield ("shops", name), f"a shop on {shop['platform']} needs {ways}"
+
+
+# By platform or e-mail service, the key that says which shop or list it is.
+_WHICH = {"shopify": "domain", "ecwid": "store_id", "mailchimp": "list_id"}
+
+
+def _twice(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """A shop or a list under two names: its orders would count twice, or one audience undo what the other writes."""
+    for tables, kind in (("shops", "platform"), ("audiences", "esp")):
+        names: dict[tuple[str, ...], str] = {}
+        for name, table in _tables(data.get(tables)).items():
+            key = _WHICH.get(str(table.get(kind)), "")
+            if key in table:
+                first = names.setdefault(tuple(str(table.get(each)) for each in (kind, "base_url", key)), name)
+                if first != name:
+                    yield (tables, name, key), f"this is what {tables}.{first} is already; describe it once"
 
 
 def _rule_problems(document: Document) -> Iterator[str]:

@@ -255,6 +255,8 @@ class Audience(Table):
     def _shops_exist(cls, shops: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if not shops:
             raise ValueError("name at least one shop")
+        if len(set(shops)) < len(shops):
+            raise ValueError("name each shop once: its orders would count as often as it is named")
         known = info.context["shops"] if info.context else shops
         strangers = [unknown(shop, known, "a shop of this file") for shop in shops if shop not in known]
         if strangers:

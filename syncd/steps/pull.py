@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from math import inf
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -15,7 +14,7 @@ from msgspec.structs import asdict
 from syncd import logs
 from syncd.errors import ConnectionBlocked
 from syncd.history.ingest import ingest
-from syncd.history.shops import cursors_of, set_shop_state, shop_row
+from syncd.history.shops import cursors_of, set_profile, set_shop_state, shop_row
 from syncd.model import Page, ShopProfile
 from syncd.sources import Source
 from syncd.steps.context import Context
@@ -113,21 +112,21 @@ def rows_of(page: Page) -> int:
 
 
 def _same_shop(context: Context, name: str, source: Source) -> None:
-    """The shop behind the name is the one that it always was; its profile is stored.
+    """The shop behind the name is the one that it always was, and no other name's; its profile is stored.
 
-    Raises: ConnectionBlocked for another one: its orders would mix with ours.
+    Raises: ConnectionBlocked for another one, whose orders would mix with ours, and for one that is read under
+    another name already, whose orders would count twice.
     """
     profile = source.profile()
     known = shop_row(context.history, name, platform=context.settings.shops[name].platform)
     if stranger := another_shop(name, known["fingerprint"], profile):
         raise stranger
-    values: dict[str, Any] = {
-        "fingerprint": profile.fingerprint,
-        "currency": profile.currency,
-        "timezone": profile.timezone,
-    }
-    if any(known[key] != value for key, value in values.items()):
-        set_shop_state(context.history, name, **values)
+    values = {"fingerprint": profile.fingerprint, "currency": profile.currency, "timezone": profile.timezone}
+    if all(known[key] == value for key, value in values.items()):
+        return
+    others = [other for other in context.settings.shops if other != name]
+    if rival := set_profile(context.history, name, others, **values):
+        raise read_twice(name, rival, profile)
 
 
 def another_shop(name: str, fingerprint: str, profile: ShopProfile) -> ConnectionBlocked | None:
@@ -138,6 +137,15 @@ def another_shop(name: str, fingerprint: str, profile: ShopProfile) -> Connectio
         f"{name}: this is the shop {profile.fingerprint}, what was imported before is {fingerprint}",
         connection=name,
         hint="Point the name at the old shop again, or give the new shop a name of its own.",
+    )
+
+
+def read_twice(name: str, rival: str, profile: ShopProfile) -> ConnectionBlocked:
+    """The error where `profile` is of the shop that is called `rival`, too."""
+    return ConnectionBlocked(
+        f"{name}: this is the shop {profile.fingerprint}, which is read as {rival} already",
+        connection=name,
+        hint="Take one of the two out of the configuration.",
     )
 
 

@@ -19,6 +19,7 @@ from syncd.model import Rejected
 from syncd.sandbox.audience.members import subscriber_hash
 from syncd.sandbox.populate import LIST_ID
 from syncd.sandbox.serve import Running
+from syncd.settings import load
 from syncd.steps.context import Stopped
 from syncd.steps.quarantine import retry
 from tests.integration.history_records import take
@@ -256,6 +257,21 @@ def test_another_shop_behind_the_same_name_is_not_read(house: House) -> None:
     (blocked,) = house.sync().errors
     assert isinstance(blocked, ConnectionBlocked)
     assert holdings(house.history, "acme") == before
+
+
+def test_a_shop_under_a_second_name_is_not_read_as_its_orders_would_count_twice(house: House) -> None:
+    path = house.directory / "syncd.toml"
+    text = path.read_text()
+    acme = text[text.index("[shops.acme]") : text.index("[shops.cafe]")]
+    # As a shop that was renamed keeps its old address.
+    twin = acme.replace("[shops.acme]", "[shops.twin]").replace("acme.myshopify.com", "old-name.myshopify.com")
+    path.write_text(text.replace("[shops.cafe]", f"{twin}[shops.cafe]").replace('"acme", ', '"acme", "twin", '))
+    house.context.settings = load(path)
+    house.order("acme", someone := house.subscriber(with_tag="first-time"), "20.00")
+    (blocked,) = house.sync().errors
+    assert "which is read as acme already" in str(blocked)
+    assert holdings(house.history, "twin").orders == 0
+    assert house.state()[someone]["merge_fields"]["ORDERS"] == 2
 
 
 def test_no_more_people_enter_a_tag_than_the_day_has_room_for_and_the_rest_follows(house: House) -> None:

@@ -48,6 +48,12 @@ def put(old: str, new: str, times: int = -1) -> Callable[[str], str]:
     return lambda text: text.replace(old, new, times)
 
 
+def twin_of_acme(text: str) -> str:
+    """The table of a second shop, at the same address under another name."""
+    table = text[text.index("[shops.acme]") : text.index("[shops.cafe]")]
+    return table.replace("[shops.acme]", "[shops.twin]").replace("acme.my", "twin.my")
+
+
 def fault(service: str, path: str, kind: str, **more: Any) -> dict[str, Any]:
     return {"service": service, "path": path, "kind": kind, **more}
 
@@ -171,6 +177,18 @@ blocked  shop acme: the shop has been renamed to acme-madrid.myshopify.com
         4,
         "1 blocked",
         switches={"acme": {"renamed_to": "acme-madrid.myshopify.com"}},
+    ),
+    "a shop under two names": Case(
+        f"""
+{CAFE}
+ok       shop twin: Acme Records (EUR, Europe/Madrid, 46 customers)
+blocked  shop twin: this is the shop shopify:690933842, which is read as acme already
+         → Take one of the two out of the configuration.
+""",
+        (CAFE,),
+        4,
+        "1 blocked",
+        edit=lambda text: text.replace("[audiences.main]", f"{twin_of_acme(text)}\n[audiences.main]", 1),
     ),
     "wrong clocks": Case(
         """

@@ -267,6 +267,7 @@ def test_all_problems_are_reported_at_once_in_the_order_of_their_lines(tmp_path:
         ("rates = { USD = true }", None, "rates.USD: expected a number, got true or false"),
         ("rates = { usd = 1 }", None, "rates.usd: 'usd' is not a currency code (ISO 4217); did you mean 'USD'?"),
         ("shops = []", 'shops = ["acme", "cafe"]', "shops: name at least one shop"),
+        ('shops = ["acme", "cafe", "acme"]', 'shops = ["acme", "cafe"]', "shops: name each shop once"),
         ('list_id = "a/b"', 'list_id = "a1b2c3d4e5"', "list_id: expected the id of a list, such as a1b2c3d4e5"),
         ("timezone = 1979-05-27", 'timezone = "Europe/Madrid"', "timezone: expected text, got a date or time"),
         ("lifecycle = 1", 'lifecycle = "lifecycle.toml"', 'lifecycle: expected the name of a file such as "lifecycle'),
@@ -305,6 +306,17 @@ def test_a_mistake_in_an_audience_is_said_in_words(
 )
 def test_a_mistake_anywhere_else_is_said_in_words(tmp_path: Path, old: str, new: str, said: str) -> None:
     assert said in problems(tmp_path, GOOD.replace(old, new))[0]
+
+
+@pytest.mark.parametrize(
+    ("table", "key"), [("shops.acme", "domain"), ("shops.cafe", "store_id"), ("audiences.main", "list_id")]
+)
+def test_a_shop_or_list_under_a_second_name_is_refused(tmp_path: Path, table: str, key: str) -> None:
+    begin = GOOD.index(f"[{table}]")
+    end = GOOD.find("\n\n", begin)
+    twin = GOOD[begin : end if end > 0 else None].replace(f"[{table}]", f"[{table}2]")
+    (only,) = problems(tmp_path, f"{GOOD}\n{twin}\n")
+    assert only.endswith(f"{table}2.{key}: this is what {table} is already; describe it once")
 
 
 def test_a_missing_key_is_reported_at_its_table(tmp_path: Path) -> None:
