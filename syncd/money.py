@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from functools import lru_cache
 
 # All codes of ISO 4217, those of former currencies too: old orders may be in them.
 _CODES = """
@@ -42,6 +43,8 @@ def exponent(currency: str) -> int:
         raise ValueError(f"{currency!r} is not a currency code of ISO 4217") from None
 
 
+# A shop has not that many prices, and each stands on many orders.
+@lru_cache(maxsize=4_096, typed=True)
 def to_minor(amount: str | int | float | Decimal, currency: str) -> int:
     """An amount in major units ("404.95", "43.0", 12.5) as integer minor units, halves to even.
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, case, func, insert, or_, select
+from sqlalchemy import Connection, Select, and_, case, func, or_, select
 
-from syncd.history.database import History, among
+from syncd.history.database import History, among, put
 from syncd.history.schema import consents, former_customers, identities, members
 from syncd.model import Consent, ConsentState
 
@@ -31,20 +31,16 @@ def append(db: Connection, source: str, statements: Collection[Statement], now: 
     latest = _latest(db, source, {one.customer_id for one in statements})
     new = [one for one in statements if _is_new(one, latest)]
     if new:
-        rows = [
-            {
-                "customer_id": one.customer_id,
-                "source": source,
-                "shop_customer_id": one.shop_customer_id,
-                "state": one.consent.state,
-                "level": one.consent.level,
-                "changed_at": one.consent.changed_at,
-                "observed_at": now,
-            }
-            for one in new
-        ]
-        db.execute(insert(consents), rows)
+        rows = [(one.customer_id, source, one.shop_customer_id, *_words(one.consent), now) for one in new]
+        put(db, consents, _LINE, rows)
     return new
+
+
+_LINE = ("customer_id", "source", "shop_customer_id", "state", "level", "changed_at", "observed_at")
+
+
+def _words(said: Consent) -> tuple[str, str, int]:
+    return said.state.value, said.level, said.changed_at
 
 
 def _is_new(one: Statement, latest: dict[tuple[int, str], tuple[str, str]]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from syncd.history import former, unpacked
 from syncd.history.database import History, among, is_sqlite, lock, put
 from syncd.history.derived import derive
+from syncd.history.reading import fetch
 from syncd.history.schema import audiences, customers, identities, members, news, orders
 from syncd.model import Customer, Order, email_key
 
@@ -124,8 +126,9 @@ def settle(
     """
     orders_of = [(shop_id, order) for order in orders_ if (shop_id := shop_id_of(order))]
     known = known_identities(db, shop, {*(record.id for record in records), *(id_ for id_, _ in orders_of), *gone})
+    recorded = {id_ for id_, one in known.items() if one.recorded}
     told = [told_by_record(record) for record in records]
-    told += [told_by_order(order, id_) for id_, order in orders_of if not (id_ in known and known[id_].recorded)]
+    told += [told_by_order(order, id_) for id_, order in orders_of if id_ not in recorded]
     changed = _changed(known, told, gone)
     store_identities(db, shop, changed.values())
     news_of = {id_ for id_, new in changed.items() if id_ not in known or not new.says_the_same(known[id_])}
@@ -180,10 +183,11 @@ def known_identities(db: Connection, shop: str, shop_ids: Collection[str]) -> di
         .outerjoin(customers, customers.c.id == identities.c.customer_id)
         .where(identities.c.shop == shop, among(db, identities.c.shop_customer_id, shop_ids))
     )
-    return {row[0]: Identity(*row) for row in db.execute(query).all()}
+    return {row[0]: Identity(*row) for row in fetch(db, query)}
 
 
 _COLUMNS = tuple(name for name in Identity.__struct_fields__ if name != "email")
+_values_of = attrgetter(*_COLUMNS)
 
 
 def store_identities(db: Connection, shop: str, changed: Collection[Identity]) -> None:
@@ -191,7 +195,7 @@ def store_identities(db: Connection, shop: str, changed: Collection[Identity]) -
     ids = customer_ids(db, {identity.email for identity in changed if identity.email})
     for identity in changed:
         identity.customer_id = ids[identity.email] if identity.email else None
-    rows = [(shop, *(getattr(identity, name) for name in _COLUMNS)) for identity in changed]
+    rows = [(shop, *_values_of(identity)) for identity in changed]
     put(db, identities, ("shop", *_COLUMNS), rows)
 
 

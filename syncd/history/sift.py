@@ -196,7 +196,7 @@ def _order_fault(order: Order) -> str:
         return f"the cart's id has {len(order.cart_id)} characters, 1 to {MAX_ID} are possible"
     if len(order.items) > MAX_LINES:
         return f"it has {len(order.items)} lines, {MAX_LINES} are possible"
-    if any(len(refund.id) > MAX_ID for refund in order.refunds):
+    if order.refunds and any(len(refund.id) > MAX_ID for refund in order.refunds):
         return f"a refund's id is longer than {MAX_ID} characters"
     return ""
 
