@@ -14,6 +14,7 @@ from syncd.history.schema import news, products
 from syncd.sandbox.serve import Running
 from tests.integration.history_records import rows
 from tests.integration.house import DAY, House
+from tests.log_lines import caught_lines
 
 RULES = """
 [audiences.main.lifecycle.segments.rock]
@@ -132,14 +133,14 @@ def test_an_idle_cycle_asks_for_little_and_judges_nobody(house: House) -> None:
     assert rows(house.history, news) == []
 
 
-def test_a_shop_that_shows_no_products_is_told_once_and_goes_on(
-    house: House, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_shop_that_shows_no_products_is_told_once_and_goes_on(house: House) -> None:
     house.world.shops["acme"].switches.products_listed = False
     with house.history.begin() as db:
         db.execute(products.delete().where(products.c.shop == "acme"))
     house.order("acme", ANA, "10.00")
-    for _ in range(2):
-        after(house)
-    assert "".join(capsys.readouterr()).count("the shop shows no products; `syncd check` tells why") == 1
+    with caught_lines() as lines:
+        for _ in range(2):
+            after(house)
+    told = [line["event"] for line in lines]
+    assert told.count("the shop shows no products; `syncd check` tells why") == 1
     assert customer_of(house.history, ANA)

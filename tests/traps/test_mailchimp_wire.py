@@ -22,6 +22,7 @@ from syncd.model import Change
 from syncd.sandbox.faults import Fault
 from syncd.sandbox.mailchimp import MAX_CONNECTIONS
 from tests.integration.mailchimp_world import LIST, NOW, Town
+from tests.log_lines import caught_lines
 from tests.traps.mailchimp_stage import Home, plainly, wiretap
 
 ANN, BOB = "ann@shop.example", "bob@shop.example"
@@ -256,12 +257,13 @@ def test_trap_further_neither_the_key_nor_an_address_is_in_an_error(
     home.backfill()
     home.buys(ANN)
     home.strike("*", status=status, headers={"X-Request-Id": "4f2a-77"})
-    errors = home.sync().errors
+    with caught_lines() as lines:
+        errors = home.sync().errors
     home.world.faults.clear()
     told = [
         text for err in errors for text in (str(err), repr(err), err.hint, str(err.__cause__), str(err.__context__))
     ]
-    told += [caplog.text, *capfd.readouterr(), json.dumps(views.status(home.context))]
+    told += [str(lines), caplog.text, *capfd.readouterr(), json.dumps(views.status(home.context))]
     assert errors
     basic = b64encode(f"syncd:{SECRET}".encode()).decode()
     assert not [text for text in told for secret in (SECRET, basic, ANN) if secret in text]
