@@ -145,6 +145,10 @@ def matching(pattern: str, what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+# What lies beyond makes amounts that no database holds.
+_LEAST_RATE = Decimal("1e-9")
+
+
 def _rate(value: object) -> Decimal:
     try:
         rate = Decimal(str(value))
@@ -152,6 +156,8 @@ def _rate(value: object) -> Decimal:
         raise ValueError(f"expected a number, got {kind(value)}") from None
     if not rate.is_finite() or rate <= 0:
         raise ValueError("a rate is a number greater than 0")
+    if not _LEAST_RATE < rate < 1 / _LEAST_RATE:
+        raise ValueError("no currency is worth a billion of another; a rate says what one unit of it is worth")
     return rate
 
 

@@ -264,6 +264,8 @@ def test_all_problems_are_reported_at_once_in_the_order_of_their_lines(tmp_path:
         ("brake = { removals = 2 }", None, "brake.removals: there is no such key here; did you mean 'removals_min'?"),
         ("brake = 3", None, "brake: expected a table, got a whole number"),
         ("rates = { USD = 0 }", None, "rates.USD: a rate is a number greater than 0"),
+        ("rates = { USD = 1e9 }", None, "rates.USD: no currency is worth a billion of another"),
+        ('rates = { USD = "1e-999999999" }', None, "rates.USD: no currency is worth a billion of another"),
         ("rates = { USD = true }", None, "rates.USD: expected a number, got true or false"),
         ("rates = { usd = 1 }", None, "rates.usd: 'usd' is not a currency code (ISO 4217); did you mean 'USD'?"),
         ("shops = []", 'shops = ["acme", "cafe"]', "shops: name at least one shop"),
