@@ -433,7 +433,6 @@ memberships = Table(
     Column("bit", SmallInteger, primary_key=True, autoincrement=False),
     Column("since_at", BigInteger, primary_key=True, autoincrement=False),
     Column("until_at", BigInteger),
-    Index("ix_memberships_since", "audience", "since_at"),
     # Of stays that are over alone: else SQLite would look for one person's open stay among everybody's.
     Index(
         "ix_memberships_until",

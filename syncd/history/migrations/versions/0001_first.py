@@ -380,7 +380,6 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
 
-    op.create_index("ix_memberships_since", "memberships", ["audience", "since_at"], unique=False)
     op.create_index(
         "ix_memberships_until",
         "memberships",
