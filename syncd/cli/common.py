@@ -174,7 +174,9 @@ def harmless(text: str, written: Callable[[str], str] = ascii) -> str:
 
 def say(text: str, *, err: bool = False, **style: Any) -> None:
     """The lines of `text` on standard output, or standard error; nothing in them is obeyed."""
-    click.secho("\n".join(map(harmless, text.split("\n"))), err=err, **style)
+    shown = "\n".join(map(harmless, text.split("\n")))
+    # Without a style this would end each text with the command to end one.
+    click.echo(click.style(shown, **style) if style else shown, err=err)
 
 
 def print_json(document: Any) -> None:
