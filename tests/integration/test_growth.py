@@ -96,6 +96,22 @@ def test_a_cycle_with_one_order_costs_the_same_among_ten_times_as_many(few_and_m
     assert many.steps <= MORE * few.steps
 
 
+def test_a_page_with_nothing_new_in_it_is_not_written(few_and_many: tuple[House, House]) -> None:
+    house, written = few_and_many[0], set()
+
+    def execute(connection: object, cursor: object, statement: str, row: tuple[str, str], *_: object) -> None:
+        if statement.startswith("INSERT INTO cursors"):
+            written.add(row[1])
+
+    event.listen(house.history.engine, "before_cursor_execute", execute)
+    house.sync_in_order()
+    assert written.isdisjoint({"products", "deleted_orders", "deleted_customers"})
+    order_of(house, "cleo")
+    house.sync_in_order()
+    event.remove(house.history.engine, "before_cursor_execute", execute)
+    assert "orders" in written
+
+
 def order_of(house: House, person: str) -> None:
     house.order("acme", f"{person}@new.example.com", "20.00", consent=True)
 
