@@ -69,16 +69,13 @@ def read(db: Connection, shops: Sequence[str], stretch: Stretch, *, lines: bool)
     """
     asked: _Asked = partial(stretch.holds, db)
     fresh = {part.shop: part.bought for part in _fresh(db, asked, shops)}
-    held = sorted(_held(db, asked, shops, lines=lines, but_marked=bool(fresh)))
-    mine = stretch.places(np.fromiter(map(itemgetter(0), held), np.int64)) >= 0
-    if not mine.all():
-        held = [row for row, is_mine in zip(held, mine.tolist(), strict=True) if is_mine]
     parts = []
     for shop in sorted(shops):
-        parts.append(opened([(id_, its_orders, its_lines) for id_, of, its_orders, its_lines in held if of == shop]))
+        parts.append(opened(sorted(_held(db, asked, shop, lines=lines, but_marked=shop in fresh))))
         if shop in fresh:
-            parts.append(fresh[shop].take(np.flatnonzero(stretch.places(fresh[shop].customer) >= 0)))
-    return parts[0] if len(parts) == 1 else united(parts)
+            parts.append(fresh[shop])
+    bought = parts[0] if len(parts) == 1 else united(parts)
+    return bought.take(np.flatnonzero(stretch.places(bought.customer) >= 0))
 
 
 def differing(history: History, ids: Collection[int] | None = None) -> list[int]:
@@ -87,7 +84,11 @@ def differing(history: History, ids: Collection[int] | None = None) -> list[int]
     with history.read() as db:
         for asked in _everybody(db) if ids is None else _some(db, sorted(ids)):
             shops = list(db.execute(_shops(asked)).scalars())
-            held = set(_held(db, asked, shops, lines=True, but_marked=True))
+            held = {
+                (id_, shop, *pack)
+                for shop in shops
+                for id_, *pack in _held(db, asked, shop, lines=True, but_marked=True)
+            }
             held |= {pack for part in _fresh(db, asked, shops) for pack in part.packs()}
             told = {pack for shop in shops for pack in _Part.of(shop, _of_shop(db, shop, asked)).packs()}
             found.update(id_ for id_, _, its_orders, _ in held ^ told if its_orders)
@@ -117,15 +118,13 @@ def _shops(asked: _Asked) -> Any:
     return union(*(select(table.c.shop).where(asked(table.c.customer_id)) for table in (orders, packs)))
 
 
-def _held(
-    db: Connection, asked: _Asked, shops: Sequence[str], *, lines: bool, but_marked: bool
-) -> list[tuple[int, str, bytes, bytes]]:
-    """(customer, shop, orders, lines) of each pack as it is stored, `but_marked` without those that are marked; `lines`
-    are empty unless they are wanted.
+def _held(db: Connection, asked: _Asked, shop: str, *, lines: bool, but_marked: bool) -> list[tuple[int, bytes, bytes]]:
+    """(customer, orders, lines) of each pack of a shop as it is stored, `but_marked` without those that are marked;
+    `lines` are empty unless they are wanted.
     """
     its_lines = packs.c.lines if lines else literal(b"", LargeBinary)
-    query = select(packs.c.customer_id, packs.c.shop, packs.c.orders, its_lines)
-    query = query.where(asked(packs.c.customer_id), packs.c.shop.in_(shops))
+    query = select(packs.c.customer_id, packs.c.orders, its_lines)
+    query = query.where(asked(packs.c.customer_id), packs.c.shop == shop)
     if but_marked:
         same = and_(unpacked.c.customer_id == packs.c.customer_id, unpacked.c.shop == packs.c.shop)
         query = query.where(~select(unpacked.c.shop).where(same).exists())
