@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import hypothesis
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import delete, make_url
 
 from syncd.history.database import History, open_history
 from syncd.history.schema import metadata
@@ -139,13 +140,32 @@ def emptied_url(history_url: Callable[[str], str]) -> Callable[[str], str]:
     return make
 
 
+@pytest.fixture(scope="session")
+def emptied_history(history_url: Callable[[str], str]) -> Iterator[Callable[[str], History]]:
+    """Gives an empty history of a kind; always the same one, as its statements are compiled only once."""
+    with ExitStack() as stack:
+
+        @cache
+        def opened(kind: str) -> History:
+            return stack.enter_context(open_history(history_url(kind)))
+
+        def make(kind: str) -> History:
+            history = opened(kind)
+            history.fence = None
+            # No lock of the test before is held any more.
+            history.close()
+            with history.begin() as db:
+                for table in reversed(metadata.sorted_tables):
+                    db.execute(delete(table))
+            return history
+
+        yield make
+
+
 @pytest.fixture(params=DATABASES)
-def history(request: pytest.FixtureRequest, emptied_url: Callable[[str], str]) -> Iterator[History]:
+def history(request: pytest.FixtureRequest, emptied_history: Callable[[str], History]) -> History:
     """An empty history, once on each database."""
-    with open_history(emptied_url(request.param)) as opened:
-        yield opened
-    if request.param == "sqlite":
-        shutil.rmtree(Path(str(opened.engine.url.database)).parent)
+    return emptied_history(request.param)
 
 
 def _administer(url: str, statement: str) -> None:

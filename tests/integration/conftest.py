@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from syncd.history.database import History, open_history
+from syncd.history.database import History
 from syncd.sandbox.serve import Running
 from tests.integration.house import House
 
 
 @pytest.fixture
-def sqlite(emptied_url: Callable[[str], str]) -> Iterator[History]:
+def sqlite(emptied_history: Callable[[str], History]) -> History:
     """An empty history where one database says enough."""
-    with open_history(emptied_url("sqlite")) as opened:
-        yield opened
+    return emptied_history("sqlite")
 
 
 @pytest.fixture

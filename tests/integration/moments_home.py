@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from syncd import views
-from syncd.history.database import open_history
+from syncd.history.database import History
 from syncd.sandbox.audience import Switches
 from tests.integration.mailchimp_world import Town
 from tests.traps.mailchimp_stage import Home, empty
@@ -51,20 +49,18 @@ settle = "3 hours"
 """
 
 
-@contextmanager
-def after_import(town: Town, url: str, directory: Path) -> Iterator[Home]:
+def after_import(town: Town, history: History, directory: Path) -> Home:
     """A syncd after its first import: Ann bought once, Bob twice; any contact may enter a journey again."""
     empty(town, Switches(journeys_reenter=True))
-    with open_history(url) as history:
-        home = Home(town.running, history, directory, rules=SEGMENTS + JOINS + ORDERS + CARTS, shops=("acme",))
-        home.joins(ANN, BOB)
-        for someone in (ANN, BOB, BOB):
-            home.buys(someone)
-        home.backfill()
-        home.cycle()
-        # What people order from here on was placed after the moments came into use.
-        home.later(HOUR)
-        yield home
+    home = Home(town.running, history, directory, rules=SEGMENTS + JOINS + ORDERS + CARTS, shops=("acme",))
+    home.joins(ANN, BOB)
+    for someone in (ANN, BOB, BOB):
+        home.buys(someone)
+    home.backfill()
+    home.cycle()
+    # What people order from here on was placed after the moments came into use.
+    home.later(HOUR)
+    return home
 
 
 on_both = pytest.mark.parametrize("home", ["sqlite", "postgresql"], indirect=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from syncd.cli import group
 from syncd.history.carts import open_carts
-from syncd.history.database import open_history
+from syncd.history.database import History
 from syncd.history.people import customer_of
 from syncd.history.quarantine import quarantined
 from syncd.history.schema import carts
@@ -25,9 +25,8 @@ SHOPS = ["acme", "cafe"]
 
 
 @pytest.fixture
-def house(sandbox: Running, emptied_url: Callable[[str], str], tmp_path: Path) -> Iterator[House]:
-    with open_history(emptied_url("sqlite")) as history:
-        yield House(sandbox, history, tmp_path)
+def house(sandbox: Running, emptied_history: Callable[[str], History], tmp_path: Path) -> House:
+    return House(sandbox, emptied_history("sqlite"), tmp_path)
 
 
 def open_of(house: House, email: str) -> list[tuple[str, str]]:

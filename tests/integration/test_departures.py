@@ -11,7 +11,7 @@ from sqlalchemy import event, select
 
 from syncd import pipeline, views
 from syncd.errors import UnsafePlan, UserError
-from syncd.history.database import open_history
+from syncd.history.database import History
 from syncd.history.schema import customers, standings
 from syncd.sandbox.audience.members import Member
 from syncd.sandbox.serve import Running
@@ -74,31 +74,30 @@ def quiet(house: House) -> bool:
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_who_changes_the_address_in_the_shop_keeps_the_contact_with_all_that_it_has(
-    sandbox: Running, emptied_url: Callable[[str], str], tmp_path: Path, database: str
+    sandbox: Running, emptied_history: Callable[[str], History], tmp_path: Path, database: str
 ) -> None:
-    with open_history(emptied_url(database)) as history:
-        house = House(sandbox, history, tmp_path)
-        house.backfill()
-        someone = in_one_shop(house)
-        house.members.act(someone, {"tags": {"add": ["the marketer's own"]}})
-        before, tags, journeys = (
-            contact(house, someone).contact_id,
-            set(house.state()[someone]["tags"]),
-            house.journeys(),
-        )
-        change_address(house, someone, NEW)
-        at = house.requests()
-        house.sync_in_order()
-        assert len(house.writes(at)) == 1
-        with pytest.raises(UserError, match=f"another address in the shop by now: {NEW}"):
-            views.explain(house.context, "main", someone, today(house))
-        assert someone not in house.state()
-        assert (contact(house, NEW).contact_id, house.state()[NEW]["status"]) == (before, "subscribed")
-        assert set(house.state()[NEW]["tags"]) == tags
-        house.sync_in_order()
-        assert house.tagged() == house.expected()
-        assert house.journeys() == journeys
-        assert quiet(house)
+    house = House(sandbox, emptied_history(database), tmp_path)
+    house.backfill()
+    someone = in_one_shop(house)
+    house.members.act(someone, {"tags": {"add": ["the marketer's own"]}})
+    before, tags, journeys = (
+        contact(house, someone).contact_id,
+        set(house.state()[someone]["tags"]),
+        house.journeys(),
+    )
+    change_address(house, someone, NEW)
+    at = house.requests()
+    house.sync_in_order()
+    assert len(house.writes(at)) == 1
+    with pytest.raises(UserError, match=f"another address in the shop by now: {NEW}"):
+        views.explain(house.context, "main", someone, today(house))
+    assert someone not in house.state()
+    assert (contact(house, NEW).contact_id, house.state()[NEW]["status"]) == (before, "subscribed")
+    assert set(house.state()[NEW]["tags"]) == tags
+    house.sync_in_order()
+    assert house.tagged() == house.expected()
+    assert house.journeys() == journeys
+    assert quiet(house)
 
 
 def test_an_address_that_changes_twice_between_two_cycles_takes_the_contact_to_the_last(house: House) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from syncd.history.database import open_history
+from syncd.history.database import History
 from syncd.history.people import customer_of
 from syncd.history.schema import news, products
 from syncd.sandbox.serve import Running
@@ -40,18 +40,17 @@ ANA = "ana@example.com"
 
 
 @pytest.fixture
-def house(sandbox: Running, emptied_url: Callable[[str], str], tmp_path: Path) -> Iterator[House]:
+def house(sandbox: Running, emptied_history: Callable[[str], History], tmp_path: Path) -> House:
     """A syncd whose first import is through, and Ana, a subscriber who has bought once in each shop."""
-    with open_history(emptied_url("sqlite")) as history:
-        house = House(sandbox, history, tmp_path, rules=RULES)
-        house.call("POST", "/audiences/a1b2c3d4e5/members/" + ANA, {"status": "subscribed"})
-        for shop in ("acme", "cafe"):
-            lines = [{"title": "Red River", "name": "Red River", "price": "10.00", "category": "Jazz"}]
-            house.order(shop, ANA, "10.00", lines=lines)
-        house.backfill()
-        house.later(DAY)
-        house.sync_in_order()
-        yield house
+    house = House(sandbox, emptied_history("sqlite"), tmp_path, rules=RULES)
+    house.call("POST", "/audiences/a1b2c3d4e5/members/" + ANA, {"status": "subscribed"})
+    for shop in ("acme", "cafe"):
+        lines = [{"title": "Red River", "name": "Red River", "price": "10.00", "category": "Jazz"}]
+        house.order(shop, ANA, "10.00", lines=lines)
+    house.backfill()
+    house.later(DAY)
+    house.sync_in_order()
+    return house
 
 
 def after(house: House) -> set[str]:

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from syncd import pipeline
 from syncd.cli import group
 from syncd.errors import UnsafePlan
+from syncd.history.database import History
 from syncd.history.schema import writes as trail_of
 from syncd.sandbox.audience.members import subscriber_hash
 from syncd.sandbox.faults import Fault
@@ -48,11 +49,8 @@ def town() -> Iterator[Town]:
 
 
 @pytest.fixture(params=["sqlite"])
-def home(
-    request: pytest.FixtureRequest, town: Town, emptied_url: Callable[[str], str], tmp_path: Path
-) -> Iterator[Home]:
-    with after_import(town, emptied_url(request.param), tmp_path) as home:
-        yield home
+def home(request: pytest.FixtureRequest, town: Town, emptied_history: Callable[[str], History], tmp_path: Path) -> Home:
+    return after_import(town, emptied_history(request.param), tmp_path)
 
 
 @on_both

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, event
 
+from syncd.history.database import History
 from tests.integration.house import DAY
 from tests.integration.mailchimp_world import Town
 from tests.integration.moments_home import (
@@ -36,11 +37,8 @@ def town() -> Iterator[Town]:
 
 
 @pytest.fixture(params=["sqlite"])
-def home(
-    request: pytest.FixtureRequest, town: Town, emptied_url: Callable[[str], str], tmp_path: Path
-) -> Iterator[Home]:
-    with after_import(town, emptied_url(request.param), tmp_path) as home:
-        yield home
+def home(request: pytest.FixtureRequest, town: Town, emptied_history: Callable[[str], History], tmp_path: Path) -> Home:
+    return after_import(town, emptied_history(request.param), tmp_path)
 
 
 @pytest.mark.parametrize(("phase", "first"), [("before", 0), ("after", 1)])

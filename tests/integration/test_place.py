@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from syncd import pipeline, views
 from syncd.checks import findings
 from syncd.errors import UserError
-from syncd.history.database import open_history
+from syncd.history.database import History, open_history
 from syncd.history.place import place_of
 from syncd.history.shops import holdings
 from syncd.steps.erase import erase
@@ -38,6 +38,13 @@ def continued_with(house: House, file: Path) -> House:
 def events(house: House) -> list[tuple[str, str]]:
     """Who was told of what."""
     return [(member.email, event.name) for member in house.members.members for event in member.events]
+
+
+@pytest.fixture
+def sqlite(history_url: Callable[[str], str]) -> Iterator[History]:
+    """A history of its own: its file is moved and copied."""
+    with open_history(history_url("sqlite")) as opened:
+        yield opened
 
 
 @pytest.fixture

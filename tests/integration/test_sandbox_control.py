@@ -10,6 +10,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -320,12 +321,24 @@ def test_the_ports_follow_each_other(open_sandbox: Callable[..., Running]) -> No
     assert f"the ports {taken} to {taken + 3} cannot be opened" in str(result.exception)
 
 
-def test_no_port_stays_open_where_one_of_them_is_taken(open_sandbox: Callable[..., Running]) -> None:
-    taken = int(open_sandbox().urls["control"].rpartition(":")[2])
-    with pytest.raises(OSError, match="in use"):
-        start(build("synthetic", customers=1), port=taken - 1)
-    with socket.create_server(("127.0.0.1", taken - 1)):
-        pass
+def test_no_port_stays_open_where_one_of_them_is_taken() -> None:
+    with behind_a_free_port() as taken:
+        with pytest.raises(OSError, match="in use"):
+            start(build("synthetic", customers=1), port=taken - 1)
+        with socket.create_server(("127.0.0.1", taken - 1)):
+            pass
+
+
+@contextmanager
+def behind_a_free_port() -> Iterator[int]:
+    """A port that is taken, and the one before it is not."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            taken: int = server.getsockname()[1]
+            with suppress(OSError), socket.create_server(("127.0.0.1", taken - 1)):
+                break
+    with socket.create_server(("127.0.0.1", taken)):
+        yield taken
 
 
 def test_a_number_of_orders_goes_only_with_synthetic_data() -> None:

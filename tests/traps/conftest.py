@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from sqlalchemy import delete
 
-from syncd.history.database import History, open_history
-from syncd.history.schema import metadata
+from syncd.history.database import History
 from syncd.sandbox.audience import Switches
 from tests.integration.mailchimp_world import Town
 from tests.traps.ecwid_stage import Cafe
@@ -44,47 +40,28 @@ def town(mailchimp_town: Town, switches: Switches) -> Town:
     return mailchimp_town
 
 
-@pytest.fixture(scope="session")
-def histories(history_url: Callable[[str], str]) -> Iterator[Callable[[str], History]]:
-    """Gives the empty history of a kind; always the same one, as its statements are prepared only once."""
-    with ExitStack() as stack:
-
-        @cache
-        def opened(kind: str) -> History:
-            return stack.enter_context(open_history(history_url(kind)))
-
-        def empty_history(kind: str) -> History:
-            with opened(kind).begin() as db:
-                for table in reversed(metadata.sorted_tables):
-                    db.execute(delete(table))
-            return opened(kind)
-
-        yield empty_history
-
-
 @pytest.fixture
-def home(town: Town, switches: Switches, histories: Callable[[str], History], tmp_path: Path) -> Home:
+def home(town: Town, switches: Switches, emptied_history: Callable[[str], History], tmp_path: Path) -> Home:
     """A whole syncd with an empty shop and an empty audience; on PostgreSQL where every switch is the other way."""
     kind = "postgresql" if switches == CONFIGURATIONS["other"] else "sqlite"
-    return Home(town.running, histories(kind), tmp_path, shops=("acme",))
+    return Home(town.running, emptied_history(kind), tmp_path, shops=("acme",))
 
 
 @pytest.fixture
-def acme(mailchimp_town: Town, emptied_url: Callable[[str], str], tmp_path: Path) -> Iterator[Acme]:
+def acme(mailchimp_town: Town, emptied_history: Callable[[str], History], tmp_path: Path) -> Iterator[Acme]:
     """A whole syncd with an empty Shopify shop and an audience; Ann is known to both."""
-    yield from _opened(Acme, mailchimp_town, emptied_url("sqlite"), tmp_path)
+    yield from _opened(Acme, mailchimp_town, emptied_history("sqlite"), tmp_path)
 
 
 @pytest.fixture
-def cafe(mailchimp_town: Town, emptied_url: Callable[[str], str], tmp_path: Path) -> Iterator[Cafe]:
+def cafe(mailchimp_town: Town, emptied_history: Callable[[str], History], tmp_path: Path) -> Iterator[Cafe]:
     """A whole syncd with an empty Ecwid store and an audience; Ann is known to both."""
-    yield from _opened(Cafe, mailchimp_town, emptied_url("sqlite"), tmp_path)
+    yield from _opened(Cafe, mailchimp_town, emptied_history("sqlite"), tmp_path)
 
 
-def _opened(kind: type[Shop], town: Town, url: str, directory: Path) -> Iterator[Shop]:
+def _opened(kind: type[Shop], town: Town, history: History, directory: Path) -> Iterator[Shop]:
     empty(town, Switches())
-    with open_history(url) as history:
-        house = kind(town.running, history, directory)
-        house.person(ANN)
-        yield house
+    house = kind(town.running, history, directory)
+    house.person(ANN)
+    yield house
     town.world.throttle.enforce = False
