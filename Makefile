@@ -20,7 +20,7 @@ demo: .venv/demo.installed
 	.venv/bin/syncd demo
 
 test: .venv/dev.installed
-	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	.venv/bin/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 # Some tests take minutes each: they are handed out one by one, and none is taken to hang.
 chaos: .venv/dev.installed
