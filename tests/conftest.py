@@ -122,25 +122,6 @@ def history_url(new_url: Callable[..., str]) -> Callable[[str], str]:
 
 
 @pytest.fixture(scope="session")
-def emptied_url(history_url: Callable[[str], str]) -> Callable[[str], str]:
-    """As `history_url`, but of PostgreSQL always the same one, emptied: making one takes longer than most tests."""
-    reused: dict[str, str] = {}
-
-    def make(kind: str) -> str:
-        if kind == "sqlite":
-            return history_url(kind)
-        if kind not in reused:
-            reused[kind] = history_url(kind)
-        else:
-            # TRUNCATE would make every file of every table and index anew.
-            tables = reversed(metadata.sorted_tables)
-            _administer(reused[kind], "; ".join(f"DELETE FROM {table.name}" for table in tables))  # noqa: S608
-        return reused[kind]
-
-    return make
-
-
-@pytest.fixture(scope="session")
 def emptied_history(history_url: Callable[[str], str]) -> Iterator[Callable[[str], History]]:
     """Gives an empty history of a kind; always the same one, as its statements are compiled only once."""
     with ExitStack() as stack:
@@ -155,6 +136,7 @@ def emptied_history(history_url: Callable[[str], str]) -> Iterator[Callable[[str
             # No lock of the test before is held any more.
             history.close()
             with history.begin() as db:
+                # TRUNCATE would make every file of every table and index of PostgreSQL anew.
                 for table in reversed(metadata.sorted_tables):
                     db.execute(delete(table))
             return history

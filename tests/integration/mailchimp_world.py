@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from syncd.destinations._mailchimp_gateway import connect
 from syncd.destinations.mailchimp import Mailchimp
 from syncd.sandbox.audience import Audience, Switches
+from syncd.sandbox.faults import Fault
 from syncd.sandbox.populate import build
 from syncd.sandbox.serve import start
 
@@ -95,6 +96,10 @@ class Town:
         self.wire = Wire(gateway.http)
         gateway.http = self.wire  # type: ignore[assignment]
         self.destination = Mailchimp(gateway, LIST, now=self.world.clock.now, sleep=sleep, **options)
+
+    def strike(self, kind: str, path: str, **more: object) -> None:
+        """Afterwards calls to the service on this path fail so."""
+        self.world.faults.add(Fault(kind=kind, service="mailchimp", path=path, **more))  # type: ignore[arg-type]
 
     def mark(self) -> None:
         """Afterwards `paths` and `attempts` count from here."""

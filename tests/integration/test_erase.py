@@ -113,8 +113,8 @@ def test_from_a_tombstone_no_address_can_be_read(history: History) -> None:
     assert not any("needle" in digest for (digest,) in digests)
 
 
-def test_no_file_of_the_database_holds_anything_of_the_person(emptied_url: Callable[[str], str]) -> None:
-    with open_history(emptied_url("sqlite")) as history:
+def test_no_file_of_the_database_holds_anything_of_the_person(history_url: Callable[[str], str]) -> None:
+    with open_history(history_url("sqlite")) as history:
         directory = Path(str(history.engine.url.database)).parent
         # So many that pages are split after Ana's rows were written.
         take(history, *(customer(f"a{n}", f"an{n * 7919 % 600}@example.com", city=f"Town{n}") for n in range(300)))
@@ -128,9 +128,9 @@ def test_no_file_of_the_database_holds_anything_of_the_person(emptied_url: Calla
 
 
 def test_while_somebody_reads_the_database_it_is_said_that_its_files_are_not_clean_yet(
-    emptied_url: Callable[[str], str],
+    history_url: Callable[[str], str],
 ) -> None:
-    with open_history(emptied_url("sqlite")) as history, ExitStack() as stack:
+    with open_history(history_url("sqlite")) as history, ExitStack() as stack:
         plant(history)
         reader = stack.enter_context(history.read())
         reader.execute(select(func.count()).select_from(customers)).scalar()

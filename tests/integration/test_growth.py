@@ -59,7 +59,7 @@ def counted(house: House) -> Iterator[Cost]:
 
 @pytest.fixture(scope="module")
 def few_and_many(
-    emptied_url: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+    history_url: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[House, House]]:
     """Two houses of which one has ten times as many customers. Their first import is read for the last time."""
     with ExitStack() as stack:
@@ -68,7 +68,7 @@ def few_and_many(
             world = build("synthetic", start=START, customers=customers)
             world.clock.set(START)
             world.throttle.enforce = False
-            history = stack.enter_context(open_history(emptied_url("sqlite")))
+            history = stack.enter_context(open_history(history_url("sqlite")))
             house = House(stack.enter_context(start(world)), history, tmp_path_factory.mktemp("house"))
             house.backfill()
             for person in ("ann", "ben"):

@@ -8,7 +8,6 @@ import pytest
 
 from syncd.errors import ConnectionBlocked, UserError
 from syncd.model import Change, Event
-from syncd.sandbox.faults import Fault
 from tests.integration.mailchimp_world import NOW, Town
 
 if TYPE_CHECKING:
@@ -27,10 +26,6 @@ def town(running: Town) -> Town:
     running.destination.prepare(["loyal", "lapsed"], {"SPEND6M": "number", "NEXT": "date", "NOTE": "text"})
     running.mark()
     return running
-
-
-def strike(town: Town, kind: str, path: str, **more: object) -> None:
-    town.world.faults.add(Fault(kind=kind, service="mailchimp", path=path, **more))  # type: ignore[arg-type]
 
 
 def test_a_live_change_writes_fields_then_tags_then_the_event(town: Town) -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from syncd.errors import TransientError
 from syncd.model import Change
-from syncd.sandbox.faults import Fault
 from tests.integration.mailchimp_world import Town
 
 if TYPE_CHECKING:
@@ -29,13 +28,9 @@ def town(running: Town) -> Town:
     return running
 
 
-def strike(town: Town, kind: str, path: str, **more: object) -> None:
-    town.world.faults.add(Fault(kind=kind, service="mailchimp", path=path, **more))  # type: ignore[arg-type]
-
-
 def test_an_empty_429_is_waited_out_and_not_taken_for_success(town: Town) -> None:
     [ann] = town.people(1)
-    strike(town, "status", "*/tags", status=429, count=2)
+    town.strike("status", "*/tags", status=429, count=2)
     assert town.push(Change(ann, add=("loyal",)))[ann].result == "done"
     assert town.tags(ann) == ["loyal"]
     assert len(town.pauses) == 2
@@ -43,7 +38,7 @@ def test_an_empty_429_is_waited_out_and_not_taken_for_success(town: Town) -> Non
 
 def test_a_bare_403_is_a_throttle_and_waited_for_longer(town: Town) -> None:
     [ann] = town.people(1)
-    strike(town, "status", "*/tags", status=403, count=1, body="<html>Access Denied</html>")
+    town.strike("status", "*/tags", status=403, count=1, body="<html>Access Denied</html>")
     assert town.push(Change(ann, add=("loyal",)))[ann].result == "done"
     assert town.pauses[0] >= 60
 
@@ -52,7 +47,7 @@ def test_a_bare_403_is_a_throttle_and_waited_for_longer(town: Town) -> None:
 @pytest.mark.parametrize("phase", ["before", "after"])
 def test_a_live_tag_call_without_an_answer_is_unknown_and_sent_once(town: Town, kind: str, phase: str) -> None:
     ann, bob = town.people(2)
-    strike(town, kind, "*/tags", phase=phase, count=1, status=500)
+    town.strike(kind, "*/tags", phase=phase, count=1, status=500)
     outcomes = town.push(Change(ann, add=("loyal", "lapsed")), Change(bob, add=("loyal",)))
     assert [outcomes[ann].result, outcomes[bob].result] == ["unknown", "done"]
     assert town.attempts.count == 2
@@ -60,7 +55,7 @@ def test_a_live_tag_call_without_an_answer_is_unknown_and_sent_once(town: Town, 
 
 def test_a_segment_call_without_an_answer_leaves_its_people_unknown(town: Town) -> None:
     people = town.people(60)
-    strike(town, "reset", "*/segments/*", phase="after", count=1)
+    town.strike("reset", "*/segments/*", phase="after", count=1)
     outcomes = town.push(*(Change(email, add=("loyal",)) for email in people))
     assert {outcome.result for outcome in outcomes.values()} == {"unknown"}
     assert town.attempts.count == 1
@@ -69,21 +64,21 @@ def test_a_segment_call_without_an_answer_leaves_its_people_unknown(town: Town) 
 def test_writing_fields_again_is_harmless_and_done_after_a_reset(town: Town) -> None:
     town.audience.switches.first_value_is_a_change = True
     [ann] = town.people(1)
-    strike(town, "reset", "*/members/*", phase="after", count=1)
+    town.strike("reset", "*/members/*", phase="after", count=1)
     assert town.push(Change(ann, fields={"NOTE": "x"}))[ann].result == "done"
     assert [entry[1:] for entry in town.entries()] == [("field", "NOTE=x")]
 
 
 def test_one_member_at_whom_the_service_stumbles_does_not_stop_the_rest(town: Town) -> None:
     ann, bob = town.people(2)
-    strike(town, "status", f"*/{town.audience.get(ann).hash}/tags", status=500)
+    town.strike("status", f"*/{town.audience.get(ann).hash}/tags", status=500)
     outcomes = town.push(Change(ann, add=("loyal", "lapsed")), Change(bob, add=("loyal",)))
     assert [outcomes[ann].result, outcomes[bob].result] == ["unknown", "done"]
 
 
 def test_a_service_that_is_down_ends_the_push(town: Town) -> None:
     people = town.people(9)
-    strike(town, "status", "*/tags", status=500)
+    town.strike("status", "*/tags", status=500)
     told = []
     with pytest.raises(TransientError):
         told += list(town.destination.push([Change(email, add=(email, "loyal")) for email in people], muted=False))
@@ -93,7 +88,7 @@ def test_a_service_that_is_down_ends_the_push(town: Town) -> None:
 @pytest.mark.parametrize(("path", "kind"), [("*/batches", "reset"), ("*/batches", "status")])
 def test_a_batch_that_may_have_been_submitted_is_not_submitted_again(town: Town, path: str, kind: str) -> None:
     people = town.people(30)
-    strike(town, kind, path, phase="after", method="POST")
+    town.strike(kind, path, phase="after", method="POST")
     with pytest.raises(TransientError):
         list(town.destination.push([Change(email, add=("loyal",)) for email in people], muted=True))
     assert town.paths().count("POST /batches") == 1
@@ -126,7 +121,7 @@ def test_a_batch_that_never_ends_is_given_up_after_an_hour(town: Town) -> None:
 def test_settling_waits_for_the_batches_that_another_process_left(town: Town) -> None:
     people = town.people(30)
     town.audience.switches.batch_polls = 5
-    strike(town, "reset", "*/batches", phase="after", method="POST")
+    town.strike("reset", "*/batches", phase="after", method="POST")
     with pytest.raises(TransientError):
         list(town.destination.push([Change(email, add=("loyal",)) for email in people], muted=True))
     town.connect()
@@ -161,7 +156,7 @@ def test_two_changes_for_one_person_are_our_bug(town: Town) -> None:
 @pytest.mark.parametrize("status", [400, 409, 413, 422])
 def test_a_batch_that_is_refused_is_held_against_nobody(town: Town, status: int) -> None:
     people = town.people(30)
-    strike(town, "status", "*/batches", method="POST", status=status)
+    town.strike("status", "*/batches", method="POST", status=status)
     with pytest.raises(TransientError):
         list(town.destination.push([Change(email, add=("loyal",)) for email in people], muted=True))
 
@@ -169,7 +164,7 @@ def test_a_batch_that_is_refused_is_held_against_nobody(town: Town, status: int)
 @pytest.mark.parametrize("status", [400, 405, 409, 410, 413, 415, 422])
 def test_a_refusal_of_any_kind_is_an_outcome_and_no_exception(town: Town, status: int) -> None:
     ann, bob = town.people(2)
-    strike(town, "status", "*/tags", status=status, count=1)
+    town.strike("status", "*/tags", status=status, count=1)
     outcomes = town.push(Change(ann, add=("loyal", "lapsed")), Change(bob, add=("loyal",)))
     assert [(outcomes[ann].result, outcomes[ann].permanent), outcomes[bob].result] == [("refused", False), "done"]
 

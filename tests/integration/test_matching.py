@@ -13,7 +13,7 @@ from syncd import views
 from syncd.calendar import day_of
 from syncd.checks import findings
 from syncd.history import companions, ledger
-from syncd.history.database import open_history
+from syncd.history.database import History, open_history
 from syncd.lifecycle.companions import Companion
 from syncd.sandbox.serve import Running
 from syncd.steps.figures import columns_of
@@ -29,8 +29,8 @@ TENT, LANTERN = "Tent for two", "Lantern"
 
 
 @pytest.fixture
-def database(emptied_url: Callable[[str], str]) -> str:
-    return emptied_url("sqlite")
+def database(history_url: Callable[[str], str]) -> str:
+    return history_url("sqlite")
 
 
 @pytest.fixture
@@ -116,14 +116,12 @@ def test_another_day_and_a_rule_of_ones_own_have_their_own_pairs(house: House) -
     assert (then.companions, now.companions) == ({}, {LANTERN: TENT, TENT: LANTERN})
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_pairs_are_kept_whole_and_forgotten_whole(emptied_url: Callable[[str], str], kind: str) -> None:
+def test_pairs_are_kept_whole_and_forgotten_whole(history: History) -> None:
     long = "x" * 5_000
     found = [Companion("a", long, 20, 2.5, 1.25), Companion(long, "a", 20, 3.5, 1.5)]
-    with open_history(emptied_url(kind)) as history:
-        companions.freeze(history, "main", found)
-        companions.freeze(history, "other", found[:1])
-        assert companions.frozen(history, "main") == found
-        companions.freeze(history, "main", [])
-        assert companions.frozen(history, "main") == []
-        assert companions.frozen(history, "other") == found[:1]
+    companions.freeze(history, "main", found)
+    companions.freeze(history, "other", found[:1])
+    assert companions.frozen(history, "main") == found
+    companions.freeze(history, "main", [])
+    assert companions.frozen(history, "main") == []
+    assert companions.frozen(history, "other") == found[:1]

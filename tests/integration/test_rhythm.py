@@ -39,8 +39,8 @@ TOO_FEW = "usual() needs 200 completed gaps between orders, and there are 191"
 
 
 @pytest.fixture
-def database(emptied_url: Callable[[str], str]) -> str:
-    return emptied_url("sqlite")
+def database(history_url: Callable[[str], str]) -> str:
+    return history_url("sqlite")
 
 
 @pytest.fixture

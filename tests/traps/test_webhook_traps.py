@@ -86,8 +86,8 @@ def sign(message: bytes) -> str:
 
 
 @pytest.fixture
-def listening(sandbox: Running, emptied_url: Callable[[str], str], tmp_path: Path) -> Iterator[Listening]:
-    with open_history(emptied_url("sqlite")) as history:
+def listening(sandbox: Running, history_url: Callable[[str], str], tmp_path: Path) -> Iterator[Listening]:
+    with open_history(history_url("sqlite")) as history:
         house = House(sandbox, history, tmp_path)
         hints, redacted = Hints(Event()), list[tuple[str, str]]()
         settings = replace(house.context.settings, listen="127.0.0.1:0")

@@ -48,11 +48,16 @@ def test_a_terminal_gets_words_and_obeys_none_of_them(monkeypatch: pytest.Monkey
 class Full(io.StringIO):
     """A file on a full disk."""
 
+    refused = ""
+
     def write(self, text: str) -> int:
+        self.refused += text
         raise OSError(28, "No space left on device")
 
 
 def test_a_log_that_takes_no_more_stops_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", Full())
+    disk = Full()
+    monkeypatch.setattr(sys, "stderr", disk)
     logs.set_up()
     logs.info("pulled")
+    assert "pulled" in disk.refused
