@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -20,6 +22,10 @@ import requests
 from syncd.sandbox.serve import Running
 
 Syncd = Callable[..., subprocess.CompletedProcess[str]]
+
+_UNIT = (Path(__file__).parents[2] / "config/syncd.service").read_text("utf-8")
+# What Python runs in the hardened unit, before the command's name.
+AS_INSTALLED = tuple(shlex.split(re.findall("^ExecStart=(.*)$", _UNIT, re.MULTILINE)[0])[1:-1])
 
 
 def configured(sandbox: Running, directory: Path) -> Path:
@@ -96,9 +102,7 @@ class Service:
 
 
 @contextmanager
-def starting(
-    config: Path, directory: Path, program: Sequence[str] = ("-m", "syncd")
-) -> Iterator[Callable[[], Service]]:
+def starting(config: Path, directory: Path, program: Sequence[str] = AS_INSTALLED) -> Iterator[Callable[[], Service]]:
     """Starts services; at the end none of them is left. `program`: what Python runs."""
     started: list[Service] = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
