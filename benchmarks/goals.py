@@ -11,14 +11,14 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
-HEAD = ("work", "size", "ours", "peer", "floor or limit", "ratio", "goal", "")
+HEAD = ("work", "size", "ours", "wall", "peer", "floor or limit", "ratio", "goal", "")
 
 
 class Row(Struct, frozen=True, kw_only=True):
     """One figure of ours, in `unit`, beside the same of a peer, and a floor or limit.
 
     The ratio is ours to the peer's, or where none does the work to the floor or limit. Exactly one of `at_most`
-    and `at_least` says which ratio is the goal.
+    and `at_least` says which ratio is the goal. `wall_seconds` is what ours took by the clock, where that was measured.
     """
 
     work: str
@@ -29,6 +29,7 @@ class Row(Struct, frozen=True, kw_only=True):
     limit: float | None = None
     at_most: float | None = None
     at_least: float | None = None
+    wall_seconds: float | None = None
 
     @property
     def ratio(self) -> float:
@@ -52,8 +53,18 @@ class Row(Struct, frozen=True, kw_only=True):
 
     def cells(self) -> tuple[str, ...]:
         """The row as the table shows it."""
-        shown = (figure(self.ours, self.unit), figure(self.peer, self.unit), figure(self.limit, self.unit))
-        return (self.work, self.size, *shown, f"{self.ratio:.2f}", self.goal, "reached" if self.reached else "MISSED")
+        ours, wall = figure(self.ours, self.unit), figure(self.wall_seconds, "s")
+        others = (figure(self.peer, self.unit), figure(self.limit, self.unit))
+        return (
+            self.work,
+            self.size,
+            ours,
+            wall,
+            *others,
+            f"{self.ratio:.2f}",
+            self.goal,
+            "reached" if self.reached else "MISSED",
+        )
 
 
 def figure(value: float | None, unit: str) -> str:

@@ -10,14 +10,16 @@ from tempfile import TemporaryDirectory
 from msgspec import Struct
 
 from benchmarks.goals import Row
-from benchmarks.processes import SYNCD, Spent, run, say
+from benchmarks.processes import SYNCD, Spent, medians, run, say
 
 SIZE, FULL_SIZE, ORDERS_EACH = 100_000, 1_000_000, 11
-# How the cost grows is measured with the orders of a common shop, so that ten million customers fit on a disk.
-GROWING, FULL_GROWING, COMMON_ORDERS_EACH = (10_000, 100_000), (10_000, 100_000, 1_000_000, 10_000_000), 3
+# How the cost grows is measured with the orders of a common shop, so that ten million customers fit on a disk. Nothing
+# is to grow from a hundred thousand on; among fewer, the thousand who change share what is read and written.
+GROWING, FULL_GROWING, COMMON_ORDERS_EACH = (100_000, 1_000_000), (10_000, 100_000, 1_000_000, 10_000_000), 3
 # For a million customers: CPU seconds and memory. A thousand changed and nothing to do: CPU milliseconds.
 MILLION, JUDGE_SECONDS, JUDGE_MIB = 1_000_000, 20, 400
 CHANGED, CYCLE_MS, NOTHING_MS = 1_000, 100, 5
+RUNS = 3
 # By how much the cost of a customer may grow while their number grows tenfold.
 FLAT = 1.5
 
@@ -43,9 +45,9 @@ def rows(full: bool) -> Iterator[Row]:
     found = measured(FULL_SIZE if full else SIZE, ORDERS_EACH)
     size, limit = f"{found.name} customers, {ORDERS_EACH} orders each", JUDGE_SECONDS * found.customers / MILLION
     work, cycle = "judge everybody", "a cycle with 1,000 changed"
-    again = {"ours": found.again.cpu_seconds, "limit": limit}
+    again = {"ours": found.again.cpu_seconds, "limit": limit, "wall_seconds": found.again.wall_seconds}
     yield Row(work=work, size=size, unit="CPU s", **again, at_most=1)
-    first = {"ours": found.first.cpu_seconds, "limit": limit}
+    first = {"ours": found.first.cpu_seconds, "limit": limit, "wall_seconds": found.first.wall_seconds}
     yield Row(work=f"{work}, and write all of it", size=size, unit="CPU s", **first, at_most=1)
     memory = {"ours": found.first.peak_mib, "limit": JUDGE_MIB}
     yield Row(work=f"{work}, peak memory", size=found.name, unit="MiB", **memory, at_most=1)
@@ -79,7 +81,7 @@ def measured(customers: int, orders_each: int) -> Found:
         filled = run(_step("fill", room, customers, orders_each))
         first = run(_step("judge", room))
         run(_step("confirm", room))
-        again = run(_step("judge", room))
+        again = medians(RUNS if customers < MILLION else 1, lambda: run(_step("judge", room)))
         size = Path(room, "syncd.db").stat().st_size
         cycle = run(_step("cycle", room)).told
     say(f"  {customers:,}: filled in {filled.cpu_seconds:.0f} CPU s, {size / 2**20:.0f} MiB; {first}; {again}; {cycle}")

@@ -1,6 +1,6 @@
-"""dlt at its best at the same work: into DuckDB by Parquet, and only the fields that are wanted are normalised.
+"""dlt at its best at the same work, into DuckDB by Parquet: whole records, or only the fields that syncd keeps.
 
-benchmarks/.peers/bin/python benchmarks/peers/dlt_pull.py URL DIRECTORY
+benchmarks/.peers/bin/python benchmarks/peers/dlt_pull.py URL DIRECTORY [slim]
 """
 
 import sys
@@ -23,19 +23,23 @@ def slim_customer(customer: dict) -> dict:
     return {name: customer[name] for name in CUSTOMER}
 
 
-def resource(name: str, slim: object) -> dict:
+SLIM = {"orders": slim_order, "customers": slim_customer}
+
+
+def resource(name: str, steps: list[dict]) -> dict:
     return {
         "name": name,
         "endpoint": {"path": f"{name}.json", "params": {"limit": 250, "status": "any"}, "data_selector": name},
-        "processing_steps": [{"map": slim}],
+        "processing_steps": steps,
     }
 
 
-def pull(url: str, directory: str) -> None:
+def pull(url: str, directory: str, fields: str = "all") -> None:
+    steps = {name: [{"map": slim}] if fields == "slim" else [] for name, slim in SLIM.items()}
     source = rest_api_source(
         {
             "client": {"base_url": f"{url}/admin/api/2026-07/", "paginator": "header_link"},
-            "resources": [resource("customers", slim_customer), resource("orders", slim_order)],
+            "resources": [resource("customers", steps["customers"]), resource("orders", steps["orders"])],
         }
     )
     file = dlt.destinations.duckdb(str(Path(directory, "shop.duckdb")))

@@ -45,6 +45,11 @@ def test_a_figure_shows_the_digits_that_count(value: float | None, shown: str) -
     assert figure(value, "s") == shown
 
 
+def test_the_clock_stands_beside_the_work_where_it_was_looked_at() -> None:
+    cells = [line.split("|") for line in table([row(wall_seconds=7.5), row()]).splitlines()]
+    assert [line[4].strip() for line in cells] == ["wall", "-" * len(cells[0][4]), "7.50 s", ""]
+
+
 def test_the_table_has_a_line_for_each_row_and_says_which_goal_is_missed() -> None:
     lines = table([row(), row(ours=30.0)]).splitlines()
     assert len({len(line) for line in lines}) == 1
