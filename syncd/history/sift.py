@@ -17,8 +17,8 @@ import msgspec
 
 from syncd.model import Cart, Customer, Order, Page, Product, Record, Rejected
 
-# Sums of so many minor units stay exact in 64 bits, and in the numbers of JSON.
-MAX_MINOR = 2**53
+# Seventy million million minor units: a hundred thousand such orders still add up within 64 bits.
+MAX_MINOR = 2**46
 MAX_INSTANT = 2**40
 MAX_QUANTITY = 2**31 - 1
 MAX_LINES = 2**15 - 1

@@ -48,7 +48,9 @@ def last_title(batch: Batch, today: int) -> Codes:
     owner = np.repeat(ordered, np.diff(starts))
     named = items.title[lines] > 0
     owner, lines = owner[named], lines[named]
-    best = _largest_of_each(owner, items.price_minor[lines] * items.quantity[lines], len(batch))
+    # As floats: a price and a quantity that are both absurd are beyond 64 bits.
+    worth = items.price_minor[lines].astype(np.float64) * items.quantity[lines]
+    best = _largest_of_each(owner, worth, len(batch))
     # Backwards, so that the first one stays.
     return _of_each(owner[best][::-1], items.title[lines[best]][::-1], len(batch))
 
@@ -115,9 +117,9 @@ def _begins(*columns: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.flatnonzero(reduce(np.logical_or, (np.diff(column, prepend=-1) != 0 for column in columns)))
 
 
-def _largest_of_each(owner: NDArray[np.int64], values: NDArray[np.int64], owners: int) -> Flags:
+def _largest_of_each(owner: NDArray[np.int64], values: NDArray[np.int64 | np.float64], owners: int) -> Flags:
     """Which values are as large as any of the same owner."""
-    most = np.full(owners, np.iinfo(np.int64).min)
+    most = np.full(owners, values.min(initial=0))
     np.maximum.at(most, owner, values)
     largest: Flags = values == most[owner]
     return largest

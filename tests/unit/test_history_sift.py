@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.history.fields import canonical_fields
-from syncd.history.sift import plain, recovered, sift
+from syncd.history.sift import MAX_MINOR, plain, recovered, sift
 from syncd.model import Consent, ConsentState, Customer, Item, Order, OrderStatus, Page, Refund
 
 texts = st.text(st.characters(), max_size=8)
-numbers = st.integers() | st.sampled_from([2**31, 2**40, 2**53, 2**63])
+numbers = st.integers() | st.sampled_from([2**31, 2**40, MAX_MINOR, MAX_MINOR + 1, 2**53, 2**63])
 
 orders = st.builds(
     Order,
@@ -65,7 +66,7 @@ def test_what_is_taken_fits_every_database(order: Order) -> None:
     for taken, digest in sift(Page("any", "", orders=(order,)), None).orders.values():
         refunded = [number for refund in taken.refunds for number in (refund.amount_minor, refund.goods_minor)]
         prices = [item.price_minor for item in taken.items]
-        assert all(abs(number) <= 2**53 for number in (taken.paid_minor, taken.goods_minor, *refunded, *prices))
+        assert all(abs(number) <= MAX_MINOR for number in (taken.paid_minor, taken.goods_minor, *refunded, *prices))
         assert all(abs(item.quantity) < 2**31 for item in taken.items)
         texts_ = [taken.id, *(text for item in taken.items for text in (item.product_id, item.title))]
         assert all("\0" not in text and text.encode() is not None for text in texts_)
@@ -83,7 +84,14 @@ def test_a_text_that_holds_a_nul_is_not_taken(held: str) -> None:
 
 
 def test_large_but_possible_numbers_are_taken() -> None:
-    assert reasons(an_order(paid_minor=2**53, placed_at=2**40, items=(Item("p", "", 2**31 - 1, -(2**53)),))) == []
+    assert reasons(an_order(paid_minor=MAX_MINOR, placed_at=2**40, items=(Item("p", "", 2**31 - 1, -MAX_MINOR),))) == []
+
+
+def test_a_hundred_thousand_of_the_largest_orders_add_up_within_64_bits() -> None:
+    largest = an_order(paid_minor=MAX_MINOR)
+    assert reasons(largest) == []
+    assert reasons(an_order(paid_minor=MAX_MINOR + 1)) != []
+    assert np.full(100_000, largest.paid_minor).sum() == 100_000 * MAX_MINOR
 
 
 def test_a_reason_names_the_field_and_never_a_persons_data() -> None:
