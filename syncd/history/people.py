@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from syncd.history import former, unpacked
 from syncd.history.database import History, among, is_sqlite, lock, put
 from syncd.history.derived import derive
-from syncd.history.reading import fetch
+from syncd.history.reading import as_number, fetch
 from syncd.history.schema import audiences, customers, identities, members, news, orders
 from syncd.model import Customer, Order, email_key
 
@@ -133,7 +133,7 @@ def settle(
     store_identities(db, shop, changed.values())
     news_of = {id_ for id_, new in changed.items() if id_ not in known or not new.says_the_same(known[id_])}
     moved = {id_ for id_ in news_of if id_ in known and known[id_].customer_id != changed[id_].customer_id}
-    _move_orders(db, shop, [changed[id_] for id_ in moved])
+    _move_orders(db, shop, [(id_, known[id_].customer_id, changed[id_].customer_id) for id_ in moved])
     unpacked.mark(db, shop, [(stage[id_].customer_id, unpacked.EVER) for stage in (known, changed) for id_ in moved])
     former.remember(db, shop, ((id_, known[id_].customer_id) for id_ in moved))
     redacted = {record.id: record.updated_at for record in records if record.redacted and record.id in changed}
@@ -209,16 +209,23 @@ def customer_ids(db: Connection, keys: Collection[str]) -> dict[str, int]:
     return {row[0]: row[1] for row in db.execute(query).all()}
 
 
-def _move_orders(db: Connection, shop: str, moved: Collection[Identity]) -> None:
-    if moved:
-        db.execute(_MOVE, [{"s": shop, "i": one.shop_customer_id, "c": one.customer_id} for one in moved])
+def _move_orders(db: Connection, shop: str, moved: Collection[tuple[str, int | None, int | None]]) -> None:
+    """The orders of these shop ids belong to another customer: (shop id, whose it was, whose it is)."""
+    rows = [{"s": shop, "i": id_, "b": before, "c": after} for id_, before, after in moved]
+    for move, mine in (
+        (_MOVE, [row for row in rows if row["b"]]),
+        (_MOVE_NOBODYS, [row for row in rows if not row["b"]]),
+    ):
+        if mine:
+            db.execute(move, mine)
 
 
-_MOVE = (
-    update(orders)
-    .where(orders.c.shop == bindparam("s"), orders.c.shop_customer_id == bindparam("i"))
-    .values(customer_id=bindparam("c"))
+# Of the shop as a number: as a plain condition SQLite would read all of the shop's orders.
+_OF_ID = update(orders).where(
+    as_number((orders.c.shop == bindparam("s"), 1)) == 1, orders.c.shop_customer_id == bindparam("i")
 )
+_MOVE = _OF_ID.where(orders.c.customer_id == bindparam("b")).values(customer_id=bindparam("c"))
+_MOVE_NOBODYS = _OF_ID.where(orders.c.customer_id.is_(None)).values(customer_id=bindparam("c"))
 
 
 def mark_news(db: Connection, ids: Collection[int | None], audiences_: Iterable[str]) -> None:

@@ -149,6 +149,8 @@ consents = Table(
     Index("ix_consents_customer_id", "customer_id", "source"),
 )
 
+_NOBODYS = "customer_id IS NULL AND shop_customer_id IS NOT NULL"
+
 orders = Table(
     "orders",
     metadata,
@@ -173,9 +175,15 @@ orders = Table(
     Column("digest", LargeBinary(16), nullable=False),
     Index("ix_orders_customer_id", "customer_id", "placed_at"),
     Index("ix_orders_deleted", "shop", sqlite_where=text("deleted"), postgresql_where=text("deleted")),
-    # The person first: an index that begins with the shop would tempt PostgreSQL to read the whole shop
-    # whenever it is asked for some orders of a shop, as long as it has no statistics.
-    Index("ix_orders_shop_customer_id_shop", "shop_customer_id", "shop"),
+    # Whose orders follow an id that belonged to nobody yet; all others are found by the customer. The id first: an
+    # index that begins with the shop would tempt PostgreSQL to read the whole shop whenever it is asked for some
+    # orders of a shop, as long as it has no statistics.
+    Index(
+        "ix_orders_nobodys",
+        "shop_customer_id",
+        sqlite_where=text(_NOBODYS),
+        postgresql_where=text(_NOBODYS),
+    ),
 )
 
 articles = Table(

@@ -441,7 +441,6 @@ def upgrade() -> None:
     )
 
     op.create_index("ix_orders_customer_id", "orders", ["customer_id", "placed_at"], unique=False)
-    op.create_index("ix_orders_shop_customer_id_shop", "orders", ["shop_customer_id", "shop"], unique=False)
     op.create_index(
         "ix_orders_deleted",
         "orders",
@@ -449,6 +448,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("deleted"),
         postgresql_where=sa.text("deleted"),
+    )
+    op.create_index(
+        "ix_orders_nobodys",
+        "orders",
+        ["shop_customer_id"],
+        unique=False,
+        sqlite_where=sa.text("customer_id IS NULL AND shop_customer_id IS NOT NULL"),
+        postgresql_where=sa.text("customer_id IS NULL AND shop_customer_id IS NOT NULL"),
     )
 
     op.create_table(
