@@ -76,8 +76,10 @@ def packed(bought: Bought, customers: Numbers) -> Iterator[Pack]:
 
 
 def united(parts: Iterable[Bought]) -> Bought:
-    """All of them by customer and instant; of the same instant those of an earlier part come first."""
+    """All of them by customer and instant, as each part is; of the same instant those of an earlier part come first."""
     parts = list(parts)
+    if sum(len(part.orders) > 0 for part in parts) < 2:
+        return max(parts, key=lambda part: len(part.orders))
     customer, orders, lines = (np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS)
     counts = np.concatenate([np.diff(part.starts) for part in parts])
     whole = Bought(customer, orders, np.concatenate([[0], np.cumsum(counts)]), lines)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Select, and_, func, or_, select, update
 
 from syncd.history.database import History, among, put
 from syncd.history.people import NEVER_SEEN, customer_ids, known_identities
+from syncd.history.reading import as_number
 from syncd.history.schema import carts, customers, identities
 from syncd.model import CART_DAYS, Cart, Order, email_key
 
@@ -125,10 +126,12 @@ def that_wait(query: Select[*tuple[Any, ...]], shops: Sequence[str]) -> Select[*
     of_person = select(1).where(here.c.shop == carts.c.shop, here.c.customer_id == carts.c.customer_id)
     deleted = of_person.where(here.c.deleted).exists() & ~of_person.where(~here.c.deleted).exists()
     return (
-        query.join(customers, customers.c.id == carts.c.customer_id)
+        # Not an inner join: SQLite would look for each of the people before it looks for their carts.
+        query.outerjoin(customers, customers.c.id == carts.c.customer_id)
         .outerjoin(identities, of_id)
         .where(
-            carts.c.shop.in_(shops),
+            # As a plain condition SQLite would begin with the shop and read all of its carts for a single customer.
+            as_number((carts.c.shop.in_(shops), 1)) == 1,
             customers.c.erased_at.is_(None),
             ~or_(carts.c.closed, carts.c.ordered, func.coalesce(identities.c.deleted, False), deleted),
         )

@@ -74,7 +74,7 @@ def read(db: Connection, shops: Sequence[str], stretch: Stretch, *, lines: bool)
         parts.append(opened(sorted(_held(db, asked, shop, lines=lines, but_marked=shop in fresh))))
         if shop in fresh:
             parts.append(fresh[shop])
-    bought = parts[0] if len(parts) == 1 else united(parts)
+    bought = united(parts)
     return bought.take(np.flatnonzero(stretch.places(bought.customer) >= 0))
 
 

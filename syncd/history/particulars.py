@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select, text
 
 from syncd.calendar import local_days
 from syncd.history.bought import Bought
@@ -139,16 +139,16 @@ def _carts(db: Connection, reading: Reading, stretch: Stretch) -> tuple[Numbers,
 
 def _shop_tags(db: Connection, reading: Reading, stretch: Stretch) -> NDArray[Any]:
     tags: dict[int, tuple[str, ...]] = defaultdict(tuple)
-    for customer, text in fetch(db, _records(db, reading, stretch, identities.c.tags)):
-        tags[customer] += tuple(text.casefold().split("\n"))
+    for customer, its_tags in fetch(db, _records(db, reading, stretch, "tags")):
+        tags[customer] += tuple(its_tags.casefold().split("\n"))
     return _tuples(stretch, tags)
 
 
 def _wishes(db: Connection, reading: Reading, stretch: Stretch) -> NDArray[Any]:
     """The titles of what is wished for; those of the record that changed last come first."""
-    found = fetch(db, _records(db, reading, stretch, identities.c.wishes, identities.c.shop))
+    found = fetch(db, _records(db, reading, stretch, "wishes", identities.c.shop))
     # One wish, however many records of the person tell it.
-    wished = dict.fromkeys((customer, shop, id_) for customer, text, shop in found for id_ in text.split("\n"))
+    wished = dict.fromkeys((customer, shop, id_) for customer, listed, shop in found for id_ in listed.split("\n"))
     ids = among(db, products.c.id, sorted({id_ for _, _, id_ in wished}))
     known = select(products.c.shop, products.c.id, products.c.title).where(products.c.shop.in_(reading.shops), ids)
     titles = {(shop, id_): title for shop, id_, title in fetch(db, known)} if wished else {}
@@ -158,14 +158,13 @@ def _wishes(db: Connection, reading: Reading, stretch: Stretch) -> NDArray[Any]:
     return _tuples(stretch, wishes)
 
 
-def _records(
-    db: Connection, reading: Reading, stretch: Stretch, text: ColumnElement[Any], *more: ColumnElement[Any]
-) -> Select[Any]:
+def _records(db: Connection, reading: Reading, stretch: Stretch, name: str, *more: ColumnElement[Any]) -> Select[Any]:
     """A text of each living record that has one, the record that changed last first."""
     return (
-        select(identities.c.customer_id, text, *more)
+        select(identities.c.customer_id, identities.c[name], *more)
         .where(stretch.holds(db, identities.c.customer_id), identities.c.shop.in_(reading.shops), ~identities.c.deleted)
-        .where(text != "")
+        # Spelled as in the index of those who have any.
+        .where(text(f"identities.{name} <> ''"))
         .order_by(
             identities.c.customer_id, identities.c.updated_at.desc(), identities.c.shop, identities.c.shop_customer_id
         )

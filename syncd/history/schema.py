@@ -118,7 +118,13 @@ identities = Table(
     Column("wishes", Text, nullable=False, server_default=""),
     Index("ix_identities_customer_id", "customer_id", "shop"),
     # So that those with a wish list are found without looking at each.
-    Index("ix_identities_wishes", "shop", sqlite_where=text("wishes <> ''"), postgresql_where=text("wishes <> ''")),
+    Index(
+        "ix_identities_wishes",
+        "shop",
+        "customer_id",
+        sqlite_where=text("wishes <> ''"),
+        postgresql_where=text("wishes <> ''"),
+    ),
     # So that the living are counted without looking at each.
     Index("ix_identities_deleted", "shop", sqlite_where=text("deleted"), postgresql_where=text("deleted")),
 )
@@ -354,6 +360,8 @@ members = Table(
     Index("ix_members_audience_contact_id", "audience", "contact_id"),
     # So that subscribers are counted without looking at each.
     Index("ix_members_audience_status", "audience", "status"),
+    # A member is looked for by the key, several times a cycle.
+    sqlite_with_rowid=False,
 )
 
 overrides = Table(
@@ -483,7 +491,14 @@ moments = Table(
     # Since when the state is what it is, but for those that wait.
     Column("settled_at", BigInteger),
     Index("ix_moments_due", "audience", "state", "due_at"),
-    Index("ix_moments_settled", "audience", "settled_at"),
+    # Without those that wait: they come and go most.
+    Index(
+        "ix_moments_settled",
+        "audience",
+        "settled_at",
+        sqlite_where=text("settled_at IS NOT NULL"),
+        postgresql_where=text("settled_at IS NOT NULL"),
+    ),
     Index("ix_moments_customer_id", "customer_id", "audience"),
 )
 

@@ -332,7 +332,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_identities_wishes",
         "identities",
-        ["shop"],
+        ["shop", "customer_id"],
         unique=False,
         sqlite_where=sa.text("wishes <> ''"),
         postgresql_where=sa.text("wishes <> ''"),
@@ -353,6 +353,7 @@ def upgrade() -> None:
         sa.Column("seen_tags", sa.BigInteger(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name="fk_members_customer_id"),
         sa.PrimaryKeyConstraint("audience", "customer_id", name="pk_members"),
+        sqlite_with_rowid=False,
     )
 
     op.create_index("ix_members_audience_contact_id", "members", ["audience", "contact_id"], unique=False)
@@ -407,7 +408,14 @@ def upgrade() -> None:
 
     op.create_index("ix_moments_customer_id", "moments", ["customer_id", "audience"], unique=False)
     op.create_index("ix_moments_due", "moments", ["audience", "state", "due_at"], unique=False)
-    op.create_index("ix_moments_settled", "moments", ["audience", "settled_at"], unique=False)
+    op.create_index(
+        "ix_moments_settled",
+        "moments",
+        ["audience", "settled_at"],
+        unique=False,
+        sqlite_where=sa.text("settled_at IS NOT NULL"),
+        postgresql_where=sa.text("settled_at IS NOT NULL"),
+    )
 
     op.create_table(
         "moments_in_use",
