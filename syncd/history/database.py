@@ -231,26 +231,28 @@ def put(
     rows: Collection[tuple[Any, ...]],
     *,
     keep: Collection[str] | None = (),
+    united: str = "",
 ) -> None:
     """Afterwards these rows are in `table`; of a row whose key existed, all `columns` but `keep` are replaced.
 
-    With `keep=None` an existing row stays as it is. Of rows with the same key the last replaces the others, too.
+    With `keep=None` an existing row stays as it is; `united` says how both become one, as SQL does.
+    Of rows with the same key the last replaces the others, too.
     Rows are plain tuples: a name for each of their values would double the time.
     """
     if not rows:
         return
-    named, kept = tuple(columns), None if keep is None else tuple(keep)
+    named, becomes = tuple(columns), united or _replaced(table, columns, keep)
     if is_sqlite(connection):
-        connection.exec_driver_sql(_put_statement(table, named, kept, _places("?", named)), list(rows))
+        connection.exec_driver_sql(_put_statement(table, named, becomes, _places("?", named)), list(rows))
     elif len(once := list(rows) if keep is None else _once(table, columns, rows)) < STAGED_ROWS:
-        connection.exec_driver_sql(_put_statement(table, named, kept, _places("%s", named)), once)
+        connection.exec_driver_sql(_put_statement(table, named, becomes, _places("%s", named)), once)
     else:
         # The other table is this connection's alone, and without the columns' own conditions.
         staged, names = f"staged_{table.name}", ", ".join(columns)
         like = f"ON COMMIT DELETE ROWS AS TABLE {table.name} WITH NO DATA"
         connection.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS {staged} {like}")
         connection.exec_driver_sql(f"{_COPY} {staged} ({names}) FROM STDIN", once)
-        connection.exec_driver_sql(_put_statement(table, named, kept, f"SELECT {names} FROM {staged}"))  # noqa: S608
+        connection.exec_driver_sql(_put_statement(table, named, becomes, f"SELECT {names} FROM {staged}"))  # noqa: S608
         connection.exec_driver_sql(f"TRUNCATE {staged}")
 
 
@@ -274,14 +276,17 @@ _COPY = "COPY"
 
 
 @lru_cache(maxsize=200)
-def _put_statement(table: Table, columns: tuple[str, ...], keep: tuple[str, ...] | None, rows: str) -> str:
-    keys = [column.name for column in table.primary_key]
-    changed = [f"{name} = excluded.{name}" for name in columns if name not in keys and name not in (keep or ())]
-    conflict = (
-        f"({', '.join(keys)}) DO UPDATE SET {', '.join(changed)}" if changed and keep is not None else "DO NOTHING"
-    )
+def _put_statement(table: Table, columns: tuple[str, ...], becomes: str, rows: str) -> str:
+    keys = ", ".join(column.name for column in table.primary_key)
+    conflict = f"({keys}) DO UPDATE SET {becomes}" if becomes else "DO NOTHING"
     # Names of our own tables and columns; every value is a parameter.
     return f"INSERT INTO {table.name} ({', '.join(columns)}) {rows} ON CONFLICT {conflict}"
+
+
+def _replaced(table: Table, columns: Sequence[str], keep: Collection[str] | None) -> str:
+    """What becomes of a row whose key existed; empty where it stays as it is."""
+    kept = columns if keep is None else (*keep, *(column.name for column in table.primary_key))
+    return ", ".join(f"{name} = excluded.{name}" for name in columns if name not in kept)
 
 
 def _copy_rows(cursor: Any, statement: str, rows: Collection[tuple[Any, ...]], _: object) -> bool:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import Connection, Table, func, literal, select, update
 
-from syncd.history import occasions
-from syncd.history.database import History, among, each, put
+from syncd.history import occasions, stays
+from syncd.history.database import History, among, put
 from syncd.history.fields import AS_KNOWN, canonical_texts
 from syncd.history.ledger import clear_news
 from syncd.history.reading import Stretch, as_number, fetch, numbers
-from syncd.history.schema import customers, members, memberships, news, standings
+from syncd.history.schema import customers, members, news, standings
+from syncd.history.stays import Moves
 from syncd.lifecycle.columns import FOREVER
 from syncd.plan.want import STATUS, STRANGER, control_bits
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from syncd.history.occasions import Watch
-    from syncd.lifecycle.flows import Stays
     from syncd.rules import Saying
 
     Numbers = NDArray[np.int64]
@@ -127,24 +127,22 @@ def store(
     for is written down, and their news are dealt with; one transaction. Returns how many joined and left.
     """
     ids, news_of = before.customer, before.customer[before.has_news].tolist()
-    joined = _stays(ids, after.segments & ~before.segments)
-    left = _stays(ids, before.segments & ~after.segments)
+    moves = Moves(ids, after.segments & ~before.segments, before.segments & ~after.segments)
     told = (after.said != AS_KNOWN) & (after.said != before.said)
     undone = (after.said == AS_KNOWN) & before.differ
-    moved = after.segments != before.segments
-    moved |= (after.wanted_tags != before.wanted_tags) | (due_at != before.due_at)
+    moved = (after.segments != before.segments) | (after.wanted_tags != before.wanted_tags)
+    moved |= due_at != before.due_at
     if not np.any(moved | told | undone | before.has_news):
         return 0, 0
     with history.begin() as db:
         _put(db, audience, ids, after, due_at, np.flatnonzero(told), with_fields=True)
         _put(db, audience, ids, after, due_at, np.flatnonzero(moved & ~told))
         _leave_fields(db, audience, ids[undone].tolist())
-        _end(db, audience, *left, now)
-        _begin(db, audience, *joined, now)
+        stays.record(db, audience, moves, now)
         if watch:
-            occasions.record(db, watch, joined, left, news_of, now)
+            occasions.record(db, watch, moves, news_of, now)
         clear_news(db, audience, news_of)
-    return len(joined[0]), len(left[0])
+    return int(np.bitwise_count(moves.joined).sum()), int(np.bitwise_count(moves.left).sum())
 
 
 def _put(
@@ -177,27 +175,3 @@ def _leave_fields(db: Connection, audience: str, ids: Sequence[int]) -> None:
         theirs = (standings.c.audience == audience, among(db, standings.c.customer_id, ids))
         left = {"wanted_fields": standings.c.known_fields, "wanted_fields_hash": AS_KNOWN}
         db.execute(update(standings).where(*theirs).values(left))
-
-
-def _begin(db: Connection, audience: str, ids: Numbers, bits: Numbers, now: int) -> None:
-    """Each of these customers begins to stay in one of these segments."""
-    rows = zip(ids.tolist(), bits.tolist(), strict=True)
-    # Where a stay begins anew in the second in which it began and ended, it goes on.
-    stays = [(audience, *row, now, None) for row in rows]
-    put(db, memberships, ("audience", "customer_id", "bit", "since_at", "until_at"), stays)
-
-
-def _end(db: Connection, audience: str, ids: Numbers, bits: Numbers, now: int) -> None:
-    """Each of these customers stays in one of these segments no longer."""
-    each(db, _OVER, [(now, audience, *row) for row in zip(ids.tolist(), bits.tolist(), strict=True)])
-
-
-_OVER = "UPDATE memberships SET until_at = ? WHERE audience = ? AND customer_id = ? AND bit = ? AND until_at IS NULL"
-
-
-def _stays(ids: Numbers, bit_sets: Numbers) -> Stays:
-    """Each customer with each bit of theirs, by customer and bit."""
-    some = np.flatnonzero(bit_sets)
-    octets = bit_sets[some].astype("<i8").view(np.uint8).reshape(-1, 8)
-    at, bits = np.nonzero(np.unpackbits(octets, axis=1, bitorder="little"))
-    return ids[some[at]], bits

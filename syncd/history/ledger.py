@@ -1,6 +1,6 @@
 """What was judged: who stands where in an audience, since when, and what the service has confirmed.
 
-Writes standings, memberships and segments. Knows bit sets; knows neither the rules behind them nor
+Writes standings and segments. Knows bit sets; knows neither the rules behind them nor
 the e-mail service.
 """
 
@@ -10,15 +10,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, delete, func, insert, select, text, tuple_, update
+from sqlalchemy import and_, bindparam, delete, func, insert, select, text, update
 
 from syncd.errors import UserError
-from syncd.history import occasions
+from syncd.history import occasions, stays
 from syncd.history.database import among, put
 from syncd.history.fields import AS_KNOWN
 from syncd.history.people import mark_news
 from syncd.history.reading import fetch
-from syncd.history.schema import audiences, customers, figures, members, memberships, news, orders, segments, standings
+from syncd.history.schema import audiences, customers, figures, members, news, orders, segments, standings
 from syncd.model import MemberStatus
 from syncd.plan import Standing, Tags
 
@@ -159,7 +159,7 @@ def store_departures(history: History, audience: str, found: Sequence[Departure]
             put(db, standings, _STAND, rows)
             for customer_id, successor_id in heirs:
                 _hand_on(db, audience, customer_id, successor_id)
-            _close(db, audience, [row[1] for row in rows], now)
+            stays.end(db, audience, [row[1] for row in rows], now)
             db.execute(_STAY.where(standings.c.audience == audience, among(db, standings.c.customer_id, back)))
             mark_news(db, back | waited, [audience])
 
@@ -169,20 +169,9 @@ def _hand_on(db: Connection, audience: str, customer_id: int, successor_id: int)
 
     Only then they are judged: what goes on is no occasion.
     """
-    here, open_ = memberships.c.audience == audience, memberships.c.until_at.is_(None)
-    query = select(memberships.c.bit).where(here, open_, memberships.c.customer_id == bindparam("c"))
-    theirs = set(db.execute(query, {"c": customer_id}).scalars())
-    handed = theirs - set(db.execute(query, {"c": successor_id}).scalars())
-    if handed:
-        stays = and_(here, open_, memberships.c.customer_id == customer_id, memberships.c.bit.in_(handed))
-        # A stay of the successor that began with one of these is over, and goes on in it.
-        begun = tuple_(memberships.c.bit, memberships.c.since_at)
-        same = begun.in_(select(memberships.c.bit, memberships.c.since_at).where(stays))
-        db.execute(delete(memberships).where(here, memberships.c.customer_id == successor_id, same))
-        db.execute(update(memberships).where(stays).values(customer_id=successor_id))
+    if bits := stays.hand_on(db, audience, customer_id, successor_id):
         put(db, standings, ("audience", "customer_id"), [(audience, successor_id)], keep=None)
         theirs_now = (standings.c.audience == audience, standings.c.customer_id == successor_id)
-        bits = sum(1 << bit for bit in handed)
         db.execute(update(standings).where(*theirs_now).values(segments=standings.c.segments.op("|")(bits)))
     occasions.follow(db, audience, customer_id, successor_id)
     mark_news(db, [successor_id], [audience])
@@ -207,12 +196,6 @@ def successors(history: History, audience: str) -> set[int]:
     )
     with history.read() as db:
         return set(db.execute(query).scalars())
-
-
-def _close(db: Connection, audience: str, ids: Sequence[int], now: int) -> None:
-    """These customers' stays in segments end."""
-    staying = (memberships.c.audience == audience, memberships.c.until_at.is_(None))
-    db.execute(update(memberships).where(*staying, among(db, memberships.c.customer_id, ids)).values(until_at=now))
 
 
 _STAND = (
@@ -324,34 +307,6 @@ def managed_members(history: History, audience: str, at_most: int | None = None)
     )
     with history.read() as db:
         return db.execute(select(func.count()).select_from(subscribed.limit(at_most).subquery())).scalar_one()
-
-
-def joined_at(
-    history: History, audience: str, ids: Collection[int], bits: Collection[int]
-) -> dict[tuple[int, int], int]:
-    """Since when these customers are in the segments of these bits, as far as they are: {(customer, bit): instant}."""
-    query = select(memberships.c.customer_id, memberships.c.bit, memberships.c.since_at).where(
-        memberships.c.audience == audience, memberships.c.bit.in_(list(bits)), memberships.c.until_at.is_(None)
-    )
-    with history.read() as db:
-        found = fetch(db, query.where(among(db, memberships.c.customer_id, ids)))
-    return {(customer, bit): since_at for customer, bit, since_at in found}
-
-
-def moves_since(history: History, audience: str, instant: int) -> dict[int, tuple[int, int]]:
-    """How many joined and left each segment since `instant`, by bit."""
-
-    def count(column: Any) -> dict[int, int]:
-        query = (
-            select(memberships.c.bit, func.count())
-            .where(memberships.c.audience == audience, column >= instant)
-            .group_by(memberships.c.bit)
-        )
-        return {row[0]: row[1] for row in db.execute(query)}
-
-    with history.read() as db:
-        joined, left = count(memberships.c.since_at), count(memberships.c.until_at)
-    return {bit: (joined.get(bit, 0), left.get(bit, 0)) for bit in {*joined, *left}}
 
 
 def tagged(history: History, audience: str) -> dict[int, int]:

@@ -13,11 +13,11 @@ from sqlalchemy import Connection, and_, func, select, text, update
 
 from syncd.history.carts import open_carts
 from syncd.history.database import History, among
-from syncd.history.ledger import joined_at
 from syncd.history.occasions import NOT_IN_USE, Watch, Watched, counting, key_of
 from syncd.history.outbox import PARKED
 from syncd.history.reading import fetch
 from syncd.history.schema import moments, moments_in_use, orders, shops
+from syncd.history.stays import joined_at
 from syncd.model import MemberStatus
 from syncd.plan import Occasion
 

@@ -18,9 +18,9 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from syncd.history.database import History, among, each
 from syncd.history.reading import fetch
-from syncd.history.schema import carts, memberships, moments, moments_in_use, orders
+from syncd.history.schema import carts, moments, moments_in_use, orders
+from syncd.history.stays import Moves, stays
 from syncd.lifecycle.counting import Spend, counted
-from syncd.lifecycle.flows import Stays
 from syncd.plan.want import control_bits
 from syncd.rules import Moment
 
@@ -105,16 +105,16 @@ def _occasions(db: Connection, audience: str) -> dict[str, tuple[str, int]]:
     return {row[0]: (row[1], row[2]) for row in db.execute(query.where(moments_in_use.c.audience == audience))}
 
 
-def record(db: Connection, watch: Watch, joined: Stays, left: Stays, with_news: Collection[int], now: int) -> None:
+def record(db: Connection, watch: Watch, moves: Moves, with_news: Collection[int], now: int) -> None:
     """Who joined and who left a segment by the judgement of `now`, and what those `with_news` ordered or left in a
-    cart since the last one, is written down. In the caller's transaction, after the stays are.
+    cart since the last one, is written down. In the caller's transaction, after the moves are.
     """
     for one in watch.moments:
         match one.moment.on:
             case "join":
-                found = _joined(one, joined, left, now)
+                found = _joined(one, moves, now)
             case "leave":
-                found = _left(db, watch.audience, one, left, now)
+                found = _left(db, watch.audience, one, moves, now)
             case "order":
                 found = _ordered(db, watch, one, with_news, now)
             case "cart":
@@ -144,36 +144,28 @@ _RECORD = (
 )
 
 
-def _joined(one: Watched, joined: Stays, left: Stays, now: int) -> list[Found]:
+def _joined(one: Watched, moves: Moves, now: int) -> list[Found]:
     """Who began to stay at `now`, and does not merely go on under another tag."""
-    began = np.setdiff1d(_in_any(joined, [one.bit]), _in_any(left, one.former))
-    return [Found(id_, f"{id_}/{now}", now) for id_ in began.tolist()]
+    began = _any_of(moves.joined, [one.bit]) & ~_any_of(moves.left, one.former)
+    return [Found(id_, f"{id_}/{now}", now) for id_ in moves.customer[began].tolist()]
 
 
-def _left(db: Connection, audience: str, one: Watched, left: Stays, now: int) -> list[Found]:
+def _left(db: Connection, audience: str, one: Watched, moves: Moves, now: int) -> list[Found]:
     """Whose stay ended at `now`, and does not go on under another tag."""
-    ids = _in_any(left, [one.bit, *one.former]).tolist()
+    bits = (one.bit, *one.former)
+    ids = moves.customer[_any_of(moves.left, bits)].tolist()
     if not ids:
         return []
-    after = memberships.alias()
-    goes_on = (
-        select(after.c.bit)
-        .where(after.c.audience == audience, after.c.customer_id == memberships.c.customer_id)
-        .where(after.c.bit == one.bit, after.c.until_at.is_(None))
-    )
-    query = select(memberships.c.customer_id, memberships.c.since_at).where(
-        memberships.c.audience == audience,
-        memberships.c.bit.in_((one.bit, *one.former)),
-        memberships.c.until_at == now,
-        among(db, memberships.c.customer_id, ids),
-        ~goes_on.exists(),
-    )
-    return [Found(id_, f"{id_}/{since_at}", now) for id_, since_at in db.execute(query)]
+    theirs = stays(db, audience, ids)
+    go_on = {stay.customer_id for stay in theirs if stay.bit == one.bit and stay.until_at is None}
+    ended = (stay for stay in theirs if stay.bit in bits and stay.until_at == now and stay.customer_id not in go_on)
+    return [Found(stay.customer_id, f"{stay.customer_id}/{stay.since_at}", now) for stay in ended]
 
 
-def _in_any(stays: Stays, bits: Sequence[int]) -> NDArray[np.int64]:
-    """Whose stays these are in any of the segments."""
-    return stays[0][np.isin(stays[1], bits)]
+def _any_of(bit_sets: NDArray[np.int64], bits: Sequence[int]) -> NDArray[np.bool_]:
+    """Which of these sets have any of the bits."""
+    found: NDArray[np.bool_] = bit_sets & sum(1 << bit for bit in bits) != 0
+    return found
 
 
 def _ordered(db: Connection, watch: Watch, one: Watched, ids: Collection[int], now: int) -> list[Found]:

@@ -11,10 +11,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, exists, select
+from sqlalchemy import Connection, delete, select
 
 from syncd.history.database import History, among, put
-from syncd.history.schema import memberships, outbox, overrides
+from syncd.history.reading import fetch
+from syncd.history.schema import outbox, overrides
+from syncd.history.stays import lasting
+from syncd.lifecycle.columns import FOREVER
 from syncd.plan import bits_in
 
 
@@ -50,19 +53,14 @@ def record(db: Connection, audience: str, lost: Iterable[Lost], now: int) -> Non
 
 def in_force(history: History, audience: str) -> dict[int, Off]:
     """The tags that stay off, by customer: the person is in the segment since before the tag was lost."""
-    # As a question about each: joined, SQLite would begin with everybody's stays.
-    stays = exists().where(
-        memberships.c.audience == overrides.c.audience,
-        memberships.c.customer_id == overrides.c.customer_id,
-        memberships.c.bit == overrides.c.bit,
-        memberships.c.until_at.is_(None),
-        memberships.c.since_at <= overrides.c.at,
-    )
-    query = select(overrides.c.customer_id, overrides.c.bit, overrides.c.by_hand)
-    query = query.where(overrides.c.audience == audience, stays)
+    columns = (overrides.c.customer_id, overrides.c.bit, overrides.c.at, overrides.c.by_hand)
     found: dict[int, Off] = defaultdict(Off)
     with history.read() as db:
-        for customer_id, bit, by_hand in db.execute(query):
+        rows = fetch(db, select(*columns).where(overrides.c.audience == audience))
+        ids = {customer_id for customer_id, *_ in rows}
+        since = {(one.customer_id, one.bit): one.since_at for one in lasting(db, audience, ids)} if ids else {}
+    for customer_id, bit, at, by_hand in rows:
+        if since.get((customer_id, bit), FOREVER) <= at:
             found[customer_id].tags |= 1 << bit
             found[customer_id].by_hand |= by_hand << bit
     return dict(found)

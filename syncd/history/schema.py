@@ -440,23 +440,16 @@ news = Table(
     Column("audience", Name, primary_key=True),
 )
 
-memberships = Table(
-    "memberships",
+moves = Table(
+    "moves",
     metadata,
-    # One stay in a segment; `until_at` is None while it lasts. All of a person's lie together.
+    # Which segments a person joined and left within a second, as bit sets: a stay lasts from the one to the other.
+    # Whoever moves has one row more, and all of a person's lie together.
     Column("audience", Name, primary_key=True),
     Column("customer_id", RowId, ForeignKey("customers.id"), primary_key=True),
-    Column("bit", SmallInteger, primary_key=True, autoincrement=False),
-    Column("since_at", BigInteger, primary_key=True, autoincrement=False),
-    Column("until_at", BigInteger),
-    # Of stays that are over alone: else SQLite would look for one person's open stay among everybody's.
-    Index(
-        "ix_memberships_until",
-        "audience",
-        "until_at",
-        sqlite_where=text("until_at IS NOT NULL"),
-        postgresql_where=text("until_at IS NOT NULL"),
-    ),
+    Column("moved_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("joined_segments", BigInteger, nullable=False),
+    Column("left_segments", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -16,7 +16,8 @@ from sqlalchemy import Connection, func, select, text
 
 from syncd.errors import UserError
 from syncd.history.database import History, among
-from syncd.history.schema import customers, members, memberships, plans, standings, writes
+from syncd.history.schema import customers, members, plans, standings, writes
+from syncd.history.stays import stays
 from syncd.model import MemberStatus
 from syncd.plan import Plan, bits_in
 
@@ -259,13 +260,9 @@ def _later(db: Connection, audience: str, rows: Iterable[Any]) -> dict[int, list
 
 def _moved(db: Connection, audience: str, rows: Iterable[Any]) -> dict[tuple[int, int], int]:
     """When each of these people joined or left a segment last, by customer and bit."""
-    query = (
-        select(memberships.c.customer_id, memberships.c.bit)
-        .add_columns(func.max(func.coalesce(memberships.c.until_at, memberships.c.since_at)))
-        .where(memberships.c.audience == audience, among(db, memberships.c.customer_id, {r.customer_id for r in rows}))
-        .group_by(memberships.c.customer_id, memberships.c.bit)
-    )
-    return {(row[0], row[1]): row[2] for row in db.execute(query)}
+    ids = {row.customer_id for row in rows}
+    # Those that last come last, and nobody leaves a segment after having joined it anew.
+    return {(one.customer_id, one.bit): one.until_at or one.since_at for one in stays(db, audience, ids)}
 
 
 def _wanted_fields(db: Connection, audience: str, rows: Iterable[Any]) -> dict[int, Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""Stays in segments: who is in which, and from which rung of a ladder to which customers moved.
+"""Where customers stood: who was in which segment, and from which rung of a ladder to which they moved.
 
 Pure: a ladder is a list of segments of which everybody is in one at most. Knows positions, no names.
 """
@@ -9,34 +9,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.int64]
-# Customers, and the segment's bit that each of them was in; somebody in several occurs several times.
-Stays = tuple[Numbers, Numbers]
+# Customers, each once, and the bit set of the segments that each of them was in.
+Stood = tuple[Numbers, Numbers]
 
 
-def bit_sets(customers: Numbers, stays: Stays) -> Numbers:
-    """The bit set of the segments that each of these customers, ascending, is in; others' stays do not count."""
+def bit_sets(customers: Numbers, stood: Stood) -> Numbers:
+    """The bit set of the segments that each of these customers, ascending, was in; others do not count."""
     found = np.zeros(len(customers), np.int64)
-    ours = np.isin(stays[0], customers)
-    owner, bit = (column[ours] for column in stays)
-    np.bitwise_or.at(found, np.searchsorted(customers, owner), np.int64(1) << bit)
+    ours = np.isin(stood[0], customers)
+    found[np.searchsorted(customers, stood[0][ours])] = stood[1][ours]
     return found
 
 
-def moves(before: Stays, after: Stays, rungs: list[int]) -> Numbers:
+def counts(bit_sets: Numbers) -> dict[int, int]:
+    """In how many of these sets each bit is; of those bits that are in any."""
+    return {bit: count for bit in range(63) if (count := int(np.count_nonzero(bit_sets >> bit & 1)))}
+
+
+def moves(before: Stood, after: Stood, rungs: list[int]) -> Numbers:
     """How many stood on rung i before and on rung j after, for the bits `rungs`; the last i and j are none of them.
 
     Whoever was on several at once counts for the first. Those on none both times are not counted.
     """
-    everybody = np.union1d(before[0][np.isin(before[1], rungs)], after[0][np.isin(after[1], rungs)])
+    everybody = np.union1d(before[0], after[0])
     size = len(rungs) + 1
-    steps = _rung(everybody, before, rungs) * size + _rung(everybody, after, rungs)
-    return np.bincount(steps, minlength=size * size).astype(np.int64).reshape(size, size)
+    rung, then = (_rung(bit_sets(everybody, stood), rungs) for stood in (before, after))
+    found = np.bincount(rung * size + then, minlength=size * size).astype(np.int64).reshape(size, size)
+    found[-1, -1] = 0
+    return found
 
 
-def _rung(everybody: Numbers, stays: Stays, rungs: list[int]) -> Numbers:
-    """On which rung each customer is."""
-    found = np.full(len(everybody), len(rungs), np.int64)
+def _rung(inside: Numbers, rungs: list[int]) -> Numbers:
+    """On which rung each customer is who is inside these segments."""
+    found = np.full(len(inside), len(rungs), np.int64)
     for rung in reversed(range(len(rungs))):
-        inside = stays[0][stays[1] == rungs[rung]]
-        found[np.searchsorted(everybody, inside)] = rung
+        found[inside >> rungs[rung] & 1 == 1] = rung
     return found

@@ -52,7 +52,7 @@ class Verdict(Struct, frozen=True):
 
 
 def judge(context: Context, name: str, tags: Tags) -> Judged:
-    """Everyone who may stand elsewhere than before is judged; standings and memberships are stored."""
+    """Everyone who may stand elsewhere than before is judged; standings and moves are stored."""
     audience, row = context.settings.audiences[name], ledger.audience_row(context.history, name)
     today, stale = context.today(audience), [] if row["judged_day"] is None else stale_shops(context, audience)
     if stale:

@@ -17,6 +17,7 @@ from syncd.errors import SyncdError
 from syncd.history import ledger, moments, outbox, overrides, telling, undoing
 from syncd.history.fields import canonical_fields
 from syncd.history.shops import customers_held
+from syncd.history.stays import joined_at
 from syncd.history.undoing import Undo
 from syncd.lifecycle import metrics
 from syncd.lifecycle.columns import Batch
@@ -126,7 +127,7 @@ def _plan(context: Context, name: str, tags: Tags, standings: Iterable[Standing]
         day=today,
         muted=muted,
         room=None if muted else _room(context, name, tags, today),
-        joined=lambda customers, bits: ledger.joined_at(context.history, name, customers, bits),
+        joined=lambda customers, bits: joined_at(context.history, name, customers, bits),
         moment_room=_moment_room(context, name, today),
     )
 

@@ -14,7 +14,10 @@ from syncd.steps.context import Context
 from syncd.views.common import iso
 
 # What is a bit set over an audience's tags, what is JSON, and what is a list with one entry a line.
-_BIT_SETS = frozenset({"segments", "wanted_tags", "known_tags", "added", "removed", "add_tags", "remove_tags"})
+_BIT_SETS = frozenset(
+    {"segments", "wanted_tags", "known_tags", "added", "removed", "add_tags", "remove_tags"}
+    | {"joined_segments", "left_segments"}
+)
 _JSON = frozenset({"wanted_fields", "known_fields", "fields_before", "fields_after", "moments"})
 _LINES = frozenset({"tags", "wishes"})
 

@@ -11,6 +11,7 @@ from syncd.calendar import date_of
 from syncd.errors import UserError
 from syncd.history import ledger
 from syncd.history.people import emails_of
+from syncd.history.stays import moves_since
 from syncd.lifecycle.columns import FOREVER, Batch
 from syncd.plan import Tags
 from syncd.rules import Judgement, Playbook, due_times, judge
@@ -30,7 +31,7 @@ def segments(context: Context, name: str, today: int) -> dict[str, Any]:
     ids, bits = _together(part[:2] for part in parts)
     tagged = ledger.tagged(context.history, name)
     known = np.array([tagged.get(id_, 0) for id_ in ids.tolist()], np.int64)
-    moves = ledger.moves_since(context.history, name, context.clock.now() - DAY_SECONDS)
+    moves = moves_since(context.history, name, context.clock.now() - DAY_SECONDS)
     rows = []
     for segment in playbook.segments:
         bit = tags.bits[segment.name]

@@ -16,11 +16,12 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, Table, select
+from sqlalchemy import Connection, Select, Table, select
 
 from syncd.history.database import History
 from syncd.history.packs import differing
-from syncd.history.schema import articles, customers, metadata, orders, outbox, plans, segments, writes
+from syncd.history.schema import articles, customers, metadata, moves, orders, outbox, plans, segments, writes
+from syncd.plan import bits_in
 from syncd.sandbox.truth import TrueOrder, truth
 from syncd.sandbox.witness import Exchange, listening
 from tests.faults.harness import Stage, Watch
@@ -86,7 +87,7 @@ class Outcome:
                 yield f"the journey {journey} was started {times} times too often"
             for journey, times in sorted((right.journeys - self.journeys).items()):
                 yield f"the journey {journey} was started {times} times too few"
-        for table in sorted(self.history.keys() - (set() if on_the_way else {"memberships", "moments"})):
+        for table in sorted(self.history.keys() - (set() if on_the_way else {"moves", "moments"})):
             have_rows, right_rows = self.history[table], right.history[table]
             yield from (f"{table} holds {row}" for row in sorted(have_rows - right_rows))
             yield from (f"{table} lacks {row}" for row in sorted(right_rows - have_rows))
@@ -113,11 +114,19 @@ def history_of(history: History) -> dict[str, Counter[str]]:
         emails = {row.id: row.email for row in db.execute(select(customers.c.id, customers.c.email))}
         titles = {row.id: f"{row.shop} {row.title}" for row in db.execute(select(articles))}
         names = {"customer_id": emails, "successor_id": emails, "article_id": titles}
-        return {
+        told = {
             table.name: Counter(_told(row, names) for row in db.execute(_lasting(table)).mappings())
             for table in metadata.sorted_tables
-            if table.name not in OF_THE_RUN
+            if table.name not in {*OF_THE_RUN, moves.name}
         }
+        return told | {moves.name: Counter(_steps(db, emails))}
+
+
+def _steps(db: Connection, emails: Mapping[int, str]) -> Iterator[str]:
+    """Each segment that somebody joined or left. Which of them were one move is a matter of when they were judged."""
+    for row in db.execute(select(moves)):
+        for step, bits in (("joined", row.joined_segments), ("left", row.left_segments)):
+            yield from (f"{row.audience}: {emails[row.customer_id]} {step} {bit}" for bit in bits_in(bits))
 
 
 def _lasting(table: Table) -> Select[Any]:
@@ -126,8 +135,6 @@ def _lasting(table: Table) -> Select[Any]:
 
 def _told(row: Mapping[str, Any], names: Mapping[str, Mapping[int, str]]) -> str:
     told = {name: names[name].get(value, value) if name in names else value for name, value in row.items()}
-    if "until_at" in told:
-        told["until_at"] = told["until_at"] is not None
     if isinstance(told.get("id"), int):
         del told["id"]
     if "erased_at" in told:

@@ -13,6 +13,7 @@ from syncd.errors import UnsafePlan, UserError
 from syncd.history import ledger, outbox
 from syncd.history.database import History
 from syncd.history.members import store_members
+from syncd.history.stays import moves_since
 from syncd.sandbox.serve import Running
 from syncd.steps.judge import judge
 from syncd.views import forecast
@@ -53,7 +54,7 @@ def by_segment(day: Document, *keys: str) -> dict[str, tuple[int, ...]]:
 def happened(house: House) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
     """Who joined and left each segment today, and how many tags were set today."""
     tags, begin = tags_of(house.context, "main").segments, midnight(day_of(house.today()), ZONE)
-    moves = ledger.moves_since(house.history, "main", begin)
+    moves = moves_since(house.history, "main", begin)
     entered = outbox.entered_since(house.history, "main", begin)
     return {tags[bit]: move for bit, move in moves.items()}, {tags[bit]: count for bit, count in entered.items()}
 
@@ -110,7 +111,7 @@ def test_as_of_a_day_nothing_later_is_known(house: House) -> None:
 
 
 def test_it_writes_nothing(house: House) -> None:
-    tables = "standings", "memberships", "figures", "segments", "audiences"
+    tables = "standings", "moves", "figures", "segments", "audiences"
 
     def content() -> dict[str, Any]:
         with house.history.read() as db:

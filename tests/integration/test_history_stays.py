@@ -14,10 +14,10 @@ from syncd.history.database import History
 from syncd.history.departures import Departure
 from syncd.history.judged import Standings, Verdicts, store
 from syncd.history.ledger import store_departures
-from syncd.history.schema import customers, memberships
-from syncd.history.stays import Movement, as_they_stood, movement, since_of
+from syncd.history.schema import customers, moves
+from syncd.history.stays import Moves, as_they_stood, movement, record, since_of
 from syncd.lifecycle.columns import FOREVER, Batch
-from syncd.lifecycle.flows import Stays
+from syncd.lifecycle.flows import Stood
 
 PEOPLE, BITS = range(1, 4), range(3)
 
@@ -34,19 +34,17 @@ def peopled(history: History) -> History:
 
 
 def write(history: History, recorded: dict[tuple[int, int], list[int]], audience: str = "main") -> None:
-    rows = [
-        {"audience": audience, "customer_id": customer, "bit": bit, "since_at": since, "until_at": until}
-        for (customer, bit), instants in recorded.items()
-        for since, until in zip(instants[::2], [*instants[1::2], None], strict=False)
-    ]
     with history.begin() as db:
-        db.execute(delete(memberships))
-        if rows:
-            db.execute(insert(memberships), rows)
+        db.execute(delete(moves))
+        for (customer, bit), instants in recorded.items():
+            for at, instant in enumerate(instants):
+                door = Moves(*(np.array([each]) for each in (customer, (at + 1) % 2 << bit, at % 2 << bit)))
+                record(db, audience, door, instant)
 
 
-def pairs(stays: Stays) -> set[tuple[int, int]]:
-    return set(zip(stays[0].tolist(), stays[1].tolist(), strict=True))
+def pairs(stood: Stood) -> set[tuple[int, int]]:
+    columns = (column.tolist() for column in stood)
+    return {(customer, bit) for customer, bits in zip(*columns, strict=True) for bit in range(63) if bits >> bit & 1}
 
 
 def inside(recorded: dict[tuple[int, int], list[int]], instant: int) -> set[tuple[int, int]]:
@@ -61,7 +59,7 @@ def test_the_movement_is_what_the_doors_saw(
 ) -> None:
     begin, end = sorted((one, other))
     write(peopled, recorded)
-    found = movement(peopled, "main", begin, end, BITS)
+    found = movement(peopled, "main", begin, end)
     through = [(bit, at % 2) for (_, bit), times in recorded.items() for at, t in enumerate(times) if begin <= t < end]
     assert found.beginning == Counter(bit for _, bit in inside(recorded, begin))
     assert found.joined == Counter(bit for bit, leaving in through if not leaving)
@@ -100,14 +98,14 @@ def nobody_in(ids: list[int]) -> Batch:
     )
 
 
-def test_other_audiences_and_other_segments_do_not_show(peopled: History) -> None:
+def test_other_audiences_do_not_show(peopled: History) -> None:
     write(peopled, {(1, 0): [5], (2, 1): [5, 8]}, audience="other")
-    nothing = movement(peopled, "main", 0, 9, BITS)
+    nothing = movement(peopled, "main", 0, 9)
     assert (nothing.beginning, nothing.joined, nothing.left) == ({}, {}, {})
-    some: Movement = movement(peopled, "other", 6, 9, [0])
-    assert pairs(some.before) == pairs(some.after) == {(1, 0)}
+    some = movement(peopled, "other", 6, 9)
+    assert pairs(some.before) == {(1, 0), (2, 1)}
+    assert pairs(some.after) == {(1, 0)}
     assert (some.beginning, some.left) == ({0: 1, 1: 1}, {1: 1})
-    assert not len(movement(peopled, "other", 6, 9, []).before[0])
 
 
 def judged(history: History, customer: int, *, before: int, after: int, now: int) -> None:
@@ -130,9 +128,12 @@ def judged(history: History, customer: int, *, before: int, after: int, now: int
 
 
 def test_whoever_leaves_and_joins_again_within_a_second_has_stayed(peopled: History) -> None:
-    for before, after in ((0, 1), (1, 0), (0, 1)):
-        judged(peopled, 1, before=before, after=after, now=20)
-    assert since_of(peopled, "main", 1, 21) == {0: 20}
+    judged(peopled, 1, before=0, after=1, now=20)
+    for before, after in ((1, 2), (2, 1)):
+        judged(peopled, 1, before=before, after=after, now=30)
+    assert since_of(peopled, "main", 1, 31) == {0: 20}
+    moved = movement(peopled, "main", 21, 31)
+    assert (moved.joined, moved.left) == ({}, {})
 
 
 def test_whoever_goes_on_as_another_who_joined_with_them_has_stayed_since(peopled: History) -> None:
@@ -140,3 +141,10 @@ def test_whoever_goes_on_as_another_who_joined_with_them_has_stayed_since(people
     store_departures(peopled, "main", [Departure(1, "rename", 2)], now=12)
     assert since_of(peopled, "main", 2, 12) == {0: 5}
     assert since_of(peopled, "main", 2, 8) == {0: 5, 1: 5}
+    assert since_of(peopled, "main", 1, 12) == {}
+
+
+def test_whoever_goes_on_as_another_who_was_there_when_they_joined_has_stayed_since_that(peopled: History) -> None:
+    write(peopled, {(1, 0): [5], (2, 0): [3, 7]})
+    store_departures(peopled, "main", [Departure(1, "rename", 2)], now=12)
+    assert since_of(peopled, "main", 2, 12) == {0: 3}

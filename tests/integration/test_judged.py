@@ -14,15 +14,16 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, insert, select, update
+from sqlalchemy import event, insert, update
 
 from syncd.history import ledger, outbox
 from syncd.history.database import History
 from syncd.history.fields import AS_KNOWN
 from syncd.history.members import store_members
 from syncd.history.people import mark_news
-from syncd.history.schema import customers, memberships, metadata, news, standings
+from syncd.history.schema import customers, metadata, moves, news, standings
 from syncd.history.shops import set_shop_state, shop_row
+from syncd.history.stays import stays
 from syncd.model import MemberStatus
 from syncd.plan import Tags
 from syncd.plan.want import control_bits
@@ -160,10 +161,9 @@ def _settle(db: Any, id_: int, one: Somebody) -> None:
     segments, wanted_tags, wanted_fields, due_at = one.stood
     stood = {"segments": segments, "wanted_tags": wanted_tags, "next_due_at": due_at, "wanted_fields": wanted_fields}
     db.execute(insert(standings), known | stood | {"wanted_fields_hash": AS_KNOWN if wanted_fields else 0})
-    for bit in range(len(SEGMENTS)):
-        if segments >> bit & 1:
-            stay = {"audience": "main", "customer_id": id_, "bit": bit, "since_at": NOW - 5}
-            db.execute(insert(memberships), stay)
+    if segments:
+        joined = {"audience": "main", "customer_id": id_, "joined_segments": segments, "left_segments": 0}
+        db.execute(insert(moves), joined | {"moved_at": NOW - 5})
 
 
 def alone(number: int, one: Somebody, bits: dict[str, int], *, creates: bool) -> tuple[int, int, str]:
@@ -209,9 +209,9 @@ def test_everybody_stands_where_they_would_if_they_were_judged_alone(
         segments, wanted_tags, wanted_fields = alone(number, one, tags.bits, creates=create == "consented")
         assert stored[id_] == (segments, wanted_tags, wanted_fields, None, one.known_tags, one.known_fields)
         was_in = one.stood[0] if one.stood else 0
-        stays = Counter({(bit, NOW - 5, None if segments >> bit & 1 else NOW): 1 for bit in bits_of(was_in)})
-        stays.update((bit, NOW, None) for bit in bits_of(segments & ~was_in))
-        assert Counter(stays_of(history, id_)) == stays
+        expected = Counter({(bit, NOW - 5, None if segments >> bit & 1 else NOW): 1 for bit in bits_of(was_in)})
+        expected.update((bit, NOW, None) for bit in bits_of(segments & ~was_in))
+        assert Counter(stays_of(history, id_)) == expected
         joined, left = joined + (segments & ~was_in).bit_count(), left + (was_in & ~segments).bit_count()
     assert judged == Judged(len(people), joined, left)
     assert rows(history, news) == []
@@ -225,9 +225,8 @@ def bits_of(bit_set: int) -> list[int]:
 
 
 def stays_of(history: History, id_: int) -> list[tuple[int, int, int | None]]:
-    query = select(memberships.c.bit, memberships.c.since_at, memberships.c.until_at)
     with history.read() as db:
-        return [tuple(row) for row in db.execute(query.where(memberships.c.customer_id == id_))]
+        return [tuple(stay[1:]) for stay in stays(db, "main", [id_])]
 
 
 @contextmanager
@@ -256,7 +255,7 @@ def crowd(size: int) -> list[Somebody]:
 def touches(statement: str) -> bool:
     """Whether it writes where people stand."""
     verb, *rest = statement.split(maxsplit=3)
-    return verb in ("INSERT", "UPDATE", "DELETE") and bool({*rest} & {"standings", "memberships", "news", "moments"})
+    return verb in ("INSERT", "UPDATE", "DELETE") and bool({*rest} & {"standings", "moves", "news", "moments"})
 
 
 def test_a_judgement_that_moves_nobody_writes_nothing_of_anybody(history: History, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from syncd.clock import SystemClock
 from syncd.history import ledger, outbox, telling
 from syncd.history.database import History
 from syncd.history.members import store_members
-from syncd.history.schema import customers, memberships, standings
+from syncd.history.schema import customers, moves, standings
 from syncd.plan import Plan, Portions, Round, rounds_of
 from syncd.settings import load
 from syncd.steps.context import Context
@@ -55,12 +55,8 @@ def stage(history: History, tmp_path: Path) -> Stage:
         with history.begin() as db:
             ids = sorted(db.execute(select(customers.c.id)).scalars())
             db.execute(update(standings).values(wanted_tags=3))
-            stays = [
-                {"audience": "main", "customer_id": id_, "bit": bit, "since_at": NOW - id_}
-                for id_ in ids
-                for bit in (0, 1)
-            ]
-            db.execute(insert(memberships), stays)
+            joined = {"audience": "main", "joined_segments": 3, "left_segments": 0}
+            db.execute(insert(moves), [joined | {"customer_id": id_, "moved_at": NOW - id_} for id_ in ids])
         return context
 
     return staged

@@ -15,7 +15,8 @@ from sqlalchemy import select
 from syncd.history.database import History, open_history
 from syncd.history.ledger import tags_of
 from syncd.history.members import store_members
-from syncd.history.schema import customers, memberships
+from syncd.history.schema import customers
+from syncd.history.stays import stays
 from syncd.model import Cart, Item, OrderStatus, Product, Refund
 from syncd.settings import Settings, load
 from syncd.steps.context import Context
@@ -192,15 +193,11 @@ class Play:
     def stays(self, n: int) -> list[tuple[int, int | None]]:
         """From when until when they really were."""
         person = self.people[n]
-        mine = (memberships.c.audience == self.place.name, customers.c.email == person.email)
-        query = (
-            select(memberships.c.since_at, memberships.c.until_at)
-            .join(customers, customers.c.id == memberships.c.customer_id)
-            .where(*mine, memberships.c.bit == self.tags.bits[person.example.segment])
-            .order_by(memberships.c.since_at)
-        )
         with self.place.history.read() as db:
-            return [(row.since_at, row.until_at) for row in db.execute(query)]
+            ids = db.execute(select(customers.c.id).where(customers.c.email == person.email)).scalars().all()
+            found = stays(db, self.place.name, ids)
+        bit = self.tags.bits[person.example.segment]
+        return [(stay.since_at, stay.until_at) for stay in found if stay.bit == bit]
 
 
 def played(settings: Settings, history: History, zone: str) -> dict[int, Play]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.calendar import day_of
-from syncd.lifecycle.flows import Stays, bit_sets, moves
+from syncd.lifecycle.flows import Stood, bit_sets, counts, moves
 from syncd.rules import Playbook, SegmentSpec
 from syncd.views.retention.ladders import ladders
 
@@ -21,9 +21,9 @@ pairs = st.sets(st.tuples(st.integers(1, 9), st.integers(0, 5)), max_size=20)
 ladder = st.lists(st.integers(0, 6), unique=True, max_size=5)
 
 
-def stays(found: set[tuple[int, int]]) -> Stays:
-    columns = np.array(sorted(found), np.int64).reshape(-1, 2).T
-    return columns[0], columns[1]
+def stood(found: set[tuple[int, int]]) -> Stood:
+    sets = {who: sum(1 << bit for one, bit in found if one == who) for who, _ in sorted(found)}
+    return np.fromiter(sets, np.int64), np.fromiter(sets.values(), np.int64)
 
 
 @given(pairs, pairs, ladder)
@@ -35,7 +35,7 @@ def test_everybody_moves_from_the_first_rung_they_were_on_to_the_first_they_are_
 
     expected = Counter((rung(before, customer), rung(after, customer)) for customer in range(1, 10))
     del expected[len(rungs), len(rungs)]
-    found = moves(stays(before), stays(after), rungs)
+    found = moves(stood(before), stood(after), rungs)
     assert {(i, j): n for (i, j), n in np.ndenumerate(found) if n} == dict(expected)
 
 
@@ -43,8 +43,9 @@ def test_everybody_moves_from_the_first_rung_they_were_on_to_the_first_they_are_
 def test_the_bit_sets_are_those_of_the_customers_asked_for(asked: set[int], inside: set[tuple[int, int]]) -> None:
     customers = np.array(sorted(asked), np.int64)
     expected = [{bit for customer, bit in inside if customer == each} for each in sorted(asked)]
-    found = bit_sets(customers, stays(inside)).tolist()
+    found = bit_sets(customers, stood(inside)).tolist()
     assert [{bit for bit in range(63) if each >> bit & 1} for each in found] == expected
+    assert counts(stood(inside)[1]) == Counter(bit for _, bit in inside)
 
 
 def found(**rules: str) -> list[tuple[str, ...]]:

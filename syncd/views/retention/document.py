@@ -145,8 +145,7 @@ def _flow(
     if begin >= end:
         return None
     found = ladders(audience.playbook.segments, today)
-    bits = [tags.bits[segment] for ladder in found for segment in ladder]
-    happened = movement(context.history, name, begin, end, bits)
+    happened = movement(context.history, name, begin, end)
     return {
         "period": period_name(month, months),
         "state": "whole" if first_day_of(month + months) <= over + 1 else "unfinished",

@@ -370,24 +370,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("audience", "customer_id", "bit", name="pk_overrides"),
     )
     op.create_table(
-        "memberships",
+        "moves",
         sa.Column("audience", sa.String(length=64), nullable=False),
         sa.Column("customer_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("bit", sa.SmallInteger(), nullable=False),
-        sa.Column("since_at", sa.BigInteger(), nullable=False),
-        sa.Column("until_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name="fk_memberships_customer_id"),
-        sa.PrimaryKeyConstraint("audience", "customer_id", "bit", "since_at", name="pk_memberships"),
+        sa.Column("moved_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("joined_segments", sa.BigInteger(), nullable=False),
+        sa.Column("left_segments", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name="fk_moves_customer_id"),
+        sa.PrimaryKeyConstraint("audience", "customer_id", "moved_at", name="pk_moves"),
         sqlite_with_rowid=False,
-    )
-
-    op.create_index(
-        "ix_memberships_until",
-        "memberships",
-        ["audience", "until_at"],
-        unique=False,
-        sqlite_where=sa.text("until_at IS NOT NULL"),
-        postgresql_where=sa.text("until_at IS NOT NULL"),
     )
 
     op.create_table(
