@@ -170,8 +170,8 @@ def _memory() -> str | None:
 
 
 def test_no_power_cut_corrupts_the_history_or_takes_back_what_was_acknowledged(cycle: Callable[[str], Cut]) -> None:
-    found = cycle("FULL").found(Random(1), every=2)
-    assert found.disks > 300
+    found = cycle("FULL").found(Random(1))
+    assert found.disks > 400
     assert (found.corrupt, found.half, found.forgetful) == (0, 0, 0)
 
 
