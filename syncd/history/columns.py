@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,32 +74,31 @@ def batches(
 
 
 def _stretches(db: Connection, reading: Reading, wanted: list[int] | None, size: int) -> Iterator[list[Any]]:
+    everybody, last = _people(reading.audience, reading.shops, reading.needs), -1
     if wanted is not None:
         for at in range(0, len(wanted), size):
-            found = fetch(db, _people(reading).where(among(db, customers.c.id, wanted[at : at + size])))
+            found = fetch(db, everybody.where(among(db, customers.c.id, wanted[at : at + size])))
             if found:
                 yield found
         return
-    last = -1
-    while found := fetch(db, _people(reading).where(customers.c.id > last).limit(size)):
+    while found := fetch(db, everybody.where(customers.c.id > last).limit(size)):
         yield found
         last = found[-1][0]
 
 
-def _people(reading: Reading) -> Select[Any]:
-    leaving = select(standings.c.customer_id).where(
-        standings.c.audience == reading.audience, text("standings.leaving <> ''")
-    )
+@lru_cache
+def _people(audience: str, shops: tuple[str, ...], needs: frozenset[Need]) -> Select[Any]:
+    leaving = select(standings.c.customer_id).where(standings.c.audience == audience, text("standings.leaving <> ''"))
     return (
         select(
             customers.c.id,
             func.coalesce(customers.c.signup_at, NO_INSTANT),
             as_number((members.c.status == MemberStatus.SUBSCRIBED, 1)),
             as_number((customers.c.wholesale, 1)),
-            *particulars.of_people(reading),
+            *particulars.of_people(needs),
         )
-        .outerjoin(members, and_(members.c.audience == reading.audience, members.c.customer_id == customers.c.id))
-        .where(or_(members.c.customer_id.is_not(None), lives(customers.c.id, reading.shops)))
+        .outerjoin(members, and_(members.c.audience == audience, members.c.customer_id == customers.c.id))
+        .where(or_(members.c.customer_id.is_not(None), lives(customers.c.id, shops)))
         .where(~is_erased(), customers.c.id.not_in(leaving))
         .order_by(customers.c.id)
     )

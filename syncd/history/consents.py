@@ -7,11 +7,12 @@ several ids speaks with several voices; the most restrictive counts.
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, and_, case, func, or_, select
 
-from syncd.history.database import History, among, put
+from syncd.history.database import History, among, among_given, given, is_sqlite, put
 from syncd.history.schema import consents, former_customers, identities, members
 from syncd.model import Consent, ConsentState
 
@@ -70,7 +71,10 @@ def consent_of(history: History, customer_ids: Collection[int]) -> dict[int, boo
     in the shop since then has objected under that address, too.
     """
     with history.read() as db:
-        found = {row[0]: bool(row[1]) and not row[2] for row in db.execute(_consent(db, customer_ids))}
+        found = {
+            row[0]: bool(row[1]) and not row[2]
+            for row in db.execute(_consent(is_sqlite(db)), {"ids": given(db, customer_ids)})
+        }
         granted = [id_ for id_, given in found.items() if given]
         objected = set(db.execute(_objected_before(db, granted)).scalars()) if granted else set()
     return {id_: found.get(id_, False) and id_ not in objected for id_ in customer_ids}
@@ -102,12 +106,13 @@ def _objected_before(db: Connection, ids: Collection[int]) -> Select[Any]:
     )
 
 
-def _consent(db: Connection, ids: Collection[int]) -> Select[Any]:
+@cache
+def _consent(sqlite: bool) -> Select[Any]:
     person_said = case((consents.c.state.in_([ConsentState.GRANTED, ConsentState.WITHDRAWN]), consents.c.id))
     voice = (consents.c.customer_id, consents.c.source, consents.c.shop_customer_id)
     voices = (
         select(*voice, func.max(consents.c.id).label("word"), func.max(person_said).label("said"))
-        .where(among(db, consents.c.customer_id, ids))
+        .where(among_given(sqlite, consents.c.customer_id, "ids"))
         .group_by(*voice)
         .cte("voices")
     )

@@ -24,6 +24,7 @@ from sqlalchemy import (
     ExceptionContext,
     Index,
     Table,
+    Text,
     bindparam,
     create_engine,
     event,
@@ -219,9 +220,22 @@ _VALUE: ColumnElement[Any] = literal_column("value")
 def among(connection: Connection, column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
     """The condition that `column` is one of `values`, as one parameter however many they are."""
     if is_sqlite(connection):
-        listed = msgspec.json.encode(list(values)).decode()
-        return column.in_(select(_VALUE).select_from(func.json_each(listed)))
-    return column == func.any(bindparam(None, list(values), type_=ARRAY(column.type)))
+        return column.in_(select(_VALUE).select_from(func.json_each(given(connection, values))))
+    return column == func.any(bindparam(None, given(connection, values), type_=ARRAY(column.type)))
+
+
+def among_given(sqlite: bool, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """The same in a statement that is made once: to make one may take longer than to carry it out. Its parameter
+    `name` is `given` then.
+    """
+    if sqlite:
+        return column.in_(select(_VALUE).select_from(func.json_each(bindparam(name, type_=Text))))
+    return column == func.any(bindparam(name, type_=ARRAY(column.type)))
+
+
+def given(connection: Connection, values: Collection[Any]) -> Any:
+    """These values as one parameter of `among_given`."""
+    return msgspec.json.encode(list(values)).decode() if is_sqlite(connection) else list(values)
 
 
 def put(

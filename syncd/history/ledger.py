@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, delete, func, insert, select, text, update
@@ -277,6 +278,7 @@ def _standings(db: Connection, query: Select[Any]) -> Iterator[Standing]:
         yield Standing(id_, email, bool(member), wanted, known, wanted_fields, known_fields, leaving, bool(hears))
 
 
+@cache
 def _standing(audience: str) -> Select[Any]:
     return (
         select(

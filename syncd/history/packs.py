@@ -7,7 +7,7 @@ Read like this, millions of orders take seconds. A pack is derived: the rows sta
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,17 +21,17 @@ from sqlalchemy import (
     LargeBinary,
     Select,
     and_,
+    bindparam,
     cast,
     delete,
     func,
     literal,
     select,
-    true,
     union,
 )
 
 from syncd.history.bought import CANCELLED, DELETED, LINE, ORDER, TEST, Bought, opened, packed, united
-from syncd.history.database import History, among, is_sqlite, lock, put
+from syncd.history.database import History, among, among_given, given, is_sqlite, lock, put
 from syncd.history.reading import Stretch, as_number, fetch, numbers
 from syncd.history.schema import customers, order_items, orders, packs, unpacked
 
@@ -170,20 +170,30 @@ def _packs_of(db: Connection, shop: str, customer: Numbers) -> Select[Any]:
 
 
 def _since_marked(db: Connection, shop: str, customer: Numbers) -> Bought:
-    asked = and_(among(db, unpacked.c.customer_id, customer.tolist()), unpacked.c.shop == shop)
-    # With its limit SQLite takes the marks first. Else it would read all orders of these customers.
-    marks = select(unpacked).where(asked).limit(len(customer)).subquery()
-    of_mark = and_(orders.c.customer_id == marks.c.customer_id, orders.c.placed_at >= marks.c.since_at)
-    return _from_rows(db, shop, marks.join(orders, of_mark), true())
+    whose = {"ids": given(db, customer.tolist()), "shop": shop}
+    return _bought(numbers(db, _rows_since_marked(is_sqlite(db)), whose))
 
 
 def _of_shop(db: Connection, shop: str, asked: _Asked) -> Bought:
-    return _from_rows(db, shop, orders, asked(orders.c.customer_id))
+    query = _rows(is_sqlite(db), orders).where(asked(orders.c.customer_id))
+    return _bought(numbers(db, query, {"shop": shop}))
 
 
-def _from_rows(db: Connection, shop: str, source: FromClause, mine: ColumnElement[bool]) -> Bought:
+@cache
+def _rows_since_marked(sqlite: bool) -> Select[Any]:
+    asked = and_(among_given(sqlite, unpacked.c.customer_id, "ids"), unpacked.c.shop == bindparam("shop"))
+    # With a limit SQLite takes the marks first. Else it would read all orders of these customers.
+    marks = select(unpacked).where(asked).limit(_ALL).subquery()
+    of_mark = and_(orders.c.customer_id == marks.c.customer_id, orders.c.placed_at >= marks.c.since_at)
+    return _rows(sqlite, marks.join(orders, of_mark))
+
+
+_ALL = 2**62
+
+
+def _rows(sqlite: bool, source: FromClause) -> Select[Any]:
     # As a plain condition SQLite would begin with the shop and read all of its orders for a single customer.
-    of_shop = as_number((orders.c.shop == shop, 1)) == 1
+    of_shop = as_number((orders.c.shop == bindparam("shop"), 1)) == 1
     of_order = and_(order_items.c.shop == orders.c.shop, order_items.c.order_id == orders.c.id)
     state = (
         orders.c.status
@@ -193,13 +203,12 @@ def _from_rows(db: Connection, shop: str, source: FromClause, mine: ColumnElemen
     )
     columns: list[ColumnElement[Any]] = [
         *(orders.c.customer_id, orders.c.placed_at, orders.c.paid_minor, orders.c.goods_minor),
-        *(orders.c.refunded_minor, orders.c.refunded_goods_minor, _letters(db), state),
+        *(orders.c.refunded_minor, orders.c.refunded_goods_minor, _letters(sqlite), state),
         func.coalesce(order_items.c.line, -1),
         *(func.coalesce(order_items.c[name], 0) for name in ("article_id", "quantity", "price_minor")),
     ]
-    query = select(*columns).select_from(source.outerjoin(order_items, of_order)).where(mine, of_shop)
     by_order = (orders.c.customer_id, orders.c.placed_at, orders.c.id, order_items.c.line)
-    return _bought(numbers(db, query.order_by(*by_order)))
+    return select(*columns).select_from(source.outerjoin(order_items, of_order)).where(of_shop).order_by(*by_order)
 
 
 def _bought(rows: Numbers) -> Bought:
@@ -222,9 +231,9 @@ _FACTS = ("placed_at", "paid", "goods", "refunded", "refunded_goods", "currency"
 _BITS = 21
 
 
-def _letters(db: Connection) -> Any:
+def _letters(sqlite: bool) -> Any:
     """The three letters of the currency as one number."""
-    code = func.unicode if is_sqlite(db) else func.ascii
+    code = func.unicode if sqlite else func.ascii
     letters = (func.coalesce(code(func.substr(orders.c.currency, at, 1)), 0) for at in (1, 2, 3))
     first, second, third = (cast(letter, BigInteger) for letter in letters)
     return first * 2 ** (2 * _BITS) + second * 2**_BITS + third

@@ -6,8 +6,9 @@ Each group of them is one query for a batch, and none at all where no rule reads
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,9 +43,9 @@ class Counted:
         return self.bought.customer
 
 
-def of_people(reading: Reading) -> list[ColumnElement[Any]]:
+def of_people(needs: Collection[Need]) -> list[ColumnElement[Any]]:
     """What is read together with the people, in the order of `_OF_PEOPLE`."""
-    return [column for need, column in _OF_PEOPLE.items() if need in reading.needs]
+    return [column for need, column in _OF_PEOPLE.items() if need in needs]
 
 
 _OF_PEOPLE: dict[Need, ColumnElement[Any]] = {
@@ -117,13 +118,10 @@ def _last_order_at(stretch: Stretch, counted: Counted) -> Numbers:
 
 def _carts(db: Connection, reading: Reading, stretch: Stretch) -> tuple[Numbers, Numbers]:
     """The last change and the value of each customer's newest cart that waits."""
-    columns = [carts.c.customer_id, carts.c.updated_at, carts.c.value_minor, currency_of(reading, carts.c.currency)]
-    query = that_wait(select(*columns), reading.shops)
-    query = query.where(stretch.holds(db, carts.c.customer_id))
+    query = _waiting(reading.shops, reading.currencies).where(stretch.holds(db, carts.c.customer_id))
     if reading.as_of_end is not None:
         query = query.where(carts.c.updated_at < reading.as_of_end)
-    oldest_first = query.order_by(carts.c.customer_id, carts.c.updated_at, carts.c.id.desc())
-    customer, updated_at, minor, currency = numbers(db, oldest_first).T
+    customer, updated_at, minor, currency = numbers(db, query).T
     minor = np.where(currency < 0, -1, converted(minor.copy(), currency, reading))
     places = stretch.places(customer)
     mine = places >= 0
@@ -132,6 +130,13 @@ def _carts(db: Connection, reading: Reading, stretch: Stretch) -> tuple[Numbers,
     # Of several the last one stays.
     changed_at[places[mine]], value[places[mine]] = updated_at[mine], minor[mine]
     return changed_at, value
+
+
+@lru_cache
+def _waiting(shops: tuple[str, ...], currencies: tuple[str, ...]) -> Select[Any]:
+    """Of each cart that waits whose it is, its last change and its value, the oldest first."""
+    columns = (carts.c.customer_id, carts.c.updated_at, carts.c.value_minor, currency_of(currencies, carts.c.currency))
+    return that_wait(select(*columns), shops).order_by(carts.c.customer_id, carts.c.updated_at, carts.c.id.desc())
 
 
 # What the shops' records of a person say.

@@ -5,7 +5,7 @@ It knows how to read many rows without making an object of each, and nothing of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import chain
@@ -56,6 +56,11 @@ class Reading:
     as_of_end: int | None
     needs: frozenset[Need]
 
+    @property
+    def currencies(self) -> tuple[str, ...]:
+        """Those that count."""
+        return (self.currency, *(code for code in self.rates if code != self.currency))
+
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
@@ -81,14 +86,14 @@ def fetch(db: Connection, query: Executable) -> list[Any]:
     return list(db.execute(query).cursor.fetchall())
 
 
-def numbers(db: Connection, query: Any) -> Numbers:
+def numbers(db: Connection, query: Any, parameters: Mapping[str, Any] | None = None) -> Numbers:
     """The rows of a query for whole numbers, as a matrix.
 
     PostgreSQL sends them as one value: its driver takes longer to receive a row than the server to find it.
     """
     width = len(query.selected_columns)
     if is_sqlite(db):
-        rows: Any = db.execute(query).cursor
+        rows: Any = db.execute(query, parameters).cursor
         flat = np.fromiter(chain.from_iterable(rows), np.int64)
         return flat.reshape(-1, width)
     wide = (cast(column, BigInteger) for column in query.subquery().c)
@@ -96,7 +101,7 @@ def numbers(db: Connection, query: Any) -> Numbers:
     packed: Any = first
     for column in more:
         packed = packed.op("||")(column)
-    data = db.execute(select(func.string_agg(packed, literal(b"")))).scalar() or b""
+    data = db.execute(select(func.string_agg(packed, literal(b""))), parameters).scalar() or b""
     return np.frombuffer(data, ">i8").astype(np.int64).reshape(-1, width)
 
 
@@ -105,28 +110,23 @@ def as_number(*whens: Any, otherwise: int = 0) -> Any:
     return case(*whens, else_=otherwise)
 
 
-def currency_of(reading: Reading, column: ColumnElement[Any]) -> Any:
+def currency_of(currencies: Sequence[str], column: ColumnElement[Any]) -> Any:
     """A currency by its place among those that count; -1 for any other."""
-    return as_number(*((column == code, at) for at, code in enumerate(_currencies(reading))), otherwise=-1)
+    return as_number(*((column == code, at) for at, code in enumerate(currencies)), otherwise=-1)
 
 
 def place_of_currency(reading: Reading, currency: NDArray[Any]) -> Numbers:
     """The same of currencies as packs have them."""
     place = np.full(len(currency), -1, np.int64)
-    for at, code in enumerate(_currencies(reading)):
+    for at, code in enumerate(reading.currencies):
         place[currency == currency_number(code)] = at
     return place
 
 
 def converted(minor: Numbers, currency: Numbers, reading: Reading) -> Numbers:
     """The amounts in the audience's minor units, each by itself, halves to even. `currency`: see `currency_of`."""
-    for at, code in enumerate(_currencies(reading)[1:], start=1):
+    for at, code in enumerate(reading.currencies[1:], start=1):
         factor = reading.rates[code].scaleb(exponent(reading.currency) - exponent(code))
         foreign = np.flatnonzero(currency == at)
         minor[foreign] = [int((value * factor).to_integral_value(ROUND_HALF_EVEN)) for value in minor[foreign].tolist()]
     return minor
-
-
-def _currencies(reading: Reading) -> list[str]:
-    """The currencies that count."""
-    return [reading.currency, *(code for code in reading.rates if code != reading.currency)]

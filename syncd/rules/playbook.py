@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from hashlib import sha256
 from types import MappingProxyType
@@ -30,7 +31,7 @@ TRIED = "the rule that is tried"
 MAX_FIGURE_LENGTH = 200
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Playbook:
     """Segments stand behind those that they ask for by in()."""
 
@@ -85,7 +86,7 @@ class Playbook:
         trees = [tree for segment in kept for tree in segment.trees]
         return replace(self, segments=kept, fields=(), moments=(), figures=figures_in(*trees), usual=usual_in(*trees))
 
-    @property
+    @cached_property
     def needs(self) -> frozenset[Need]:
         """The columns that a batch must have to be judged."""
         needs = needs_of(*(tree for s in self.segments for tree in s.trees), *(f.value for f in self.fields))
@@ -98,7 +99,7 @@ class Playbook:
         used = {call.name for segment in self.segments for tree in segment.trees for call in calls(tree)}
         return tuple(sorted(name for name in used if NAMES[name].of_now))
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Stays the same for as long as the same judgements follow: spaces and descriptions do not matter."""
         content = {
