@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Condition
 from typing import Any, Protocol, TypeVar
 
@@ -33,12 +33,15 @@ def at_once(most: int) -> Iterator[Each]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def ahead(chains: Iterable[Iterator[T]], workers: int, *, most: int) -> Iterator[T]:
+def ahead(
+    chains: Iterable[Iterator[T]], workers: int, *, most: int, turn: AbstractContextManager[Any] | None = None
+) -> Iterator[T]:
     """The items of all chains, in order, while `workers` threads read on in the next ones.
 
     `chains` itself is read ahead too, by twice as many as there are workers. Of all chains together at most
     `most` items wait, and one more in the hands of each worker, so memory is bounded however long they are.
-    An exception of a chain is raised where its item would be.
+    An exception of a chain is raised where its item would be. Whoever was given an item holds `turn` until they
+    ask for the next: chains that take it for what is work, not waiting, do not get in the way of the reader.
     """
     shelf = _Shelf(2 * workers, most)
     pool = ThreadPoolExecutor(workers + 1, thread_name_prefix="pull")
@@ -56,7 +59,9 @@ def ahead(chains: Iterable[Iterator[T]], workers: int, *, most: int) -> Iterator
 
     try:
         pool.submit(begin)
-        yield from shelf.items()
+        for item in shelf.items():
+            with turn or nullcontext():
+                yield item
     finally:
         shelf.close()
         pool.shutdown(wait=False, cancel_futures=True)

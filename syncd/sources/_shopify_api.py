@@ -159,6 +159,9 @@ class Api:
     ) -> None:
         self.connection = connection
         self.budget = LeakyBucket(sleep=sleep)
+        # Python computes one thing at a time. Several threads that each unpack and read a page would take more time
+        # for it, because they are in each other's way, and as many pages' memory.
+        self.turn = Lock()
         # The version that answered last: not the one asked for, once that is no longer served.
         self.version = API_VERSION
         self._token = token
@@ -185,6 +188,7 @@ class Api:
             repeat_slow=False,
             sleep=sleep,
             hosts=hosts,
+            turn=self.turn,
         )
 
     def get(self, path: str, params: Mapping[str, str] | None = None, *, http: Http | None = None) -> Reply:
@@ -234,7 +238,9 @@ class Api:
                 raise
             else:
                 self._size.fine(rows)
-                return Seen(what.reader.read(reply.body), self.server_now(reply), self._next(reply))
+                with self.turn:
+                    batch = what.reader.read(reply.body)
+                return Seen(batch, self.server_now(reply), self._next(reply))
 
     def _next(self, reply: Reply) -> str | None:
         """The page_info of the next page.

@@ -198,7 +198,8 @@ class Shopify:
 
         workers = min(MOST_WORKERS, ceil(self._api.budget.rate * LATENCY_SECONDS))
         # While the pages of the first window come, those of the others wait, or the calls would not use up the rate.
-        return ahead(map(walk, plan), workers, most=(workers - 1) * WINDOW_ROWS // PAGE_ROWS)
+        most = (workers - 1) * WINDOW_ROWS // PAGE_ROWS
+        return ahead(map(walk, plan), workers, most=most, turn=self._api.turn)
 
     def _walk(self, what: List, seen: Seen, begun_at: int, last: int | None = None) -> Iterator[Seen]:
         """`seen` and every page behind it; begun anew at the watermark before the shop stops showing more."""

@@ -99,3 +99,12 @@ def test_reading_ahead_ends_with_its_reader():
         time.sleep(0.01)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("pull")]
     assert len(made) < 20
+
+
+def test_who_was_given_an_item_has_the_turn_until_they_ask_for_the_next_or_for_none():
+    turn = threading.Lock()
+    items = ahead([iter("abc")], 1, most=1, turn=turn)
+    assert (next(items), turn.locked()) == ("a", True)
+    assert next(items) == "b"
+    items.close()
+    assert not turn.locked()
