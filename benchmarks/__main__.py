@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import calls, judging, limits, pulling, pushing, starting, waiting
+from benchmarks import calls, judging, limits, postgres, pulling, pushing, starting, waiting
 from benchmarks.goals import Row, document, summary, table
 from benchmarks.processes import say
 
@@ -27,6 +27,7 @@ WORKS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "calls": calls.rows,
     "wait": waiting.rows,
     "start": starting.rows,
+    "postgres": postgres.rows,
 }
 
 

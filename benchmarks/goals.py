@@ -17,8 +17,9 @@ HEAD = ("work", "size", "ours", "wall", "peer", "floor or limit", "ratio", "goal
 class Row(Struct, frozen=True, kw_only=True):
     """One figure of ours, in `unit`, beside the same of a peer, and a floor or limit.
 
-    The ratio is ours to the peer's, or where none does the work to the floor or limit. Exactly one of `at_most`
-    and `at_least` says which ratio is the goal. `wall_seconds` is what ours took by the clock, where that was measured.
+    The ratio is ours to the peer's, or where none does the work to the floor or limit. One of `at_most` and `at_least`
+    says which ratio is the goal; none where the row only tells. `wall_seconds` is what ours took by the clock, where
+    that was measured.
     """
 
     work: str
@@ -39,8 +40,15 @@ class Row(Struct, frozen=True, kw_only=True):
         return self.ours / against if against else float(self.ours > 0)
 
     @property
+    def has_goal(self) -> bool:
+        """Whether the row can be missed."""
+        return self.at_most is not None or self.at_least is not None
+
+    @property
     def goal(self) -> str:
         """In signs: `≤ 0.25`."""
+        if not self.has_goal:
+            return ""
         return f"≥ {self.at_least:.3g}" if self.at_most is None else f"≤ {self.at_most:.3g}"
 
     @property
@@ -48,8 +56,7 @@ class Row(Struct, frozen=True, kw_only=True):
         """Whether the ratio is as good as the goal, or better."""
         if self.at_most is not None:
             return self.ratio <= self.at_most
-        assert self.at_least is not None
-        return self.ratio >= self.at_least
+        return self.at_least is None or self.ratio >= self.at_least
 
     def cells(self) -> tuple[str, ...]:
         """The row as the table shows it."""
@@ -63,7 +70,7 @@ class Row(Struct, frozen=True, kw_only=True):
             *others,
             f"{self.ratio:.2f}",
             self.goal,
-            "reached" if self.reached else "MISSED",
+            "" if not self.has_goal else "reached" if self.reached else "MISSED",
         )
 
 
@@ -85,7 +92,8 @@ def table(rows: Sequence[Row]) -> str:
 
 def summary(rows: Sequence[Row]) -> str:
     """The last line: `9 of 12 goals reached`."""
-    return f"{sum(row.reached for row in rows)} of {len(rows)} goals reached"
+    goals = [row for row in rows if row.has_goal]
+    return f"{sum(row.reached for row in goals)} of {len(goals)} goals reached"
 
 
 def document(rows: Sequence[Row], machine: dict[str, Any]) -> dict[str, Any]:

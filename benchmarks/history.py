@@ -1,10 +1,10 @@
 """A made-up history, and the steps of a cycle over it. A program, so that each measurement has its own process.
 
-    python -m benchmarks.history fill|judge|confirm|cycle ROOM [CUSTOMERS ORDERS_EACH]
+    python -m benchmarks.history fill|judge|confirm|cycle ROOM [CUSTOMERS ORDERS_EACH [DATABASE]]
 
-`fill` writes the database into the directory ROOM; `judge` judges everybody by the shipped playbook, also those
-whom it judged before; `confirm` takes the service to have what it shall have; `cycle` does what a cycle does with the
-history, first with changed customers and then with nothing to do, and prints the CPU milliseconds of both.
+`fill` writes the database, by default a file in the directory ROOM; `judge` judges everybody by the shipped playbook,
+also those whom it judged before; `confirm` takes the service to have what it shall have; `cycle` does what a cycle does
+with the history, first with changed customers and then with nothing to do, and prints the CPU milliseconds of both.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from syncd.cli import GARBAGE_OBJECTS
 from syncd.clock import SystemClock
 from syncd.history import ledger, packs
 from syncd.history.articles import article_ids
-from syncd.history.database import History, open_history
+from syncd.history.database import History, each, open_history, put
 from syncd.history.people import mark_news
+from syncd.history.schema import customers, identities, members, order_items, orders
 from syncd.history.shops import set_shop_state, shop_row
 from syncd.history.unpacked import mark
 from syncd.logs import set_up
@@ -39,7 +40,7 @@ from syncd.steps.planning import plan_stored
 LIFECYCLE = Path(__file__).parents[1] / "config" / "lifecycle.toml"
 CONFIG = """
 [syncd]
-database = "sqlite:///syncd.db"
+database = "{database}"
 
 [shops.acme]
 platform = "shopify"
@@ -64,11 +65,14 @@ LINES_PER_ORDER = 1.6
 
 
 def opened(room: Path, *, create: bool = False) -> Context:
-    """The history in the room, with the audience `main`."""
-    if create:
-        (room / "syncd.toml").write_text(CONFIG.format(lifecycle=LIFECYCLE), "utf-8")
+    """The history of the room, with the audience `main`."""
     settings = load(room / "syncd.toml")
     return Context(settings, open_history(settings.database, create=create), SystemClock())
+
+
+def configure(room: Path, database: str = "sqlite:///syncd.db") -> None:
+    """Afterwards the room has a configuration."""
+    (room / "syncd.toml").write_text(CONFIG.format(lifecycle=LIFECYCLE, database=database), "utf-8")
 
 
 def fill(context: Context, customers: int, orders_each: int) -> None:
@@ -91,38 +95,35 @@ def fill(context: Context, customers: int, orders_each: int) -> None:
 def _put_people(history: History, ids: list[int], signed_up: list[int]) -> None:
     with history.begin() as db:
         people = [(id_, f"{id_}@example.com", at) for id_, at in zip(ids, signed_up, strict=True)]
-        db.exec_driver_sql("INSERT INTO customers (id, email, signup_at) VALUES (?, ?, ?)", people)
-        db.exec_driver_sql(
-            "INSERT INTO identities (shop, shop_customer_id, customer_id, updated_at) VALUES ('acme', ?, ?, 1)",
-            [(str(id_), id_) for id_ in ids],
-        )
-        db.exec_driver_sql(
-            "INSERT INTO members (audience, customer_id, contact_id, status, changed_at)"
-            " VALUES ('main', ?, ?, 'subscribed', 1)",
-            [(id_, str(id_)) for id_ in ids if id_ % 10 < 7],
-        )
+        put(db, customers, ("id", "email", "signup_at"), people)
+        known = [("acme", str(id_), id_, 1) for id_ in ids]
+        put(db, identities, ("shop", "shop_customer_id", "customer_id", "updated_at"), known)
+        listed = [("main", id_, str(id_), "subscribed", 1) for id_ in ids if id_ % 10 < 7]
+        put(db, members, ("audience", "customer_id", "contact_id", "status", "changed_at"), listed)
 
 
 def _put_orders(history: History, whose: np.ndarray, placed: np.ndarray, minor: np.ndarray, lines: np.ndarray) -> None:
     """Each with so many lines. Whose it was and its place among theirs make the id."""
     ids = [f"{customer}-{place}" for place, customer in enumerate(whose.tolist())]
-    rows = zip(ids, whose.tolist(), placed.tolist(), minor.tolist(), minor.tolist(), strict=True)
     with history.begin() as db:
         sold = article_ids(db, "acme", [(str(at), "", f"Product {at}", "") for at in range(PRODUCTS)])
         of_lines = [(id_, line) for id_, count in zip(ids, lines.tolist(), strict=True) for line in range(count)]
-        items = ((*line, article) for line, article in zip(of_lines, cycle(sold.values()), strict=False))
-        db.exec_driver_sql(
-            "INSERT INTO orders (shop, id, customer_id, placed_at, updated_at, status, cancelled, test, currency,"
-            " paid_minor, goods_minor, refunded_minor, refunded_goods_minor, digest)"
-            " VALUES ('acme', ?, ?, ?, 1, 1, 0, 0, 'EUR', ?, ?, 0, 0, X'00')",
-            list(rows),
-        )
-        db.exec_driver_sql(
-            "INSERT INTO order_items (shop, order_id, line, article_id, quantity, price_minor)"
-            " VALUES ('acme', ?, ?, ?, 1, 1000)",
-            list(items),
-        )
+        columns = (ids, whose.tolist(), placed.tolist(), minor.tolist())
+        put(db, orders, ORDER, [_order(*row) for row in zip(*columns, strict=True)])
+        items = [("acme", *of, article, 1, 1000) for of, article in zip(of_lines, cycle(sold.values()), strict=False)]
+        put(db, order_items, ("shop", "order_id", "line", "article_id", "quantity", "price_minor"), items)
         mark(db, "acme", zip(whose.tolist(), placed.tolist(), strict=True))
+
+
+ORDER = (
+    *("shop", "id", "customer_id", "placed_at", "updated_at", "status", "cancelled", "test", "currency"),
+    *("paid_minor", "goods_minor", "refunded_minor", "refunded_goods_minor", "digest"),
+)
+
+
+def _order(id_: str, customer: int, placed_at: int, minor: int) -> tuple[object, ...]:
+    """A row of an order that was paid."""
+    return ("acme", id_, customer, placed_at, 1, 1, False, False, "EUR", minor, minor, 0, 0, b"\0")
 
 
 def judge_everybody(context: Context) -> None:
@@ -161,7 +162,7 @@ def cycles(context: Context) -> dict[str, float]:
         changed.append(_milliseconds(work))
         _confirm(context.history)
     with context.history.begin() as db:
-        db.exec_driver_sql("UPDATE standings SET next_due_at = NULL WHERE next_due_at <= ?", (context.clock.now(),))
+        each(db, "UPDATE standings SET next_due_at = NULL WHERE next_due_at <= ?", [(context.clock.now(),)])
     sync_due(context)
     return {"changed": median(changed), "nothing": median(_milliseconds(lambda: sync_due(context)) for _ in range(50))}
 
@@ -181,15 +182,10 @@ def _changing(context: Context) -> Iterator[list[int]]:
         customers = int(db.exec_driver_sql("SELECT max(id) FROM customers").scalar_one())
     for at in range(ROUNDS):
         ids = np.unique(np.linspace(1, customers - ROUNDS, CHANGED).astype(np.int64) + at)
-        rows = [(f"n{at}-{id_}", id_, context.clock.now() - 60) for id_ in ids.tolist()]
+        placed_at = context.clock.now() - 60
         with context.history.begin() as db:
-            db.exec_driver_sql(
-                "INSERT INTO orders (shop, id, customer_id, placed_at, updated_at, status, cancelled, test, currency,"
-                " paid_minor, goods_minor, refunded_minor, refunded_goods_minor, digest)"
-                " VALUES ('acme', ?, ?, ?, 1, 1, 0, 0, 'EUR', 5000, 5000, 0, 0, X'00')",
-                rows,
-            )
-            mark(db, "acme", [(id_, placed_at) for _, id_, placed_at in rows])
+            put(db, orders, ORDER, [_order(f"n{at}-{id_}", id_, placed_at, 5000) for id_ in ids.tolist()])
+            mark(db, "acme", [(id_, placed_at) for id_ in ids.tolist()])
         yield ids.tolist()
 
 
@@ -199,15 +195,17 @@ def _milliseconds(work: Callable[[], object]) -> float:
     return 1_000 * (process_time() - began)
 
 
-def main(what: str, room: Path, *size: int) -> None:
+def main(what: str, room: Path, customers: str = "", orders_each: str = "", *database: str) -> None:
     set_up("warning")
     # As the command line does.
     gc.set_threshold(GARBAGE_OBJECTS)
+    if what == "fill":
+        configure(room, *database)
     context = opened(room, create=what == "fill")
     gc.freeze()
     match what:
         case "fill":
-            fill(context, *size)
+            fill(context, int(customers), int(orders_each))
         case "judge":
             judge_everybody(context)
         case "confirm":
@@ -217,4 +215,4 @@ def main(what: str, room: Path, *size: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:]))
+    main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])

@@ -78,15 +78,16 @@ def growth(full: bool) -> Iterator[Row]:
 def measured(customers: int, orders_each: int) -> Found:
     """A history of so many is made, judged, judged again, and gone through in cycles."""
     with TemporaryDirectory() as room:
-        filled = run(_step("fill", room, customers, orders_each))
-        first = run(_step("judge", room))
-        run(_step("confirm", room))
-        again = medians(RUNS if customers < MILLION else 1, lambda: run(_step("judge", room)))
+        filled = run(step("fill", room, customers, orders_each))
+        first = run(step("judge", room))
+        run(step("confirm", room))
+        again = medians(RUNS if customers < MILLION else 1, lambda: run(step("judge", room)))
         size = Path(room, "syncd.db").stat().st_size
-        cycle = run(_step("cycle", room)).told
+        cycle = run(step("cycle", room)).told
     say(f"  {customers:,}: filled in {filled.cpu_seconds:.0f} CPU s, {size / 2**20:.0f} MiB; {first}; {again}; {cycle}")
     return Found(customers, first, again, cycle["changed"], cycle["nothing"], size)
 
 
-def _step(what: str, room: str, *more: int) -> list[str]:
+def step(what: str, room: str, *more: object) -> list[str]:
+    """The command for one of the steps of `benchmarks.history`."""
     return [SYNCD[0], "-m", "benchmarks.history", what, room, *map(str, more)]

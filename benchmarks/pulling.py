@@ -16,7 +16,7 @@ SHARE, MOST_MIB, GROWTH = 0.25, 100, 1.25
 
 CONFIG = """
 [syncd]
-database = "sqlite:///syncd.db"
+database = "{database}"
 
 [shops.acme]
 platform = "shopify"
@@ -28,7 +28,7 @@ token = "sandbox"
 
 def rows(full: bool) -> Iterator[Row]:
     """The CPU seconds beside both, and the memory over the sizes."""
-    with serving(_server(COMMON)) as urls:
+    with serving(shop(COMMON)) as urls:
         ours, floor = medians(RUNS, lambda: ours_once(urls)), medians(RUNS, lambda: floor_once(urls))
         say(f"  ours {ours}, floor {floor}")
         whole, slim = dlt_once(urls), dlt_once(urls, "slim")
@@ -39,19 +39,19 @@ def rows(full: bool) -> Iterator[Row]:
         figures["wall_seconds"] = ours.wall_seconds
         yield Row(work=work, size=size, unit="CPU s", **figures, at_most=SHARE)
     yield Row(work=memory, size=size, unit="MiB", ours=ours.peak_mib, limit=MOST_MIB, at_most=1)
-    with serving(_server(SMALL)) as urls:
+    with serving(shop(SMALL)) as urls:
         small = ours_once(urls).peak_mib
     yield Row(work=memory, size="10k → 100k", unit="MiB", ours=ours.peak_mib, limit=small, at_most=GROWTH)
     if full:
-        with serving(_server(LARGE)) as urls:
+        with serving(shop(LARGE)) as urls:
             large = ours_once(urls).peak_mib
         yield Row(work=memory, size="10k → 1M", unit="MiB", ours=large, limit=small, at_most=GROWTH)
 
 
-def ours_once(urls: dict[str, str]) -> Spent:
+def ours_once(urls: dict[str, str], database: str = "sqlite:///syncd.db") -> Spent:
     """`syncd backfill` of a shop that no audience uses: it pulls and stores, and nothing else."""
     with TemporaryDirectory() as room:
-        Path(room, "syncd.toml").write_text(CONFIG.format(**urls), "utf-8")
+        Path(room, "syncd.toml").write_text(CONFIG.format(database=database, **urls), "utf-8")
         return run([*SYNCD, "backfill"], cwd=Path(room))
 
 
@@ -68,5 +68,6 @@ def dlt_once(urls: dict[str, str], *fields: str) -> Spent:
         return run([PEERS_PYTHON, script, urls["shopify"], room, *fields], cwd=Path(room), env=quiet)
 
 
-def _server(orders: int) -> list[str]:
+def shop(orders: int) -> list[str]:
+    """The command for the server of ready pages."""
     return [SYNCD[0], "-m", "benchmarks.server", str(orders)]

@@ -60,6 +60,13 @@ def test_the_last_line_counts_the_goals_reached() -> None:
     assert summary([row(), row(ours=30.0), row(ours=1.0)]) == "2 of 3 goals reached"
 
 
+def test_a_row_without_a_goal_tells_its_ratio_and_cannot_be_missed() -> None:
+    only_told = row(ours=30.0, at_most=None)
+    assert [cell.strip() for cell in table([only_told]).splitlines()[2].split("|")[-4:]] == ["1.50", "", "", ""]
+    assert only_told.reached
+    assert summary([row(), only_told]) == "1 of 1 goals reached"
+
+
 def test_the_document_holds_the_machine_and_what_the_table_shows() -> None:
     told = json.loads(json.dumps(document([row()], {"cores": 2})))
     assert told["machine"] == {"cores": 2}
