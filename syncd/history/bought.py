@@ -83,6 +83,11 @@ def united(parts: Iterable[Bought]) -> Bought:
     customer, orders, lines = (np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS)
     counts = np.concatenate([np.diff(part.starts) for part in parts])
     whole = Bought(customer, orders, np.concatenate([[0], np.cumsum(counts)]), lines)
+    by_part = np.argsort(customer, kind="stable")
+    placed_at = orders["placed_at"][by_part]
+    if not np.any((np.diff(placed_at) < 0) & (np.diff(customer[by_part]) == 0)):
+        # Of each customer all of a part was before the next one, as what came since a pack was made is.
+        return whole.take(by_part)
     return whole.take(np.lexsort((orders["placed_at"], customer)))
 
 

@@ -225,7 +225,7 @@ def with_news(history: History, audience: str) -> list[int]:
     """The customers of whom something new is known, ascending."""
     with history.read() as db:
         query = select(news.c.customer_id).where(news.c.audience == audience).order_by(news.c.customer_id)
-        return list(db.execute(query).scalars())
+        return [row[0] for row in fetch(db, query)]
 
 
 def last_dated_at(history: History, audience: str, shops: Sequence[str]) -> int | None:
@@ -241,7 +241,7 @@ def due(history: History, audience: str, now: int) -> list[int]:
     """The customers whom the calendar may have moved by now."""
     query = select(standings.c.customer_id).where(standings.c.audience == audience, standings.c.next_due_at <= now)
     with history.read() as db:
-        return list(db.execute(query).scalars())
+        return [row[0] for row in fetch(db, query)]
 
 
 def next_due(history: History, audience: str, after: int) -> int | None:

@@ -235,7 +235,15 @@ def _letters(sqlite: bool) -> Any:
     """The three letters of the currency as one number."""
     code = func.unicode if sqlite else func.ascii
     letters = (func.coalesce(code(func.substr(orders.c.currency, at, 1)), 0) for at in (1, 2, 3))
-    first, second, third = (cast(letter, BigInteger) for letter in letters)
+    spelled = _joined(*(cast(letter, BigInteger) for letter in letters))
+    # To take one apart is a quarter of the time that an order takes.
+    return as_number(*((orders.c.currency == code, _joined(*map(ord, code))) for code in _COMMON), otherwise=spelled)
+
+
+_COMMON = ("EUR", "USD", "GBP")
+
+
+def _joined(first: Any, second: Any, third: Any) -> Any:
     return first * 2 ** (2 * _BITS) + second * 2**_BITS + third
 
 
