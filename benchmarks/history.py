@@ -210,6 +210,8 @@ def main(what: str, room: Path, customers: str = "", orders_each: str = "", *dat
             judge_everybody(context)
         case "confirm":
             confirm(context)
+            # What is closed lies in one file, whose size is measured.
+            context.history.close()
         case "cycle":
             sys.stdout.write(json.dumps(cycles(context)) + "\n")
 

@@ -194,8 +194,7 @@ def midnight(day: int, zone: str) -> int:
 def midnights(days: NDArray[np.int64], zone: str) -> NDArray[np.int64]:
     """The first instant of each local day: `midnight` for a whole column."""
     starts, offsets = _offsets(zone)
-    # The local time at which each stretch of one offset ends, and from which on a day lies behind it.
-    ends = np.append(starts[1:] + offsets[:-1], 2**62)
+    ends = _ends(zone)
 
     def first(days: NDArray[np.int64]) -> NDArray[np.int64]:
         at = np.searchsorted(ends, days * DAY_SECONDS, side="right")
@@ -203,6 +202,13 @@ def midnights(days: NDArray[np.int64], zone: str) -> NDArray[np.int64]:
         return begin
 
     return day_by_day(days, first)
+
+
+@cache
+def _ends(zone: str) -> NDArray[np.int64]:
+    """The local time at which each stretch of one offset ends, and from which on a day lies behind it."""
+    starts, offsets = _offsets(zone)
+    return np.append(starts[1:] + offsets[:-1], 2**62)
 
 
 def local_days(instants: NDArray[np.int64], zone: str) -> NDArray[np.int64]:

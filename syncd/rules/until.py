@@ -23,7 +23,7 @@ def never(scope: Scope, *arguments: object) -> Instants:
 
 def tomorrow(scope: Scope, *arguments: object) -> Instants:
     """What cannot be foreseen is looked at on the next day."""
-    return np.array(midnight(scope.today + 1, scope.batch.zone), np.int64)
+    return scope.once("tomorrow", lambda: np.array(midnight(scope.today + 1, scope.batch.zone), np.int64))
 
 
 def next_month(scope: Scope, *arguments: object) -> Instants:
