@@ -156,9 +156,9 @@ def _left(db: Connection, audience: str, one: Watched, moves: Moves, now: int) -
     ids = moves.customer[_any_of(moves.left, bits)].tolist()
     if not ids:
         return []
-    theirs = stays(db, audience, ids)
+    theirs = stays(db, audience, ids, bits)
     go_on = {stay.customer_id for stay in theirs if stay.bit == one.bit and stay.until_at is None}
-    ended = (stay for stay in theirs if stay.bit in bits and stay.until_at == now and stay.customer_id not in go_on)
+    ended = (stay for stay in theirs if stay.until_at == now and stay.customer_id not in go_on)
     return [Found(stay.customer_id, f"{stay.customer_id}/{stay.since_at}", now) for stay in ended]
 
 

@@ -57,8 +57,8 @@ def in_force(history: History, audience: str) -> dict[int, Off]:
     found: dict[int, Off] = defaultdict(Off)
     with history.read() as db:
         rows = fetch(db, select(*columns).where(overrides.c.audience == audience))
-        ids = {customer_id for customer_id, *_ in rows}
-        since = {(one.customer_id, one.bit): one.since_at for one in lasting(db, audience, ids)} if ids else {}
+        ids, bits = {row[0] for row in rows}, {row[1] for row in rows}
+        since = {(one.customer_id, one.bit): one.since_at for one in lasting(db, audience, ids, bits)} if ids else {}
     for customer_id, bit, at, by_hand in rows:
         if since.get((customer_id, bit), FOREVER) <= at:
             found[customer_id].tags |= 1 << bit

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, text, true, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, text, true, update
 
 from syncd.history.database import History, among, put
 from syncd.history.reading import fetch, numbers
@@ -19,6 +19,9 @@ from syncd.history.schema import moves, standings
 from syncd.lifecycle.columns import Batch
 from syncd.lifecycle.flows import Numbers, Stood, bit_sets, counts
 from syncd.plan import bits_in
+
+# As many as a bit set has.
+_ALL_BITS = range(63)
 
 
 class Stay(NamedTuple):
@@ -70,22 +73,28 @@ _BOTH = ", ".join(
 )
 
 
-def stays(db: Connection, audience: str, ids: Collection[int]) -> list[Stay]:
-    """All stays of these customers, as they ended; then those that last."""
-    columns = (moves.c.customer_id, moves.c.moved_at, moves.c.joined_segments, moves.c.left_segments)
-    theirs = (moves.c.audience == audience, among(db, moves.c.customer_id, ids))
+def stays(db: Connection, audience: str, ids: Collection[int], bits: Collection[int] = _ALL_BITS) -> list[Stay]:
+    """All stays of these customers in the segments of these bits, as they ended; then those that last."""
+    asked = sum(1 << bit for bit in {*bits})
+    ours = [moves.c[name].op("&")(asked) for name in ("joined_segments", "left_segments")]
+    theirs = (
+        moves.c.audience == audience,
+        among(db, moves.c.customer_id, ids),
+        or_(*(bit_set != 0 for bit_set in ours)),
+    )
+    query = select(moves.c.customer_id, moves.c.moved_at, *ours).where(*theirs).order_by(*moves.primary_key)
     began: dict[tuple[int, int], int] = {}
     found = []
-    for id_, moved_at, joined, left in fetch(db, select(*columns).where(*theirs).order_by(*moves.primary_key)):
+    for id_, moved_at, joined, left in fetch(db, query):
         # A standing that was at odds with the record may have left what was never joined.
         found += [Stay(id_, bit, began.pop((id_, bit)), moved_at) for bit in bits_in(left) if (id_, bit) in began]
         began |= {(id_, bit): moved_at for bit in bits_in(joined)}
     return [*found, *(Stay(*who, since_at, None) for who, since_at in began.items())]
 
 
-def lasting(db: Connection, audience: str, ids: Collection[int]) -> list[Stay]:
-    """The stays of these customers that last."""
-    return [one for one in stays(db, audience, ids) if one.until_at is None]
+def lasting(db: Connection, audience: str, ids: Collection[int], bits: Collection[int] = _ALL_BITS) -> list[Stay]:
+    """The stays of these customers in the segments of these bits that last."""
+    return [one for one in stays(db, audience, ids, bits) if one.until_at is None]
 
 
 def joined_at(
@@ -93,7 +102,7 @@ def joined_at(
 ) -> dict[tuple[int, int], int]:
     """Since when these customers are in the segments of these bits, as far as they are: {(customer, bit): instant}."""
     with history.read() as db:
-        return {(one.customer_id, one.bit): one.since_at for one in lasting(db, audience, ids) if one.bit in bits}
+        return {(one.customer_id, one.bit): one.since_at for one in lasting(db, audience, ids, bits)}
 
 
 def moves_since(history: History, audience: str, instant: int) -> dict[int, tuple[int, int]]:
