@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import pytest
 from sqlalchemy import event
 
 from syncd.calendar import DAY_SECONDS
 from syncd.history import packs
 from syncd.history.carts import open_carts
 from syncd.history.carts import store as store_carts
-from syncd.history.database import History
+from syncd.history.database import History, open_history
 from syncd.history.members import store_members
 from syncd.history.people import customer_of
 from syncd.history.schema import members
@@ -168,6 +170,38 @@ def test_of_carts_of_the_same_second_it_is_the_one_that_is_shown_first(history: 
     assert id_ is not None
     first, *_ = open_carts(history, ["acme", "cafe"], id_, NOON + 1)
     assert only(history, "cart_minor").cart_minor.tolist() == [first.value_minor] == [100]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("need", ["cart_at", "wishes"])
+def test_what_one_person_has_is_found_without_a_look_at_what_others_have(
+    history_url: Callable[[str], str], need: Need
+) -> None:
+    with open_history(history_url("sqlite")) as history:
+        take(history, customer("a", ANA, wishes=("1",)))
+        begin(history, "a", NOON, 900)
+        id_ = customer_of(history, ANA)
+        alone = steps(history, lambda: only(history, need, customers=[id_]))
+        take(history, *(customer(str(at), f"{at}@x.org", wishes=("1",)) for at in range(100)))
+        for at in range(100):
+            begin(history, str(at), NOON, 900, f"{at}@x.org")
+        assert steps(history, lambda: only(history, need, customers=[id_])) <= 1.1 * alone
+
+
+def steps(history: History, work: Callable[[], object]) -> int:
+    """How many steps SQLite's machine takes for the work: more where more rows are looked at."""
+    taken = 0
+
+    def more() -> None:
+        nonlocal taken
+        taken += 1
+
+    def look(connection: Any, *_: object) -> None:
+        connection.set_progress_handler(more, 1)
+
+    event.listen(history.engine, "checkout", look)
+    work()
+    event.remove(history.engine, "checkout", look)
+    return taken
 
 
 def test_the_cart_of_an_id_that_the_shop_deleted_does_not_wait(history: History) -> None:
