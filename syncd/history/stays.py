@@ -68,7 +68,7 @@ def record(db: Connection, audience: str, which: Moves, now: int) -> None:
 _MOVE = ("audience", "customer_id", "moved_at", "joined_segments", "left_segments")
 # `& ~` stays two words: PostgreSQL would read one operator.
 _BOTH = ", ".join(
-    f"{one} = moves.{one} & ~ excluded.{other} | excluded.{one} & ~ moves.{other}"
+    f"{one} = (moves.{one} & ~ excluded.{other}) | (excluded.{one} & ~ moves.{other})"
     for one, other in (("joined_segments", "left_segments"), ("left_segments", "joined_segments"))
 )
 
@@ -86,9 +86,10 @@ def stays(db: Connection, audience: str, ids: Collection[int], bits: Collection[
     began: dict[tuple[int, int], int] = {}
     found = []
     for id_, moved_at, joined, left in fetch(db, query):
-        # A standing that was at odds with the record may have left what was never joined.
+        # A standing that was at odds with the record may have left what was never joined, and joined what it was in.
         found += [Stay(id_, bit, began.pop((id_, bit)), moved_at) for bit in bits_in(left) if (id_, bit) in began]
-        began |= {(id_, bit): moved_at for bit in bits_in(joined)}
+        for bit in bits_in(joined):
+            began.setdefault((id_, bit), moved_at)
     return [*found, *(Stay(*who, since_at, None) for who, since_at in began.items())]
 
 

@@ -15,7 +15,7 @@ from syncd.history.departures import Departure
 from syncd.history.judged import Standings, Verdicts, store
 from syncd.history.ledger import store_departures
 from syncd.history.schema import customers, moves
-from syncd.history.stays import Moves, as_they_stood, movement, record, since_of
+from syncd.history.stays import Moves, as_they_stood, at_odds, movement, record, since_of, stand_as_on_record
 from syncd.lifecycle.columns import FOREVER, Batch
 from syncd.lifecycle.flows import Stood
 
@@ -134,6 +134,18 @@ def test_whoever_leaves_and_joins_again_within_a_second_has_stayed(peopled: Hist
     assert since_of(peopled, "main", 1, 31) == {0: 20}
     moved = movement(peopled, "main", 21, 31)
     assert (moved.joined, moved.left) == ({}, {})
+
+
+@pytest.mark.parametrize(("before", "after"), [(0b01, 0b10), (0b00, 0b11)])
+def test_who_was_judged_from_where_they_did_not_stand_comes_to_stand_as_on_record(
+    peopled: History, before: int, after: int
+) -> None:
+    judged(peopled, 1, before=0b00, after=0b10, now=20)
+    judged(peopled, 1, before=before, after=after, now=30)
+    assert at_odds(peopled, "main") == [1]
+    stand_as_on_record(peopled, "main", [1])
+    assert at_odds(peopled, "main") == []
+    assert since_of(peopled, "main", 1, 31)[1] == 20
 
 
 def test_whoever_goes_on_as_another_who_joined_with_them_has_stayed_since(peopled: History) -> None:
