@@ -143,7 +143,7 @@ def _order_row(shop: str, order: Order, digest: bytes, settled: Settled) -> tupl
     return (
         shop,
         order.id,
-        settled.identities[shop_id].customer_id if shop_id else None,
+        settled.customer_of[shop_id] if shop_id else None,
         shop_id,
         order.placed_at,
         order.updated_at,

@@ -105,7 +105,9 @@ def outweighs(new: Identity, known: Identity) -> bool:
 class Settled:
     """What came of a page's statements about people; sets of customer ids."""
 
-    # What holds now of each shop id of the page.
+    # Whose each shop id of the page is now.
+    customer_of: dict[str, int | None]
+    # What holds now of those that the page's records speak of.
     identities: dict[str, Identity]
     # Of whom anything is new, those who lost an id to another person included.
     touched: set[int]
@@ -125,8 +127,11 @@ def settle(
     ids is derived anew.
     """
     orders_of = [(shop_id, order) for order in orders_ if (shop_id := shop_id_of(order))]
-    known = known_identities(db, shop, {*(record.id for record in records), *(id_ for id_, _ in orders_of), *gone})
-    recorded = {id_ for id_, one in known.items() if one.recorded}
+    spoken_of = {*(record.id for record in records), *gone}
+    # Of most who order there is a record, which weighs more: of them nothing but whose the id is has to be known.
+    owners = _recorded(db, shop, {id_ for id_, order in orders_of if order.customer_id is not None} - spoken_of)
+    known = known_identities(db, shop, spoken_of | {id_ for id_, _ in orders_of if id_ not in owners})
+    recorded = owners.keys() | {id_ for id_, one in known.items() if one.recorded}
     told = [told_by_record(record) for record in records]
     told += [told_by_order(order, id_) for id_, order in orders_of if id_ not in recorded]
     changed = _changed(known, told, gone)
@@ -141,12 +146,26 @@ def settle(
     # A new id that only an order told of adds nothing to a person.
     adding = [id_ for id_, one in changed.items() if one.recorded or one.deleted or id_ in moved]
     derived = derive(db, _persons(adding, known, changed))
+    after = {**known, **changed}
     return Settled(
-        identities={**known, **changed},
+        customer_of=owners | {id_: one.customer_id for id_, one in after.items()},
+        identities=after,
         touched=_persons(news_of, known, changed) | derived | returned,
         news_of=news_of,
         deleted=sum(one.deleted and not (id_ in known and known[id_].deleted) for id_, one in changed.items()),
     )
+
+
+def _recorded(db: Connection, shop: str, shop_ids: Collection[str]) -> dict[str, int | None]:
+    """Whose those of these shop ids are of which there is a record."""
+    if not shop_ids:
+        return {}
+    query = select(identities.c.shop_customer_id, identities.c.customer_id).where(
+        identities.c.shop == shop,
+        among(db, identities.c.shop_customer_id, shop_ids),
+        identities.c.updated_at > ORDERS_WEIGH // 2,
+    )
+    return dict(fetch(db, query))
 
 
 def _signed_up(changed: Mapping[str, Identity]) -> list[Identity]:
