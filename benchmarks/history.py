@@ -135,10 +135,13 @@ def judge_everybody(context: Context) -> None:
 
 
 def confirm(context: Context) -> None:
-    """The first import is done: the shop was pulled just now, and the service is taken to have all it shall have."""
+    """The first import was done long ago: the shop was pulled just now, the service is taken to have all it shall have,
+    and whoever orders from now on is told of.
+    """
     _confirm(context.history)
     with context.history.begin() as db:
         db.exec_driver_sql("UPDATE audiences SET backfilled_at = 1")
+        db.exec_driver_sql("UPDATE moments_in_use SET since_at = 1")
     shop_row(context.history, "acme", platform="shopify")
     set_shop_state(context.history, "acme", pulled_at=context.clock.now())
 
