@@ -59,6 +59,8 @@ lifecycle = "{lifecycle}"
 YEARS_SECONDS = 5 * 365 * 86_400
 AT_ONCE = 50_000
 CHANGED = 1_000
+# Who changes ordered so long before the cycle.
+AGO_SECONDS = 60
 ROUNDS = 5
 PRODUCTS = 500
 LINES_PER_ORDER = 1.6
@@ -135,13 +137,13 @@ def judge_everybody(context: Context) -> None:
 
 
 def confirm(context: Context) -> None:
-    """The first import was done long ago: the shop was pulled just now, the service is taken to have all it shall have,
-    and whoever orders from now on is told of.
+    """The first import is done: the shop was pulled just now, the service is taken to have all it shall have, and
+    whoever orders from now on is told of.
     """
     _confirm(context.history)
     with context.history.begin() as db:
         db.exec_driver_sql("UPDATE audiences SET backfilled_at = 1")
-        db.exec_driver_sql("UPDATE moments_in_use SET since_at = 1")
+        each(db, "UPDATE moments_in_use SET since_at = ?", [(context.clock.now() - AGO_SECONDS,)])
     shop_row(context.history, "acme", platform="shopify")
     set_shop_state(context.history, "acme", pulled_at=context.clock.now())
 
@@ -185,7 +187,7 @@ def _changing(context: Context) -> Iterator[list[int]]:
         customers = int(db.exec_driver_sql("SELECT max(id) FROM customers").scalar_one())
     for at in range(ROUNDS):
         ids = np.unique(np.linspace(1, customers - ROUNDS, CHANGED).astype(np.int64) + at)
-        placed_at = context.clock.now() - 60
+        placed_at = context.clock.now() - AGO_SECONDS
         with context.history.begin() as db:
             put(db, orders, ORDER, [_order(f"n{at}-{id_}", id_, placed_at, 5000) for id_ in ids.tolist()])
             mark(db, "acme", [(id_, placed_at) for id_ in ids.tolist()])
