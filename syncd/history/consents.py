@@ -75,7 +75,7 @@ def consent_of(history: History, customer_ids: Collection[int]) -> dict[int, boo
             row[0]: bool(row[1]) and not row[2]
             for row in db.execute(_consent(is_sqlite(db)), {"ids": given(db, customer_ids)})
         }
-        granted = [id_ for id_, given in found.items() if given]
+        granted = [id_ for id_, agreed in found.items() if agreed]
         objected = set(db.execute(_objected_before(db, granted)).scalars()) if granted else set()
     return {id_: found.get(id_, False) and id_ not in objected for id_ in customer_ids}
 
