@@ -139,7 +139,7 @@ class Http:
         repeat_slow: bool = True,
         sleep: Callable[[float], None] = time.sleep,
         hosts: Hosts | None = None,
-        turn: AbstractContextManager[Any] | None = None,
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.connection = connection
         self._origin = Origin.of(origin, connection)
@@ -149,7 +149,7 @@ class Http:
         self._classify = classify
         self._deadline = deadline
         self._max_bytes = max_bytes
-        self._turn = turn or nullcontext()
+        self._turn = turn
         self._attempts = attempts
         self._not_repeated = _FINAL if repeat_slow else (*_FINAL, SlowError)
         self._retrying = Retrying(
@@ -260,7 +260,7 @@ class Http:
                 stream=True,
             ) as response:
                 packed = _body(response.raw, exchange.max_bytes + 1)
-            with self._turn:
+            with self._turn():
                 body = _unpacked(packed, response.headers.get("content-encoding", ""), exchange.max_bytes + 1)
         except (requests.RequestException, HTTPError, OSError, zlib.error) as err:
             raise self._failed(exchange, err) from None

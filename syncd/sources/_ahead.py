@@ -9,8 +9,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from threading import Condition
+from threading import Condition, Lock
 from typing import Any, Protocol, TypeVar
+
+PATIENCE_SECONDS = 1.0
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -33,14 +35,40 @@ def at_once(most: int) -> Iterator[Each]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+class Turn:
+    """One thread computes at a time, as far as the others are patient.
+
+    Python computes one thing at a time. Several threads that each unpack and read a page, while another stores one,
+    take more time for it, because they are in each other's way, and as many pages' memory. It is a courtesy: whoever
+    has waited for `patience` seconds goes on without it, so that a reader who went away stops nobody.
+    """
+
+    def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
+        self._lock = Lock()
+        self._patience = patience
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        mine = self._lock.acquire(timeout=self._patience)
+        try:
+            yield
+        finally:
+            if mine:
+                self._lock.release()
+
+
 def ahead(
-    chains: Iterable[Iterator[T]], workers: int, *, most: int, turn: AbstractContextManager[Any] | None = None
+    chains: Iterable[Iterator[T]],
+    workers: int,
+    *,
+    most: int,
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Iterator[T]:
     """The items of all chains, in order, while `workers` threads read on in the next ones.
 
     `chains` itself is read ahead too, by twice as many as there are workers. Of all chains together at most
     `most` items wait, and one more in the hands of each worker, so memory is bounded however long they are.
-    An exception of a chain is raised where its item would be. Whoever was given an item holds `turn` until they
+    An exception of a chain is raised where its item would be. Whoever was given an item has the `turn` until they
     ask for the next: chains that take it for what is work, not waiting, do not get in the way of the reader.
     """
     shelf = _Shelf(2 * workers, most)
@@ -60,7 +88,7 @@ def ahead(
     try:
         pool.submit(begin)
         for item in shelf.items():
-            with turn or nullcontext():
+            with turn():
                 yield item
     finally:
         shelf.close()

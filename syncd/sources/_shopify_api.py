@@ -18,6 +18,7 @@ from syncd._hosts import Hosts
 from syncd.errors import RecordError, SyncdError, TransientError
 from syncd.http import Http, OversizeError, Reply, SlowError, UnsentError
 from syncd.sources import _shopify_wire as wire
+from syncd.sources._ahead import Turn
 from syncd.sources._budgets import LeakyBucket, Sleep
 from syncd.sources._records import Batch, Reader, decode
 from syncd.sources._shopify_refusals import refusal
@@ -159,9 +160,7 @@ class Api:
     ) -> None:
         self.connection = connection
         self.budget = LeakyBucket(sleep=sleep)
-        # Python computes one thing at a time. Several threads that each unpack and read a page would take more time
-        # for it, because they are in each other's way, and as many pages' memory.
-        self.turn = Lock()
+        self.turn = Turn()
         # The version that answered last: not the one asked for, once that is no longer served.
         self.version = API_VERSION
         self._token = token
@@ -238,7 +237,7 @@ class Api:
                 raise
             else:
                 self._size.fine(rows)
-                with self.turn:
+                with self.turn():
                     batch = what.reader.read(reply.body)
                 return Seen(batch, self.server_now(reply), self._next(reply))
 

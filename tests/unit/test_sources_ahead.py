@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.errors import TransientError
-from syncd.sources._ahead import ahead, at_once
+from syncd.sources._ahead import Turn, ahead, at_once
 
 
 @given(st.lists(st.lists(st.integers(), max_size=20), max_size=20), st.integers(1, 4), st.integers(1, 5))
@@ -101,10 +101,25 @@ def test_reading_ahead_ends_with_its_reader():
     assert len(made) < 20
 
 
-def test_who_was_given_an_item_has_the_turn_until_they_ask_for_the_next_or_for_none():
-    turn = threading.Lock()
+def waits(turn: Turn) -> bool:
+    """Whether somebody else would have to wait for the turn."""
+    began = time.monotonic()
+    with turn():
+        return time.monotonic() - began > 0.05
+
+
+def test_who_was_given_an_item_has_the_turn_until_they_ask_for_the_next_or_for_none() -> None:
+    turn = Turn(0.1)
     items = ahead([iter("abc")], 1, most=1, turn=turn)
-    assert (next(items), turn.locked()) == ("a", True)
+    assert (next(items), waits(turn)) == ("a", True)
     assert next(items) == "b"
     items.close()
-    assert not turn.locked()
+    assert not waits(turn)
+
+
+def test_a_reader_who_went_away_with_an_item_stops_nobody() -> None:
+    turn = Turn(0.1)
+    left = ahead([iter("abc")], 1, most=1, turn=turn)
+    assert next(left) == "a"
+    assert list(ahead([iter("abc"), iter("de")], 2, most=2, turn=turn)) == [*"abcde"]
+    left.close()
